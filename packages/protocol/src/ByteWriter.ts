@@ -1,0 +1,193 @@
+/**
+ * A growing buffer that messages and values are written into, one behind the other.
+ *
+ * The bytes written so far are handed out by {@link ByteWriter.take} as a view; the writer then goes on behind them and
+ * never touches them again, so that a transport may keep the view for as long as it likes. Integers are big-endian
+ * unless the method's name ends in `LE`. Methods do not check ranges: whoever writes a value from outside checks it
+ * first.
+ *
+ * @since 0.1.0
+ */
+import * as ProtocolError from "./ProtocolError.ts"
+import * as Utf8 from "./Utf8.ts"
+
+const slabSize = 16 * 1024
+
+/** The longest frame that the length word can express. */
+const maxSize = 0x7fffffff
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export class ByteWriter {
+  /** The buffer being filled. Replaced when it grows: read it anew after any write. */
+  bytes: Uint8Array
+  /** A view over the whole of `bytes`. Replaced together with it. */
+  view: DataView
+  /** Where the next byte goes. */
+  position: number
+  private start: number
+
+  constructor(size: number = slabSize) {
+    this.bytes = new Uint8Array(size)
+    this.view = new DataView(this.bytes.buffer)
+    this.position = 0
+    this.start = 0
+  }
+
+  /** How many bytes were written since the last `take`. */
+  get size(): number {
+    return this.position - this.start
+  }
+
+  /** Makes room for `count` more bytes. */
+  ensure(count: number): void {
+    if (this.position + count > this.bytes.length) this.grow(count)
+  }
+
+  private grow(count: number): void {
+    const size = this.size
+    const wanted = size + count
+    if (wanted > maxSize) {
+      throw ProtocolError.reason("LengthExceeded", "Frame", "", size, `at most ${maxSize} bytes`, `${wanted}`)
+    }
+    let capacity = Math.max(slabSize, this.bytes.length)
+    if (size > capacity >> 1 || wanted > capacity) {
+      while (capacity < wanted) capacity *= 2
+    }
+    const bytes = new Uint8Array(capacity)
+    bytes.set(this.bytes.subarray(this.start, this.position))
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer)
+    this.start = 0
+    this.position = size
+  }
+
+  /**
+   * Hands out what was written since the last call and goes on behind it.
+   *
+   * The view belongs to the caller; it pins the slab that it lies in (16 KiB, or the size of the largest batch).
+   */
+  take(): Uint8Array {
+    const taken = this.bytes.subarray(this.start, this.position)
+    this.start = this.position
+    if (this.bytes.length > slabSize && this.bytes.length - this.position < this.bytes.length >> 2) {
+      // A buffer that a large batch has grown is left to that batch.
+      this.bytes = new Uint8Array(slabSize)
+      this.view = new DataView(this.bytes.buffer)
+      this.start = 0
+      this.position = 0
+    }
+    return taken
+  }
+
+  /** Forgets what was written since the last `take`, or since `position`, which a caller noted before. */
+  rewind(position: number = this.start): void {
+    this.position = position
+  }
+
+  uint8(value: number): void {
+    this.ensure(1)
+    this.bytes[this.position++] = value
+  }
+
+  int16(value: number): void {
+    this.ensure(2)
+    this.bytes[this.position] = value >> 8
+    this.bytes[this.position + 1] = value
+    this.position += 2
+  }
+
+  int32(value: number): void {
+    this.ensure(4)
+    this.setInt32(this.position, value)
+    this.position += 4
+  }
+
+  int64(value: bigint): void {
+    this.ensure(8)
+    this.view.setBigInt64(this.position, value)
+    this.position += 8
+  }
+
+  float32(value: number): void {
+    this.ensure(4)
+    this.view.setFloat32(this.position, value)
+    this.position += 4
+  }
+
+  float64(value: number): void {
+    this.ensure(8)
+    this.view.setFloat64(this.position, value)
+    this.position += 8
+  }
+
+  int16LE(value: number): void {
+    this.ensure(2)
+    this.bytes[this.position] = value
+    this.bytes[this.position + 1] = value >> 8
+    this.position += 2
+  }
+
+  int32LE(value: number): void {
+    this.ensure(4)
+    this.setInt32LE(this.position, value)
+    this.position += 4
+  }
+
+  int64LE(value: bigint): void {
+    this.ensure(8)
+    this.view.setBigInt64(this.position, value, true)
+    this.position += 8
+  }
+
+  float32LE(value: number): void {
+    this.ensure(4)
+    this.view.setFloat32(this.position, value, true)
+    this.position += 4
+  }
+
+  float64LE(value: number): void {
+    this.ensure(8)
+    this.view.setFloat64(this.position, value, true)
+    this.position += 8
+  }
+
+  /** Writes over four bytes that were written or reserved before, such as a length that is known only now. */
+  setInt32(position: number, value: number): void {
+    const bytes = this.bytes
+    bytes[position] = value >> 24
+    bytes[position + 1] = value >> 16
+    bytes[position + 2] = value >> 8
+    bytes[position + 3] = value
+  }
+
+  setInt32LE(position: number, value: number): void {
+    const bytes = this.bytes
+    bytes[position] = value
+    bytes[position + 1] = value >> 8
+    bytes[position + 2] = value >> 16
+    bytes[position + 3] = value >> 24
+  }
+
+  copy(source: Uint8Array): void {
+    this.ensure(source.length)
+    this.bytes.set(source, this.position)
+    this.position += source.length
+  }
+
+  /** Writes the text in UTF-8, without length or terminator. The caller has checked `text.isWellFormed()`. */
+  utf8(text: string): void {
+    this.ensure(text.length * 3)
+    this.position += Utf8.writeUnsafe(text, this.bytes, this.position)
+  }
+}
+
+/**
+ * A new, empty writer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (size?: number): ByteWriter => new ByteWriter(size)

@@ -1,0 +1,116 @@
+/**
+ * Strict UTF-8 between strings and parts of byte arrays.
+ *
+ * Text on the wire is UTF-8 or it is an error: nothing is replaced by U+FFFD on the way in, and no unpaired surrogate
+ * leaves. Where the runtime has Node's `Buffer` its native slices are used, elsewhere `TextDecoder` and `TextEncoder`;
+ * both give the same strings.
+ *
+ * @since 0.1.0
+ */
+
+interface TextCodecs {
+  readonly TextDecoder: new(label: string, options: { readonly fatal: boolean; readonly ignoreBOM: boolean }) => {
+    readonly decode: (bytes: Uint8Array) => string
+  }
+  readonly TextEncoder: new() => {
+    readonly encodeInto: (text: string, into: Uint8Array) => { readonly read: number; readonly written: number }
+  }
+  readonly Buffer?: {
+    readonly prototype: {
+      readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string
+      readonly utf8Write?: (this: Uint8Array, text: string, offset: number, length: number) => number
+    }
+  }
+}
+
+const platform = globalThis as unknown as TextCodecs
+const decoder = new platform.TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const encoder = new platform.TextEncoder()
+const utf8Slice = platform.Buffer?.prototype.utf8Slice
+const utf8Write = platform.Buffer?.prototype.utf8Write
+
+/** Below this length a loop over the bytes is cheaper than a call out of JavaScript (measured on Node 24). */
+const loopLimit = 24
+
+/**
+ * Decodes `bytes[start, end)`, or returns `undefined` when it is not valid UTF-8.
+ *
+ * **Details**
+ *
+ * A byte order mark is kept as U+FEFF. The result shares no memory with `bytes`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+  if (end - start <= loopLimit) {
+    let text = ""
+    let at = start
+    while (at < end) {
+      const byte = bytes[at]!
+      if (byte > 0x7f) break
+      text += String.fromCharCode(byte)
+      at++
+    }
+    if (at === end) return text
+  }
+  if (utf8Slice !== undefined) {
+    const text = utf8Slice.call(bytes, start, end)
+    // The native slice replaces what is invalid; only a text that holds U+FFFD needs the strict look.
+    if (!text.includes("\ufffd")) return text
+  }
+  try {
+    return decoder.decode(bytes.subarray(start, end))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The number of bytes of `text` in UTF-8.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const byteLength = (text: string): number => {
+  let length = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) {
+      length += unit > 0x7ff ? 2 : 1
+      if (unit >= 0xd800 && unit <= 0xdbff) {
+        length-- // the pair is four bytes, of which the low half adds one
+        i++
+      }
+    }
+  }
+  return length
+}
+
+/**
+ * Writes `text` at `offset` and returns the number of bytes written.
+ *
+ * **Gotchas**
+ *
+ * The caller has made room for three bytes per UTF-16 unit and has seen to it that `text` is well formed
+ * (`text.isWellFormed()`): this function checks neither.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const writeUnsafe = (text: string, into: Uint8Array, offset: number): number => {
+  const length = text.length
+  if (length <= loopLimit) {
+    let i = 0
+    while (i < length) {
+      const unit = text.charCodeAt(i)
+      if (unit > 0x7f) break
+      into[offset + i] = unit
+      i++
+    }
+    if (i === length) return length
+  }
+  return utf8Write !== undefined
+    ? utf8Write.call(into, text, offset, into.length - offset)
+    : encoder.encodeInto(text, into.subarray(offset)).written
+}

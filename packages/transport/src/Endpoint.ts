@@ -1,0 +1,59 @@
+/**
+ * Where a server is.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * A host and a port.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Tcp = Schema.TaggedStruct("Tcp", { host: Schema.String, port: Schema.Port })
+
+/**
+ * A Unix socket, by its file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Unix = Schema.TaggedStruct("Unix", { path: Schema.String })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const Endpoint = Schema.Union([Tcp, Unix])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Endpoint = typeof Endpoint.Type
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tcp = (host: string, port: number): Endpoint => Tcp.make({ host, port })
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unix = (path: string): Endpoint => Unix.make({ path })
+
+/**
+ * The endpoint for messages, such as `127.0.0.1:5432`, `[::1]:5432` or `/tmp/.s.PGSQL.5432`.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const format = (endpoint: Endpoint): string =>
+  endpoint._tag === "Unix"
+    ? endpoint.path
+    : endpoint.host.includes(":")
+    ? `[${endpoint.host}]:${endpoint.port}`
+    : `${endpoint.host}:${endpoint.port}`

@@ -1,0 +1,37 @@
+/**
+ * The service that opens lines.
+ *
+ * TCP, TLS, Unix sockets, an in-process database, a script, a recording or a faulty line are each a layer of it, and
+ * nothing above can tell them apart.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Connection } from "./Connection.ts"
+import type { Endpoint } from "./Endpoint.ts"
+import type { TransportError } from "./TransportError.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectOptions {
+  /** Milliseconds until the attempt fails with `OpenTimeout`; no limit when absent. */
+  readonly timeout?: number | undefined
+}
+
+/**
+ * Opens connections.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Transport extends Context.Service<Transport, {
+  /** Opens a line. It lives as long as the scope, and is closed with it. */
+  readonly connect: (
+    endpoint: Endpoint,
+    options?: ConnectOptions
+  ) => Effect.Effect<Connection, TransportError, Scope.Scope>
+}>()("@hyperfect/transport/Transport") {}

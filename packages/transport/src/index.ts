@@ -1,0 +1,5 @@
+export * as Connection from "./Connection.ts"
+export * as Endpoint from "./Endpoint.ts"
+export * as Listener from "./Listener.ts"
+export * as Transport from "./Transport.ts"
+export * as TransportError from "./TransportError.ts"

@@ -1,0 +1,21 @@
+import { existsSync, readdirSync } from "node:fs"
+import { defineConfig } from "vitest/config"
+
+const conditions = ["@hyperfect/source"]
+const root = import.meta.dirname
+const names = readdirSync(`${root}/packages`).filter((name) => existsSync(`${root}/packages/${name}/test`))
+
+export default defineConfig({
+  test: {
+    projects: names.map((name) => ({
+      root: `${root}/packages/${name}`,
+      ssr: { resolve: { conditions, externalConditions: conditions } },
+      test: {
+        name,
+        include: ["test/**/*.test.ts"],
+        testTimeout: 20_000,
+        hookTimeout: 60_000
+      }
+    }))
+  }
+})
