@@ -1,1 +1,3 @@
-export {}
+export * as NodeConnection from "./NodeConnection.ts"
+export * as NodePlatform from "./NodePlatform.ts"
+export * as NodeTransport from "./NodeTransport.ts"

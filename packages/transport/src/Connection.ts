@@ -37,6 +37,20 @@ export interface TlsOptions {
 }
 
 /**
+ * What the accepting end of a line secures it with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TlsServerOptions {
+  /** Our certificate chain in PEM, and its key. */
+  readonly certificate: string
+  readonly key: Redacted.Redacted<string>
+  /** Roots in PEM that a client's certificate must lead to; no certificate is asked for when absent. */
+  readonly clientRoots?: string | undefined
+}
+
+/**
  * Facts about a secured line.
  *
  * @category models

@@ -6,9 +6,23 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Connection } from "./Connection.ts"
+import type { Connection, TlsInfo, TlsServerOptions } from "./Connection.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import type { TransportError } from "./TransportError.ts"
+
+/**
+ * The accepting end of a line.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Accepted extends Connection {
+  /**
+   * Secures the line in place, as `startTls` does, but in the server's role: it answers the handshake that the other end
+   * begins.
+   */
+  readonly acceptTls: (options: TlsServerOptions) => Effect.Effect<TlsInfo, TransportError>
+}
 
 /**
  * A place where connections come in.
@@ -20,7 +34,7 @@ export interface Listening {
   /** Where it listens, with the real port when port 0 was asked for. */
   readonly endpoint: Endpoint
   /** The next connection. It lives as long as the scope that it is accepted in. */
-  readonly accept: Effect.Effect<Connection, TransportError, Scope.Scope>
+  readonly accept: Effect.Effect<Accepted, TransportError, Scope.Scope>
 }
 
 /**

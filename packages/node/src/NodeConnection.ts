@@ -1,0 +1,232 @@
+/**
+ * A `Connection` over a Node socket.
+ *
+ * The socket flows only while somebody pulls: a chunk that nobody waits for is kept and the socket is paused, so that
+ * what is read ahead is that chunk and Node's own read buffer (64 KiB), and then the kernel holds the sender back.
+ * Neither direction copies or gathers: a chunk is what one read returned (up to 64 KiB), a write is one write.
+ *
+ * The connection owns the socket's events from the moment it is made, so a failure of the socket is always somebody's
+ * typed error and never an unhandled event. It does not open sockets; `NodeTransport` does.
+ *
+ * @since 0.1.0
+ */
+import type * as Connection from "@hyperfect/transport/Connection"
+import type * as Listener from "@hyperfect/transport/Listener"
+import * as TransportError from "@hyperfect/transport/TransportError"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+import type * as Net from "node:net"
+import * as NodeTls from "./internal/nodeTls.ts"
+
+/**
+ * How a connection is closed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CloseOptions {
+  /**
+   * Milliseconds that closing waits for the other end to take what was written before the line is cut; 1000 when
+   * absent.
+   */
+  readonly closeTimeout?: number | undefined
+}
+
+/**
+ * A connection whose life is in its owner's hands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NodeConnection extends Listener.Accepted {
+  /**
+   * Closes the line: suspended pulls and writes fail with `Closed`, what was written is flushed, then the line ends.
+   * Done when the socket is gone; never takes longer than `closeTimeout` by much.
+   */
+  readonly close: Effect.Effect<void>
+}
+
+type Chunks = NonEmptyReadonlyArray<Uint8Array>
+type Failure = Effect.Effect<never, TransportError.TransportError>
+type Resume<A> = (effect: Effect.Effect<A, TransportError.TransportError>) => void
+
+const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
+
+/**
+ * Makes a connection of an open socket that nobody reads from or listens to.
+ *
+ * **When to use**
+ *
+ * Use for sockets that something else has opened, such as a tunnel; `NodeTransport.layer` opens its own.
+ *
+ * **Gotchas**
+ *
+ * The socket must have been made with `allowHalfOpen: true`; otherwise Node ends it as soon as the other end does.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSocketUnsafe = (
+  socket: Net.Socket,
+  remote: string,
+  options?: CloseOptions
+): NodeConnection => {
+  // The socket that carries the bytes: replaced by a TLS socket around it when the line is secured.
+  let line = socket
+  let info: Connection.TlsInfo | undefined
+  let securing = false
+  const unread: Array<Uint8Array> = []
+  let paused = true
+  let reader: Resume<Chunks> | undefined
+  const writers = new Set<Resume<void>>()
+  // Why nothing comes, and nothing goes, any more. The two directions end on their own.
+  let readEnd: Failure | undefined
+  let writeEnd: Failure | undefined
+
+  const endReading = (reason: TransportError.Reason): void => {
+    if (readEnd !== undefined) return
+    readEnd = failure(reason)
+    if (reader === undefined) return
+    const resume = reader
+    reader = undefined
+    resume(readEnd)
+  }
+
+  const endWriting = (reason: TransportError.Reason): void => {
+    if (writeEnd !== undefined) return
+    writeEnd = failure(reason)
+    wakeWriters(writeEnd)
+  }
+
+  const wakeWriters = (result: Effect.Effect<void, TransportError.TransportError>): void => {
+    if (writers.size === 0) return
+    const woken = Array.from(writers)
+    writers.clear()
+    for (const resume of woken) resume(result)
+  }
+
+  const onData = (chunk: Uint8Array): void => {
+    if (reader !== undefined) {
+      const resume = reader
+      reader = undefined
+      // Runs the puller's fiber up to its next suspension, which is the next pull if it keeps up.
+      resume(Effect.succeed([chunk]))
+      if (reader !== undefined) return
+    } else {
+      unread.push(chunk)
+    }
+    paused = true
+    line.pause()
+  }
+  const onEnd = (): void => endReading(new TransportError.Closed({ by: "peer" }))
+  const onDrain = (): void => wakeWriters(Effect.void)
+  const onError = (cause: NodeJS.ErrnoException): void => {
+    const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
+    endReading(new TransportError.ReadFailed(details))
+    endWriting(new TransportError.WriteFailed(details))
+  }
+  const onClose = (): void => {
+    const closed = new TransportError.Closed({ by: "local" })
+    endReading(closed)
+    endWriting(closed)
+  }
+
+  const attach = (to: Net.Socket): void => {
+    to.on("data", onData)
+    to.on("end", onEnd)
+    to.on("drain", onDrain)
+    to.on("error", onError)
+    to.on("close", onClose)
+    // Listening for data has set the stream flowing.
+    to.pause()
+  }
+  attach(socket)
+
+  // The chunks are taken in the same step that hands them to the puller's continuation: an interruption finds them
+  // either still here or already there.
+  const take = Effect.sync((): Chunks => unread.splice(0) as [Uint8Array, ...Array<Uint8Array>])
+  const stopReader = Effect.sync(() => {
+    reader = undefined
+  })
+  const nextChunks = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
+    if (unread.length > 0) return resume(take)
+    if (readEnd !== undefined) return resume(readEnd)
+    if (reader !== undefined) return resume(Effect.die(new Error("a connection allows one pull at a time")))
+    reader = resume
+    if (paused && !securing) {
+      paused = false
+      line.resume()
+    }
+    return stopReader
+  })
+
+  const drained = Effect.callback<void, TransportError.TransportError>((resume) => {
+    if (writeEnd !== undefined) return resume(writeEnd)
+    if (!line.writableNeedDrain) return resume(Effect.void)
+    writers.add(resume)
+    return Effect.sync(() => {
+      writers.delete(resume)
+    })
+  })
+
+  const secure = (
+    handshake: (line: Net.Socket) => Effect.Effect<NodeTls.Secured, TransportError.TransportError>
+  ): Effect.Effect<Connection.TlsInfo, TransportError.TransportError> =>
+    Effect.suspend(() => {
+      if (writeEnd !== undefined) return writeEnd
+      if (readEnd !== undefined) return readEnd
+      if (securing || info !== undefined) return failure(NodeTls.alreadySecured)
+      securing = true
+      paused = true
+      socket.off("data", onData)
+      socket.off("end", onEnd)
+      socket.pause()
+      // What came already belongs to the handshake; TLS is the judge of it.
+      if (unread.length > 0) socket.unshift(Buffer.concat(unread.splice(0)))
+      return handshake(socket).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            securing = false
+            if (exit._tag === "Failure") {
+              onClose()
+              socket.destroy()
+              return
+            }
+            line = exit.value.socket
+            info = exit.value.info
+            attach(line)
+            if (reader !== undefined) {
+              paused = false
+              line.resume()
+            }
+          })
+        ),
+        Effect.map((secured) => secured.info)
+      )
+    })
+
+  return {
+    remote,
+    tls: () => info,
+    pull: Effect.suspend(() => (unread.length > 0 ? take : nextChunks)),
+    write: (bytes) =>
+      Effect.suspend(() => {
+        if (writeEnd !== undefined) return writeEnd
+        if (bytes.length === 0 || line.write(bytes)) return Effect.void
+        return drained
+      }),
+    startTls: (tlsOptions) => secure((line) => NodeTls.connect(line, tlsOptions)),
+    acceptTls: (tlsOptions) => secure((line) => NodeTls.accept(line, tlsOptions)),
+    close: Effect.callback<void>((resume) => {
+      onClose()
+      unread.length = 0
+      if (line.closed) return resume(Effect.void)
+      const timer = setTimeout(() => line.destroy(), options?.closeTimeout ?? 1000)
+      line.once("close", () => {
+        clearTimeout(timer)
+        resume(Effect.void)
+      })
+      line.destroySoon()
+    })
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * TCP, Unix sockets and TLS on Node.js, as the `Transport` and `Listener` services.
+ *
+ * Every failure is a `TransportError` with the operating system's or the TLS library's code. A connection lives as long
+ * as the scope it was opened or accepted in; closing that scope flushes what was written and ends the socket.
+ *
+ * A host name with several addresses is tried the way Node does by default (RFC 8305, "happy eyeballs"). The socket file
+ * of a Unix listener is removed when it stops listening; one that a dead process left behind is not.
+ *
+ * @since 0.1.0
+ */
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as Listener from "@hyperfect/transport/Listener"
+import * as Transport from "@hyperfect/transport/Transport"
+import * as TransportError from "@hyperfect/transport/TransportError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
+import * as NodeConnection from "./NodeConnection.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends NodeConnection.CloseOptions {
+  /** Sends small writes at once instead of gathering them (`TCP_NODELAY`); true when absent. */
+  readonly noDelay?: boolean | undefined
+  /** Whether the kernel probes idle lines (`SO_KEEPALIVE`); true when absent. */
+  readonly keepAlive?: boolean | undefined
+  /** Milliseconds of silence before the first probe; the system's own setting when absent. */
+  readonly keepAliveInitialDelay?: number | undefined
+}
+
+const socketOptions = (options: Options) => ({
+  allowHalfOpen: true,
+  noDelay: options.noDelay ?? true,
+  keepAlive: options.keepAlive ?? true,
+  keepAliveInitialDelay: options.keepAliveInitialDelay ?? 0
+})
+
+const openFailed = (endpoint: Endpoint.Endpoint, cause: unknown): TransportError.TransportError => {
+  const code = (cause as NodeJS.ErrnoException).code
+  return TransportError.fromReason(
+    new TransportError.OpenFailed({
+      endpoint: Endpoint.format(endpoint),
+      cause,
+      ...(code === undefined ? undefined : { code })
+    })
+  )
+}
+
+const address = (endpoint: Endpoint.Endpoint) =>
+  endpoint._tag === "Unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }
+
+const open = (
+  options: Options,
+  endpoint: Endpoint.Endpoint,
+  timeout: number | undefined
+): Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError> =>
+  Effect.callback((resume) => {
+    let socket: Net.Socket
+    try {
+      socket = Net.connect({ ...socketOptions(options), ...address(endpoint) })
+    } catch (cause) {
+      // A port or path that Node refuses to look at.
+      return resume(Effect.fail(openFailed(endpoint, cause)))
+    }
+    let timer: NodeJS.Timeout | undefined
+    const stop = (): void => {
+      clearTimeout(timer)
+      socket.off("connect", onConnect)
+      socket.off("error", onError)
+    }
+    const giveUp = (): void => {
+      stop()
+      socket.on("error", () => {})
+      socket.destroy()
+    }
+    const onConnect = (): void => {
+      stop()
+      resume(Effect.succeed(NodeConnection.fromSocketUnsafe(socket, Endpoint.format(endpoint), options)))
+    }
+    const onError = (cause: Error): void => {
+      giveUp()
+      resume(Effect.fail(openFailed(endpoint, cause)))
+    }
+    socket.on("connect", onConnect)
+    socket.on("error", onError)
+    if (timeout !== undefined) {
+      timer = setTimeout(() => {
+        giveUp()
+        resume(Effect.fail(TransportError.fromReason(
+          new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds: timeout })
+        )))
+      }, timeout)
+    }
+    return Effect.sync(giveUp)
+  })
+
+const scoped = (
+  acquire: Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError>
+): Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError, Scope.Scope> =>
+  Effect.acquireRelease(acquire, (connection) => connection.close, { interruptible: true })
+
+interface Server {
+  readonly listening: Listener.Listening
+  readonly close: Effect.Effect<void>
+}
+
+const remoteOf = (socket: Net.Socket, endpoint: Endpoint.Endpoint): string =>
+  socket.remoteAddress === undefined || socket.remotePort === undefined
+    ? Endpoint.format(endpoint)
+    : Endpoint.format({ _tag: "Tcp", host: socket.remoteAddress, port: socket.remotePort })
+
+const startServer = (
+  options: Options,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<Server, TransportError.TransportError> =>
+  Effect.callback((resume) => {
+    const server = Net.createServer({ ...socketOptions(options), pauseOnConnect: true })
+    const onError = (cause: Error): void => resume(Effect.fail(openFailed(endpoint, cause)))
+    server.on("error", onError)
+    const giveUp = Effect.sync(() => {
+      server.close()
+    })
+    try {
+      server.listen(endpoint._tag === "Unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port })
+    } catch (cause) {
+      return resume(Effect.fail(openFailed(endpoint, cause)))
+    }
+    server.on("listening", () => {
+      server.off("error", onError)
+      const bound = server.address()
+      resume(Effect.succeed(serve(
+        server,
+        options,
+        endpoint._tag === "Tcp" && typeof bound === "object" && bound !== null
+          ? { ...endpoint, port: bound.port }
+          : endpoint
+      )))
+    })
+    return giveUp
+  })
+
+const serve = (server: Net.Server, options: Options, endpoint: Endpoint.Endpoint): Server => {
+  type Accepted = NodeConnection.NodeConnection
+  type Resume = (effect: Effect.Effect<Accepted, TransportError.TransportError>) => void
+  const waiting: Array<Accepted> = []
+  const acceptors = new Set<Resume>()
+  let closed = false
+
+  const wake = (effect: Effect.Effect<Accepted, TransportError.TransportError>): boolean => {
+    for (const resume of acceptors) {
+      acceptors.delete(resume)
+      resume(effect)
+      return true
+    }
+    return false
+  }
+  server.on("connection", (socket) => {
+    const connection = NodeConnection.fromSocketUnsafe(socket, remoteOf(socket, endpoint), options)
+    if (!wake(Effect.succeed(connection))) waiting.push(connection)
+  })
+  // Accepting one connection failed, for want of descriptors for example; the server goes on.
+  server.on("error", (cause) => {
+    wake(Effect.fail(openFailed(endpoint, cause)))
+  })
+
+  const closedHere = Effect.suspend(() =>
+    Effect.fail(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
+  )
+  // As in a connection's pull: taken and handed over in one step, so that an interruption loses nobody.
+  const take = Effect.sync(() => waiting.shift()!)
+  const next = Effect.callback<Accepted, TransportError.TransportError>((resume) => {
+    if (waiting.length > 0) return resume(take)
+    if (closed) return resume(closedHere)
+    acceptors.add(resume)
+    return Effect.sync(() => {
+      acceptors.delete(resume)
+    })
+  })
+  return {
+    listening: { endpoint, accept: scoped(Effect.suspend(() => (waiting.length > 0 ? take : next))) },
+    close: Effect.suspend(() => {
+      closed = true
+      while (wake(closedHere));
+      server.close()
+      return Effect.forEach(waiting.splice(0), (connection) => connection.close, { discard: true })
+    })
+  }
+}
+
+/**
+ * Provides `Transport` and `Listener` with sockets of Node.js.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = (options: Options): Layer.Layer<Transport.Transport | Listener.Listener> =>
+  Layer.succeedContext(
+    Context.make(
+      Transport.Transport,
+      Transport.Transport.of({
+        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions?.timeout))
+      })
+    ).pipe(
+      Context.add(
+        Listener.Listener,
+        Listener.Listener.of({
+          listen: (endpoint) =>
+            Effect.map(
+              Effect.acquireRelease(startServer(options, endpoint), (server) => server.close, { interruptible: true }),
+              (server) => server.listening
+            )
+        })
+      )
+    )
+  )
+
+/**
+ * Provides `Transport` and `Listener` with sockets of Node.js and the settings that suit a database: no delay, probes on
+ * idle lines.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Transport.Transport | Listener.Listener> = layerWith({})
