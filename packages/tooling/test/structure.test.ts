@@ -1,0 +1,199 @@
+import { assert, describe, it } from "@effect/vitest"
+import { importsOf, longModule, longModules, violations } from "../structure.ts"
+
+const manifest = (name: string, extra: object = {}) =>
+  JSON.stringify({ name: `@hyperfect/${name}`, version: "0.0.0", peerDependencies: { effect: "^4.1.0" }, ...extra })
+
+const onProtocol = { dependencies: { "@hyperfect/protocol": "0.0.0" } }
+
+/** A house of three packages in which nothing is wrong. */
+const house: Readonly<Record<string, string>> = {
+  "package.json": JSON.stringify({ devDependencies: { effect: "4.1.0", vitest: "5.1.1" } }),
+  "tsconfig.json": JSON.stringify({
+    references: ["protocol", "transport", "tooling"].map((name) => ({ path: `packages/${name}` }))
+  }),
+  "packages/tsconfig.build.json": JSON.stringify({
+    references: ["protocol", "transport"].map((name) => ({ path: `${name}/tsconfig.src.json` }))
+  }),
+  "packages/protocol/package.json": manifest("protocol"),
+  "packages/protocol/tsconfig.src.json": "{}",
+  "packages/protocol/src/index.ts": `export * as Backend from "./Backend.ts"\nexport * as Frame from "./Frame.ts"\n`,
+  "packages/protocol/src/Backend.ts": `import * as Frame from "./Frame.ts"\n`,
+  "packages/protocol/src/Frame.ts": `import * as Effect from "effect/Effect"\n`,
+  "packages/protocol/test/Frame.test.ts": `import { it } from "vitest"\nimport { readFileSync } from "node:fs"\n`,
+  "packages/transport/package.json": manifest("transport", onProtocol),
+  "packages/transport/tsconfig.src.json": JSON.stringify({ references: [{ path: "../protocol/tsconfig.src.json" }] }),
+  "packages/transport/src/index.ts": `export * as Transport from "./Transport.ts"\n`,
+  "packages/transport/src/Transport.ts":
+    `import type * as Effect from "effect/Effect"\nimport * as Frame from "@hyperfect/protocol/Frame"\n`,
+  "packages/tooling/package.json": JSON.stringify({ name: "@hyperfect/tooling", private: true }),
+  "packages/tooling/check.ts": `import { join } from "node:path"\n`
+}
+
+const withFiles = (changes: Readonly<Record<string, string>>) => new Map(Object.entries({ ...house, ...changes }))
+
+/** These rules are broken and no others. */
+const assertBroken = (changes: Readonly<Record<string, string>>, ...wanted: ReadonlyArray<string>) =>
+  assert.deepStrictEqual(violations(withFiles(changes)), wanted)
+
+describe("structure", () => {
+  it("finds nothing wrong in a sound house", () => {
+    assert.deepStrictEqual(violations(withFiles({})), [])
+  })
+
+  it("finds every form of import with its line, and none in comments", () => {
+    const text = [
+      `import "node:fs"`,
+      `import * as A from "a"`,
+      `import type { B } from "@s/b/c"`,
+      `import {`,
+      `  type C,`,
+      `  d`,
+      `} from "./d.ts"`,
+      `/**`,
+      ` * import * as E from "e"`,
+      ` * const f = await import("f")`,
+      ` */`,
+      `export * as G from "./G.ts"`,
+      `export const taken = 1 // from "h"`,
+      `export type I = import("i").I`,
+      `export { j } from "j"`,
+      `const k = await import("k")`
+    ].join("\n")
+    assert.deepStrictEqual(
+      importsOf(text).map(({ line, specifier }) => `${line} ${specifier}`),
+      ["1 node:fs", "2 a", "3 @s/b/c", "4 ./d.ts", "12 ./G.ts", "15 j", "14 i", "16 k"]
+    )
+  })
+
+  it("refuses an import upwards", () =>
+    assertBroken(
+      {
+        "packages/transport/src/Transport.ts":
+          `import * as E from "effect/Effect"\nimport "@hyperfect/protocol/Frame"\n`,
+        "packages/protocol/src/Frame.ts":
+          `import * as E from "effect/Effect"\nimport "@hyperfect/transport/Endpoint"\n`,
+        "packages/transport/src/Endpoint.ts": "",
+        "packages/transport/src/index.ts":
+          `export * as Endpoint from "./Endpoint.ts"\nexport * as Transport from "./Transport.ts"\n`
+      },
+      "packages/protocol/src/Frame.ts:2: protocol may not import transport: imports only point down"
+    ))
+
+  it("refuses a platform module outside of the platform package, with and without its prefix", () => {
+    for (const specifier of ["node:net", "net", "node:fs/promises"]) {
+      assertBroken(
+        { "packages/protocol/src/Backend.ts": `import * as Net from "${specifier}"\n` },
+        `packages/protocol/src/Backend.ts:1: only packages/node may import "${specifier}"`
+      )
+    }
+    assertBroken(
+      { "packages/protocol/src/Backend.ts": `import * as P from "@effect/platform-node/NodeSocket"\n` },
+      `packages/protocol/src/Backend.ts:1: only packages/node may import "@effect/platform-node/NodeSocket"`
+    )
+  })
+
+  it("refuses a circle inside a package, type-only imports included", () =>
+    assertBroken(
+      {
+        "packages/protocol/src/Frame.ts":
+          `import * as Effect from "effect/Effect"\nimport type { Message } from "./Backend.ts"\n`
+      },
+      "packages/protocol/src/Backend.ts: circular import: packages/protocol/src/Backend.ts -> " +
+        "packages/protocol/src/Frame.ts -> packages/protocol/src/Backend.ts"
+    ))
+
+  it("refuses a circle across packages", () => {
+    const found = violations(withFiles({
+      "packages/protocol/src/Frame.ts":
+        `import * as Effect from "effect/Effect"\nimport * as T from "@hyperfect/transport/Transport"\n`
+    }))
+    assert.isTrue(found.some((line) => line.includes("circular import") && line.includes("transport/src/Transport.ts")))
+  })
+
+  it("refuses an import that the manifest does not declare, and a declaration that nothing imports", () => {
+    assertBroken(
+      { "packages/protocol/src/Backend.ts": `import pg from "pg"\n` },
+      `packages/protocol/src/Backend.ts:1: "pg" is missing from the package's dependencies`
+    )
+    assertBroken(
+      { "packages/protocol/package.json": manifest("protocol", { dependencies: { pg: "8.0.0" } }) },
+      `packages/protocol/package.json: nothing in src imports "pg"`
+    )
+    assertBroken(
+      { "packages/protocol/test/Frame.test.ts": `import pg from "pg"\n` },
+      `packages/protocol/test/Frame.test.ts:1: "pg" is declared nowhere`
+    )
+    assertBroken(
+      { "packages/tooling/check.ts": `import * as Frame from "@hyperfect/protocol/Frame"\n` },
+      `packages/tooling/check.ts:1: "@hyperfect/protocol" is missing from package.json`
+    )
+  })
+
+  it("refuses a range where a sister package has to be pinned, and references that are not the dependencies", () => {
+    assertBroken(
+      {
+        "packages/transport/package.json": manifest("transport", { dependencies: { "@hyperfect/protocol": "^0.0.0" } })
+      },
+      `packages/transport/package.json: "@hyperfect/protocol" is not pinned to 0.0.0`
+    )
+    assertBroken(
+      { "packages/transport/tsconfig.src.json": "{}" },
+      "packages/transport/tsconfig.src.json: the references are not the package's dependencies"
+    )
+  })
+
+  it("refuses barrels in library code, and paths that lead nowhere or out of the sources", () => {
+    assertBroken(
+      { "packages/protocol/src/Backend.ts": `import { Effect } from "effect"\n` },
+      `packages/protocol/src/Backend.ts:1: import the module, not the barrel "effect"`
+    )
+    assertBroken(
+      { "packages/protocol/src/Backend.ts": `import * as Wire from "./Wire.ts"\n` },
+      `packages/protocol/src/Backend.ts:1: "./Wire.ts" leads to no module`
+    )
+    assertBroken(
+      { "packages/protocol/src/Backend.ts": `import * as Test from "../test/Frame.test.ts"\n` },
+      `packages/protocol/src/Backend.ts:1: "../test/Frame.test.ts" leads out of the package's src`
+    )
+  })
+
+  it("refuses a barrel that leaves a module out or is out of order", () => {
+    for (const lines of [["Frame"], ["Frame", "Backend"]]) {
+      assertBroken(
+        {
+          "packages/protocol/src/index.ts": lines.map((name) => `export * as ${name} from "./${name}.ts"\n`).join("")
+        },
+        "packages/protocol/src/index.ts: not one line for each module, in alphabetical order"
+      )
+    }
+  })
+
+  it("refuses a package that is in no layer, or that the compiler is not told of", () => {
+    assertBroken(
+      { "packages/extra/package.json": manifest("extra") },
+      "packages/extra: in no layer; give it one in packages/tooling"
+    )
+    assertBroken(
+      { "packages/tsconfig.build.json": "{}" },
+      "packages/tsconfig.build.json: protocol is missing",
+      "packages/tsconfig.build.json: transport is missing"
+    )
+    assertBroken({
+      "tsconfig.json": JSON.stringify({ references: [{ path: "packages/protocol" }, { path: "packages/transport" }] })
+    }, "tsconfig.json: packages/tooling is missing")
+    assertBroken(
+      { "packages/protocol/package.json": manifest("protocol", { private: true }) },
+      `packages/protocol/package.json: "private" does not fit its layer`
+    )
+  })
+
+  it("lists modules that are too long", () => {
+    const lines = (count: number) => "\n".repeat(count)
+    const tree = withFiles({
+      "packages/protocol/src/Long.ts": lines(longModule + 1),
+      "packages/protocol/src/Short.ts": lines(longModule)
+    })
+    assert.deepStrictEqual(longModules(tree), [{ path: "packages/protocol/src/Long.ts", lines: longModule + 1 }])
+  })
+})
