@@ -2,7 +2,8 @@
  * A growing buffer that messages and values are written into, one behind the other.
  *
  * The bytes written so far are handed out by {@link ByteWriter.take} as a view; the writer then goes on behind them and
- * never touches them again, so that a transport may keep the view for as long as it likes. Integers are big-endian
+ * never touches them again, so that a transport may keep the view for as long as it likes. A `position` that was noted
+ * stays good until the next `take`, also when the buffer grows in between. Integers are big-endian
  * unless the method's name ends in `LE`. Methods do not check ranges: whoever writes a value from outside checks it
  * first.
  *
@@ -27,6 +28,7 @@ export class ByteWriter {
   view: DataView
   /** Where the next byte goes. */
   position: number
+  /** Where what was written since the last `take` begins. */
   private start: number
 
   constructor(size: number = slabSize) {
@@ -47,21 +49,17 @@ export class ByteWriter {
   }
 
   private grow(count: number): void {
-    const size = this.size
-    const wanted = size + count
-    if (wanted > maxSize) {
-      throw ProtocolError.reason("LengthExceeded", "Frame", "", size, `at most ${maxSize} bytes`, `${wanted}`)
+    const wanted = this.position + count
+    if (wanted - this.start > maxSize) {
+      throw ProtocolError.reason("LengthExceeded", "Frame", "", this.size, `at most ${maxSize} bytes`, `${wanted}`)
     }
-    let capacity = Math.max(slabSize, this.bytes.length)
-    if (size > capacity >> 1 || wanted > capacity) {
-      while (capacity < wanted) capacity *= 2
-    }
+    let capacity = Math.max(slabSize, this.bytes.length * 2)
+    while (capacity < wanted) capacity *= 2
     const bytes = new Uint8Array(capacity)
-    bytes.set(this.bytes.subarray(this.start, this.position))
+    // At the same offset, so that a position noted before still holds.
+    bytes.set(this.bytes.subarray(this.start, this.position), this.start)
     this.bytes = bytes
     this.view = new DataView(bytes.buffer)
-    this.start = 0
-    this.position = size
   }
 
   /**
@@ -71,14 +69,12 @@ export class ByteWriter {
    */
   take(): Uint8Array {
     const taken = this.bytes.subarray(this.start, this.position)
-    this.start = this.position
-    if (this.bytes.length > slabSize && this.bytes.length - this.position < this.bytes.length >> 2) {
-      // A buffer that a large batch has grown is left to that batch.
+    if (this.bytes.length > slabSize || this.bytes.length - this.position < slabSize >> 2) {
       this.bytes = new Uint8Array(slabSize)
       this.view = new DataView(this.bytes.buffer)
-      this.start = 0
       this.position = 0
     }
+    this.start = this.position
     return taken
   }
 

@@ -115,3 +115,14 @@ export const fromThrown = (thrown: unknown): ProtocolError => {
   if (isReason(thrown)) return new ProtocolError({ reason: thrown })
   throw thrown
 }
+
+/**
+ * The error of a stream of bytes that ends inside a frame, of which `pending` bytes had come.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const streamEnded = (pending: number): ProtocolError =>
+  new ProtocolError({
+    reason: reason("StreamEnded", "Frame", "", pending, "the rest of a frame", "the end of the stream")
+  })

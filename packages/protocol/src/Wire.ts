@@ -1,0 +1,449 @@
+/**
+ * Schemas that know how they lie on the wire, and the compiler that reads and writes them.
+ *
+ * A message is declared once, with {@link message}. The declaration is an ordinary `Schema.TaggedStruct`; its decoder,
+ * encoder, byte codec, limits and reference are derived from it. Two back ends compile a declaration: generated code,
+ * and closures for places that forbid code generation; they give the same values, bytes and errors.
+ *
+ * Bytes that a reader hands out (`Bytes`, `Rest`, `Nullable`) are views of the frame that was read: they cost no copy and
+ * keep its buffer alive. Copy what is to be kept for long. This module does no framing of streams; see `Frame`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SchemaCompiler from "effect/schema/SchemaCompiler"
+import * as SchemaAST from "effect/SchemaAST"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaParser from "effect/SchemaParser"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ByteWriter from "./ByteWriter.ts"
+import * as Compiler from "./internal/compile.ts"
+import type * as Layout from "./Layout.ts"
+import * as ProtocolError from "./ProtocolError.ts"
+
+declare module "effect/Schema" {
+  namespace Annotations {
+    interface Annotations {
+      readonly wire?: Layout.Layout | undefined
+    }
+  }
+}
+
+const integer = (type: Exclude<Layout.Int["type"], "Int64">, minimum: number, maximum: number) =>
+  Schema.Int.check(Schema.isBetween({ minimum, maximum })).annotate({ wire: { _tag: "Int", type } })
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Int8 = integer("Int8", -0x80, 0x7f)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const UInt8 = integer("UInt8", 0, 0xff)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Int16 = integer("Int16", -0x8000, 0x7fff)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const UInt16 = integer("UInt16", 0, 0xffff)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Int32 = integer("Int32", -0x8000_0000, 0x7fff_ffff)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const UInt32 = integer("UInt32", 0, 0xffff_ffff)
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Int64 = Schema.BigInt.check(
+  Schema.isBetweenBigInt({ minimum: -(BigInt(1) << BigInt(63)), maximum: (BigInt(1) << BigInt(63)) - BigInt(1) })
+).annotate({ wire: { _tag: "Int", type: "Int64" } })
+
+/**
+ * UTF-8 text that ends with a zero byte; neither zero characters nor unpaired surrogates can be in it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CString = Schema.String.check(
+  Schema.isPattern(/^[^\0\ud800-\udfff]*$/u, { expected: "a well-formed string without zero characters" })
+).annotate({ wire: { _tag: "CString" } })
+
+/**
+ * UTF-8 text of at least one character that ends with a zero byte: an item of a {@link Terminated} list.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NonEmptyCString = Schema.String.check(
+  Schema.isPattern(/^[^\0\ud800-\udfff]+$/u, { expected: "a well-formed, non-empty string without zero characters" })
+).annotate({ wire: { _tag: "CString" } })
+
+/**
+ * One byte that is one of some characters.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CharOf = <const Allowed extends ReadonlyArray<string>>(allowed: Allowed): Schema.Literals<Allowed> =>
+  Schema.Literals(allowed).annotate({ wire: { _tag: "Char", allowed } })
+
+/**
+ * One byte that is any character but zero.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Char = Schema.String.check(
+  Schema.isPattern(/^[\u0001-\u00ff]$/u, { expected: "a character of one byte, not zero" })
+).annotate({ wire: { _tag: "Char" } })
+
+const byteArray = (minimum: number, maximum: number, wire: Layout.Layout) => {
+  const items = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
+    Schema.isMinLength(minimum),
+    Schema.isMaxLength(Math.min(maximum, Math.max(minimum, 64)))
+  )
+  return Schema.declare(
+    (u): u is Uint8Array => u instanceof Uint8Array && u.length >= minimum && u.length <= maximum,
+    {
+      expected: maximum === Infinity
+        ? "Uint8Array"
+        : minimum === maximum
+        ? `Uint8Array of ${minimum} bytes`
+        : `Uint8Array of ${minimum} to ${maximum} bytes`,
+      toCodecJson: () => Schema.link<Uint8Array>()(Schema.String, SchemaTransformation.uint8ArrayFromBase64String),
+      toCodecArbitrary: () =>
+        Schema.link<Uint8Array>()(
+          items,
+          SchemaTransformation.transform({
+            decode: (numbers: ReadonlyArray<number>): Uint8Array => Uint8Array.from(numbers),
+            encode: (bytes: Uint8Array): ReadonlyArray<number> => [...bytes]
+          })
+        )
+    }
+  ).annotate({ wire })
+}
+
+/**
+ * A fixed number of bytes.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Bytes = (length: number) => byteArray(length, length, { _tag: "Bytes", length })
+
+/**
+ * All bytes up to the end of the message.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Rest = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Infinity })
+
+/**
+ * All bytes up to the end of the message, within bounds.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RestBetween = (minimum: number, maximum: number) =>
+  byteArray(minimum, maximum, { _tag: "Rest", minimum, maximum })
+
+const AnyBytes = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Infinity })
+
+/**
+ * An Int32 length and that many bytes, or the length -1 for `null`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Nullable = Schema.NullOr(AnyBytes).annotate({ wire: { _tag: "Nullable" } })
+
+/**
+ * A count, then that many items. The count is checked against the bytes that are left before anything is allocated.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+const Array_ = <S extends Schema.Constraint>(count: Schema.Constraint, item: S): Schema.$Array<S> =>
+  Schema.Array(item).annotate({
+    wire: { _tag: "Counted", count: layoutOf(count.ast) as Layout.Int, item: layoutOf(item.ast) }
+  })
+
+export { Array_ as Array }
+
+/**
+ * Items up to a zero byte. No item may begin with a zero byte.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Terminated = <S extends Schema.Constraint>(item: S): Schema.$Array<S> =>
+  Schema.Array(item).annotate({ wire: { _tag: "Terminated", item: layoutOf(item.ast) } })
+
+const layoutOf = (ast: SchemaAST.AST): Layout.Layout => {
+  const wire = SchemaAST.resolveAt<Layout.Layout>("wire")(ast)
+  if (wire !== undefined) return wire
+  if (SchemaAST.isObjects(ast)) return structOf(ast)
+  throw new Error(`a schema of kind ${ast._tag} has no layout on the wire`)
+}
+
+const structOf = (ast: SchemaAST.Objects): Layout.Struct => ({
+  _tag: "Struct",
+  fields: ast.propertySignatures
+    .filter(({ name, type }) => name !== "_tag" || !SchemaAST.isLiteral(type))
+    .map(({ name, type }) => ({ name: String(name), layout: layoutOf(type) }))
+})
+
+/**
+ * What a declaration says of a message besides its fields.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Header {
+  /** Who sends it. */
+  readonly from: "backend" | "frontend" | "both"
+  /** The first byte. Absent in the packets that open a connection. */
+  readonly tag?: string | undefined
+  /** The Int32 behind the length that tells messages of one tag, or packets without a tag, apart. */
+  readonly code?: number | undefined
+  /**
+   * What a message may count, its length word included; tag excluded, as the protocol counts. More is refused before
+   * anything is read or allocated.
+   */
+  readonly limit: number
+}
+
+/**
+ * The layout of a whole message, as data.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Definition extends Header {
+  readonly name: string
+  readonly layout: Layout.Struct
+}
+
+/**
+ * A declared message: a `Schema.TaggedStruct` that knows its definition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Message<Name extends string, Fields extends Schema.Struct.Fields> =
+  & Schema.TaggedStruct<Name, Fields>
+  & { readonly definition: Definition }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type AnyMessage = Schema.Codec<any, any> & { readonly definition: Definition }
+
+/**
+ * The limit of messages that carry no data: 30,000 bytes, as in libpq (`VALID_LONG_MESSAGE_TYPE`).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const shortLimit = 30_000
+
+/**
+ * The limit of messages that may be long: 1 GiB - 1, the largest value that PostgreSQL makes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const longLimit = 0x3fff_ffff
+
+/**
+ * Declares a message.
+ *
+ * **Example** (A message of one's own)
+ *
+ * ```ts
+ * import { Wire } from "@hyperfect/protocol"
+ * import { Schema } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const Greeting = Wire.message("Greeting", { from: "backend", tag: "g", limit: 1024 }, {
+ *   times: Wire.Int16,
+ *   text: Wire.CString
+ * })
+ * const codec = Wire.codec(Greeting)
+ * const bytes = Schema.encodeSync(codec)(Greeting.make({ times: 2, text: "hi" }))
+ * assert.equal(Buffer.from(bytes).toString("hex"), "67" + "00000009" + "0002" + "686900")
+ * assert.deepEqual(Schema.decodeSync(codec)(bytes), { _tag: "Greeting", times: 2, text: "hi" })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const message = <const Name extends string, const Fields extends Schema.Struct.Fields>(
+  name: Name,
+  header: Header,
+  fields: Fields
+): Message<Name, Fields> => {
+  const schema = Schema.TaggedStruct(name, fields)
+  const layout = structOf(schema.ast as SchemaAST.Objects)
+  return Object.assign(schema, { definition: { ...header, name, layout } })
+}
+
+/**
+ * The layout of a message as data.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const describe = (message: { readonly definition: Definition }): Definition => message.definition
+
+/**
+ * How a declaration is turned into code.
+ *
+ * **Details**
+ *
+ * `"generated"` needs a runtime that allows `new Function`; `"closures"` runs everywhere. The default is the first where
+ * it is allowed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type BackEnd = "generated" | "closures"
+
+/**
+ * The back end that is used unless one is named.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultBackEnd: BackEnd = Compiler.defaultBackEnd
+
+/**
+ * Reads the frame `bytes[start, end)`, of which the first byte is the tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReadFrame<A> = (bytes: Uint8Array, start: number, end: number) => A
+
+/**
+ * Writes a whole frame.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WriteFrame<A> = (out: ByteWriter.ByteWriter, message: A) => void
+
+/**
+ * The plain function that reads a message from its frame. It throws a `ProtocolError.Reason`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readerUnsafe = <M extends AnyMessage>(
+  message: M,
+  backEnd: BackEnd = defaultBackEnd
+): ReadFrame<M["Type"]> => Compiler.readFrame(message.definition, backEnd) as ReadFrame<M["Type"]>
+
+/**
+ * The plain function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const writerUnsafe = <M extends AnyMessage>(
+  message: M,
+  backEnd: BackEnd = defaultBackEnd
+): WriteFrame<M["Type"]> => Compiler.writeFrame(message.definition, backEnd) as WriteFrame<M["Type"]>
+
+const toIssue = (thrown: unknown, input: unknown, options: SchemaAST.ParseOptions): SchemaIssue.Issue =>
+  new SchemaIssue.InvalidValue({ message: ProtocolError.fromThrown(thrown).message }, input, options)
+
+/**
+ * A codec between whole frames and values, out of a reader and a writer of frames.
+ *
+ * **Details**
+ *
+ * What a reader returns is right by construction, so the fast path that is installed here hands it out as it is; only
+ * when the reader refuses does the ordinary road run again, for the detailed issue.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const codecFrom = <T>(
+  schema: Schema.Codec<T, T>,
+  read: ReadFrame<T>,
+  write: WriteFrame<T>
+): Schema.Codec<T, Uint8Array> => {
+  const build = () =>
+    Schema.Uint8Array.pipe(Schema.decodeTo(schema, {
+      decode: SchemaGetter.transformEffect((bytes: Uint8Array, options) => {
+        try {
+          return Effect.succeed(read(bytes, 0, bytes.length))
+        } catch (thrown) {
+          return Effect.fail(toIssue(thrown, bytes, options))
+        }
+      }),
+      encode: SchemaGetter.transformEffect((value: T, options) => {
+        const out = ByteWriter.make(256)
+        try {
+          write(out, value)
+          return Effect.succeed(out.take())
+        } catch (thrown) {
+          return Effect.fail(toIssue(thrown, value, options))
+        }
+      })
+    }))
+  const explaining = SchemaParser.decodeUnknownEffect(build())
+  const codec = build()
+  SchemaCompiler.set(codec.ast, {
+    decode: (input) => {
+      if (!(input instanceof Uint8Array)) return SchemaCompiler.invalid
+      try {
+        return read(input, 0, input.length)
+      } catch (thrown) {
+        if (ProtocolError.isReason(thrown)) return SchemaCompiler.invalid
+        throw thrown
+      }
+    },
+    decodeEffect: (input, options) => explaining(input, options)
+  })
+  return codec
+}
+
+/**
+ * The codec of one message: a whole frame, tag and length included, to its value and back.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const codec = <M extends AnyMessage>(
+  message: M,
+  backEnd: BackEnd = defaultBackEnd
+): Schema.Codec<M["Type"], Uint8Array> =>
+  codecFrom(
+    message as Schema.Codec<M["Type"], M["Type"]>,
+    readerUnsafe(message, backEnd),
+    writerUnsafe(message, backEnd)
+  )

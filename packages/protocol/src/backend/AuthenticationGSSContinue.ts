@@ -1,0 +1,22 @@
+import * as Wire from "../Wire.ts"
+
+/**
+ * The next token of a GSSAPI or SSPI exchange.
+ *
+ * @category messages
+ * @since 0.1.0
+ */
+export const AuthenticationGSSContinue = Wire.message("AuthenticationGSSContinue", {
+  from: "backend",
+  tag: "R",
+  code: 8,
+  limit: Wire.shortLimit
+}, {
+  data: Wire.Rest
+})
+
+/**
+ * @category messages
+ * @since 0.1.0
+ */
+export type AuthenticationGSSContinue = typeof AuthenticationGSSContinue.Type

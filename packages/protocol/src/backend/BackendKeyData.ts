@@ -1,0 +1,20 @@
+import * as Wire from "../Wire.ts"
+
+/**
+ * What a client must show to cancel a query of this session.
+ *
+ * @category messages
+ * @since 0.1.0
+ */
+export const BackendKeyData = Wire.message("BackendKeyData", { from: "backend", tag: "K", limit: Wire.shortLimit }, {
+  /** Zero is an ordinary process id: the first session of a Hyper server has it. */
+  processId: Wire.Int32,
+  /** Four bytes in protocol 3.0, up to 256 since 3.2. */
+  secretKey: Wire.RestBetween(4, 256)
+})
+
+/**
+ * @category messages
+ * @since 0.1.0
+ */
+export type BackendKeyData = typeof BackendKeyData.Type

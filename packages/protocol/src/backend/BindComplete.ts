@@ -1,0 +1,15 @@
+import * as Wire from "../Wire.ts"
+
+/**
+ * A Bind was carried out.
+ *
+ * @category messages
+ * @since 0.1.0
+ */
+export const BindComplete = Wire.message("BindComplete", { from: "backend", tag: "2", limit: Wire.shortLimit }, {})
+
+/**
+ * @category messages
+ * @since 0.1.0
+ */
+export type BindComplete = typeof BindComplete.Type

@@ -1,0 +1,24 @@
+import * as Wire from "../Wire.ts"
+
+/**
+ * The server does not speak the minor version, or does not know an option, that the client has asked for.
+ *
+ * @category messages
+ * @since 0.1.0
+ */
+export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion", {
+  from: "backend",
+  tag: "v",
+  limit: Wire.shortLimit
+}, {
+  /** The newest version that the server speaks: its minor number alone, or the whole version as PostgreSQL sends it. */
+  newestVersion: Wire.Int32,
+  /** The start-up options beginning with `_pq_.` that the server does not know. */
+  unrecognizedOptions: Wire.Array(Wire.Int32, Wire.CString)
+})
+
+/**
+ * @category messages
+ * @since 0.1.0
+ */
+export type NegotiateProtocolVersion = typeof NegotiateProtocolVersion.Type

@@ -1,0 +1,19 @@
+import * as Wire from "../Wire.ts"
+
+/**
+ * Asks for the parameters and columns of a prepared statement, or the columns of a portal.
+ *
+ * @category messages
+ * @since 0.1.0
+ */
+export const Describe = Wire.message("Describe", { from: "frontend", tag: "D", limit: Wire.shortLimit }, {
+  /** `S` for a prepared statement, `P` for a portal. */
+  kind: Wire.CharOf(["S", "P"]),
+  name: Wire.CString
+})
+
+/**
+ * @category messages
+ * @since 0.1.0
+ */
+export type Describe = typeof Describe.Type

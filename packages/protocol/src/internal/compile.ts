@@ -1,0 +1,138 @@
+/**
+ * From a definition to the functions that read and write its frames: header here, fields by one of the two back ends.
+ *
+ * @internal
+ */
+import type { ByteWriter } from "../ByteWriter.ts"
+import type * as Layout from "../Layout.ts"
+import { reason } from "../ProtocolError.ts"
+import { toReason } from "./failure.ts"
+import * as Generate from "./generate.ts"
+import * as Interpret from "./interpret.ts"
+
+interface Definition {
+  readonly name: string
+  readonly tag?: string | undefined
+  readonly code?: number | undefined
+  readonly limit: number
+  readonly layout: Layout.Struct
+}
+
+type BackEnd = "generated" | "closures"
+
+/** @internal */
+export const defaultBackEnd: BackEnd = Generate.isAllowed ? "generated" : "closures"
+
+/** @internal */
+export const readInt32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+const explainRead = (definition: Definition): Generate.ReadBody => {
+  const read = Interpret.structReader(definition.layout, definition.name)
+  return (bytes, at, end) => {
+    const cursor: Interpret.Cursor = { bytes, at, end }
+    const frame = at - headerSize(definition)
+    let value: unknown
+    try {
+      value = read(cursor)
+    } catch (thrown) {
+      throw toReason(thrown, definition.name, frame)
+    }
+    if (cursor.at !== end) {
+      throw reason(
+        "TrailingBytes",
+        definition.name,
+        "",
+        cursor.at - frame,
+        "the end of the message",
+        `${end - cursor.at} bytes`
+      )
+    }
+    return value
+  }
+}
+
+/** Bytes before the fields: the tag if there is one, the length, the code if there is one. */
+export const headerSize = (definition: Definition): number =>
+  (definition.tag === undefined ? 0 : 1) + 4 + (definition.code === undefined ? 0 : 4)
+
+/** The function that reads the fields of a message, whose header was looked at already. */
+export const readBody = (definition: Definition, backEnd: BackEnd): Generate.ReadBody => {
+  const explain = explainRead(definition)
+  if (definition.layout.fields.length === 0) {
+    // A message without fields is always the same value.
+    const value = Object.freeze({ _tag: definition.name })
+    return (bytes, at, end) => at === end ? value : explain(bytes, at, end)
+  }
+  return backEnd === "generated" ? Generate.reader(definition.layout, definition.name, explain) : explain
+}
+
+/** The function that reads one message from its whole frame, header checked. */
+export const readFrame = (definition: Definition, backEnd: BackEnd) => {
+  const body = readBody(definition, backEnd)
+  const { code, limit, name } = definition
+  const tag = definition.tag?.charCodeAt(0)
+  const lengthAt = tag === undefined ? 0 : 1
+  const size = headerSize(definition)
+  return (bytes: Uint8Array, start: number, end: number): unknown => {
+    if (end - start < size) throw reason("Truncated", name, "", 0, `at least ${size} bytes`, `${end - start} bytes`)
+    if (tag !== undefined && bytes[start] !== tag) {
+      throw reason(
+        "TagUnknown",
+        name,
+        "",
+        0,
+        JSON.stringify(definition.tag),
+        JSON.stringify(String.fromCharCode(bytes[start]!))
+      )
+    }
+    const length = readInt32(bytes, start + lengthAt)
+    if (length !== end - start - lengthAt) {
+      throw reason("LengthInvalid", name, "", lengthAt, `${end - start - lengthAt}`, `${length}`)
+    }
+    if (length > limit) throw reason("LengthExceeded", name, "", lengthAt, `at most ${limit} bytes`, `${length} bytes`)
+    if (code !== undefined && readInt32(bytes, start + lengthAt + 4) !== code) {
+      throw reason(
+        "ValueInvalid",
+        name,
+        "",
+        lengthAt + 4,
+        `the code ${code}`,
+        `${readInt32(bytes, start + lengthAt + 4)}`
+      )
+    }
+    return body(bytes, start + size, end)
+  }
+}
+
+/** The function that writes one message's whole frame. */
+export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
+  const { code, limit, name } = definition
+  const tag = definition.tag?.charCodeAt(0)
+  const closures = Interpret.writer(definition.layout)
+  let bodyAt = 0
+  const explain: Generate.WriteBody = (out, message) => {
+    out.rewind(bodyAt)
+    closures(out, message)
+  }
+  const body = backEnd === "generated" ? Generate.writer(definition.layout, explain) : closures
+  return (out: ByteWriter, message: unknown): void => {
+    const start = out.position
+    try {
+      if (tag !== undefined) out.uint8(tag)
+      const lengthAt = out.position
+      out.int32(0)
+      if (code !== undefined) out.int32(code)
+      bodyAt = out.position
+      body(out, message)
+      const length = out.position - lengthAt
+      if (length > limit) {
+        throw reason("LengthExceeded", name, "", lengthAt - start, `at most ${limit} bytes`, `${length} bytes`)
+      }
+      out.setInt32(lengthAt, length)
+    } catch (thrown) {
+      out.rewind(start)
+      throw toReason(thrown, name, start)
+    }
+  }
+}

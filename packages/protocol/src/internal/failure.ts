@@ -1,0 +1,42 @@
+/**
+ * What readers and writers throw: a plain object that gathers its field path on the way out.
+ *
+ * @internal
+ */
+import * as ProtocolError from "../ProtocolError.ts"
+
+/** @internal */
+export class Failure {
+  readonly tag: ProtocolError.Reason["_tag"]
+  readonly at: number
+  readonly wanted: string
+  readonly found: string
+  path: string
+
+  constructor(tag: ProtocolError.Reason["_tag"], at: number, wanted: string, found: string) {
+    this.tag = tag
+    this.at = at
+    this.wanted = wanted
+    this.found = found
+    this.path = ""
+  }
+}
+
+/** Puts a field name or an index before the path of a failure that passes through. */
+export const within = (thrown: unknown, segment: string | number): unknown => {
+  if (thrown instanceof Failure) {
+    const own = typeof segment === "number" ? `[${segment}]` : segment
+    thrown.path = thrown.path === "" || thrown.path.startsWith("[") ? own + thrown.path : `${own}.${thrown.path}`
+  }
+  return thrown
+}
+
+/** Turns a failure into the reason that callers see. `frame` is where the frame starts. */
+export const toReason = (thrown: unknown, messageName: string, frame: number): unknown =>
+  thrown instanceof Failure
+    ? ProtocolError.reason(thrown.tag, messageName, thrown.path, thrown.at - frame, thrown.wanted, thrown.found)
+    : thrown
+
+/** @internal */
+export const truncated = (at: number, end: number, wanted: number): Failure =>
+  new Failure("Truncated", at, `${wanted} bytes`, `${end - at} bytes`)

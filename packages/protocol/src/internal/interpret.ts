@@ -1,0 +1,331 @@
+/**
+ * Readers and writers of a layout, put together from closures.
+ *
+ * This back end runs where code generation is forbidden, and it is the one that explains: generated code that meets
+ * something wrong hands the frame to these closures, which throw the precise failure. So both fail alike.
+ *
+ * @internal
+ */
+import type { ByteWriter } from "../ByteWriter.ts"
+import * as Layout from "../Layout.ts"
+import * as Utf8 from "../Utf8.ts"
+import { Failure, truncated, within } from "./failure.ts"
+
+/** The place in a message that a reader has come to. */
+export interface Cursor {
+  bytes: Uint8Array
+  at: number
+  end: number
+}
+
+/** @internal */
+export type Read = (cursor: Cursor) => unknown
+
+/** @internal */
+export type Write = (out: ByteWriter, value: unknown) => void
+
+const take = (cursor: Cursor, size: number): number => {
+  const at = cursor.at
+  if (at + size > cursor.end) throw truncated(at, cursor.end, size)
+  cursor.at = at + size
+  return at
+}
+
+const readInt32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+const readInts: Record<Layout.Int["type"], (cursor: Cursor) => number | bigint> = {
+  Int8: (cursor) => (cursor.bytes[take(cursor, 1)]! << 24) >> 24,
+  UInt8: (cursor) => cursor.bytes[take(cursor, 1)]!,
+  Int16: (cursor) => {
+    const at = take(cursor, 2)
+    return ((cursor.bytes[at]! << 24) >> 16) | cursor.bytes[at + 1]!
+  },
+  UInt16: (cursor) => {
+    const at = take(cursor, 2)
+    return (cursor.bytes[at]! << 8) | cursor.bytes[at + 1]!
+  },
+  Int32: (cursor) => readInt32(cursor.bytes, take(cursor, 4)),
+  UInt32: (cursor) => readInt32(cursor.bytes, take(cursor, 4)) >>> 0,
+  Int64: (cursor) => {
+    const at = take(cursor, 8)
+    const bytes = cursor.bytes
+    return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigInt64(0)
+  }
+}
+
+/** The character of each byte, so that reading one allocates nothing. */
+export const characters: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
+
+/** @internal */
+export const reader = (layout: Layout.Layout): Read => {
+  switch (layout._tag) {
+    case "Int":
+      return readInts[layout.type]
+    case "Char": {
+      const { allowed } = layout
+      return (cursor) => {
+        const at = take(cursor, 1)
+        const character = characters[cursor.bytes[at]!]!
+        if (allowed !== undefined ? !allowed.includes(character) : character === "\0") {
+          throw new Failure("ValueInvalid", at, allowed?.join(", ") ?? "a character", JSON.stringify(character))
+        }
+        return character
+      }
+    }
+    case "CString":
+      return (cursor) => {
+        const { at, bytes, end } = cursor
+        let zero = at
+        while (zero < end && bytes[zero] !== 0) zero++
+        if (zero === end) throw new Failure("Unterminated", at, "a zero byte", `${end - at} other bytes`)
+        const text = Utf8.decode(bytes, at, zero)
+        if (text === undefined) throw new Failure("Utf8Invalid", at, "UTF-8", `${zero - at} bytes that are not`)
+        cursor.at = zero + 1
+        return text
+      }
+    case "Bytes":
+      return (cursor) => {
+        const at = take(cursor, layout.length)
+        return cursor.bytes.subarray(at, at + layout.length)
+      }
+    case "Rest":
+      return (cursor) => {
+        const { at, bytes, end } = cursor
+        checkRest(layout, end - at, at)
+        cursor.at = end
+        return bytes.subarray(at, end)
+      }
+    case "Nullable":
+      return (cursor) => {
+        const at = take(cursor, 4)
+        const length = readInt32(cursor.bytes, at)
+        if (length === -1) return null
+        if (length < 0) throw new Failure("ValueInvalid", at, "a length, or -1 for null", `${length}`)
+        const from = take(cursor, length)
+        return cursor.bytes.subarray(from, from + length)
+      }
+    case "Counted": {
+      const count = readInts[layout.count.type] as (cursor: Cursor) => number
+      const item = reader(layout.item)
+      const size = Layout.minimumSize(layout.item)
+      return (cursor) => {
+        const at = cursor.at
+        const length = count(cursor)
+        if (length < 0 || length * size > cursor.end - cursor.at) {
+          throw new Failure(
+            "CountInvalid",
+            at,
+            `items of at least ${size} bytes in ${cursor.end - cursor.at}`,
+            `${length}`
+          )
+        }
+        const items = new Array<unknown>(length)
+        let i = 0
+        try {
+          for (; i < length; i++) items[i] = item(cursor)
+        } catch (thrown) {
+          throw within(thrown, i)
+        }
+        return items
+      }
+    }
+    case "Terminated": {
+      const item = reader(layout.item)
+      return (cursor) => {
+        const start = cursor.at
+        const items: Array<unknown> = []
+        try {
+          while (true) {
+            if (cursor.at >= cursor.end) {
+              throw new Failure("Unterminated", start, "a zero byte behind the items", "the end of the message")
+            }
+            if (cursor.bytes[cursor.at] === 0) break
+            items.push(item(cursor))
+          }
+        } catch (thrown) {
+          throw within(thrown, items.length)
+        }
+        cursor.at++
+        return items
+      }
+    }
+    case "Struct":
+      return structReader(layout, undefined)
+  }
+}
+
+/** A reader of fields, into an object that has its `_tag` first when there is one. */
+export const structReader = (layout: Layout.Struct, tag: string | undefined): Read => {
+  const names = layout.fields.map((field) => field.name)
+  const reads = layout.fields.map((field) => reader(field.layout))
+  return (cursor) => {
+    const value: Record<string, unknown> = tag === undefined ? {} : { _tag: tag }
+    let i = 0
+    try {
+      for (; i < reads.length; i++) value[names[i]!] = reads[i]!(cursor)
+    } catch (thrown) {
+      throw within(thrown, names[i]!)
+    }
+    return value
+  }
+}
+
+/** @internal */
+export const checkRest = (layout: Layout.Rest, length: number, at: number): void => {
+  if (length < layout.minimum || length > layout.maximum) {
+    throw new Failure("ValueInvalid", at, `${layout.minimum} to ${layout.maximum} bytes`, `${length} bytes`)
+  }
+}
+
+const checkInt = (layout: Layout.Int, out: ByteWriter, value: unknown): void => {
+  if (layout.type === "Int64") {
+    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
+      throw new Failure(
+        "ValueInvalid",
+        out.position,
+        layout.type,
+        typeof value === "bigint" ? `${value}` : typeof value
+      )
+    }
+    return
+  }
+  const [minimum, maximum] = Layout.ranges[layout.type]
+  if (!Number.isInteger(value) || (value as number) < minimum || (value as number) > maximum) {
+    throw new Failure(
+      "ValueInvalid",
+      out.position,
+      `${layout.type} (${minimum} to ${maximum})`,
+      typeof value === "number" ? `${value}` : typeof value
+    )
+  }
+}
+
+const writeInts: Record<Layout.Int["type"], (out: ByteWriter, value: never) => void> = {
+  Int8: (out, value: number) => out.uint8(value),
+  UInt8: (out, value: number) => out.uint8(value),
+  Int16: (out, value: number) => out.int16(value),
+  UInt16: (out, value: number) => out.int16(value),
+  Int32: (out, value: number) => out.int32(value),
+  UInt32: (out, value: number) => out.int32(value),
+  Int64: (out, value: bigint) => out.int64(value)
+}
+
+const checkBytes = (out: ByteWriter, value: unknown, wanted: string): Uint8Array => {
+  if (!(value instanceof Uint8Array)) throw new Failure("ValueInvalid", out.position, wanted, typeof value)
+  return value
+}
+
+const checkArray = (out: ByteWriter, value: unknown): ReadonlyArray<unknown> => {
+  if (!Array.isArray(value)) throw new Failure("ValueInvalid", out.position, "an array", typeof value)
+  return value
+}
+
+const writeItems = (item: Write, out: ByteWriter, items: ReadonlyArray<unknown>): void => {
+  let i = 0
+  try {
+    for (; i < items.length; i++) item(out, items[i])
+  } catch (thrown) {
+    throw within(thrown, i)
+  }
+}
+
+/** @internal */
+export const writer = (layout: Layout.Layout): Write => {
+  switch (layout._tag) {
+    case "Int": {
+      const write = writeInts[layout.type]
+      return (out, value) => {
+        checkInt(layout, out, value)
+        write(out, value as never)
+      }
+    }
+    case "Char": {
+      const { allowed } = layout
+      return (out, value) => {
+        const code = typeof value === "string" && value.length === 1 ? value.charCodeAt(0) : 0
+        if (code === 0 || code > 0xff || (allowed !== undefined && !allowed.includes(value as string))) {
+          throw new Failure("ValueInvalid", out.position, allowed?.join(", ") ?? "a character", JSON.stringify(value))
+        }
+        out.uint8(code)
+      }
+    }
+    case "CString":
+      return (out, value) => {
+        if (typeof value !== "string") throw new Failure("ValueInvalid", out.position, "a string", typeof value)
+        // What follows a NUL would be read as the next field: the way to smuggle one in (CVE-2024-27304 is its kin).
+        if (value.includes("\0")) throw new Failure("ValueInvalid", out.position, "no zero byte in a string", "one")
+        if (!value.isWellFormed()) {
+          throw new Failure("Utf8Invalid", out.position, "a well-formed string", "an unpaired surrogate")
+        }
+        out.utf8(value)
+        out.uint8(0)
+      }
+    case "Bytes":
+      return (out, value) => {
+        const bytes = checkBytes(out, value, `${layout.length} bytes`)
+        if (bytes.length !== layout.length) {
+          throw new Failure("ValueInvalid", out.position, `${layout.length} bytes`, `${bytes.length} bytes`)
+        }
+        out.copy(bytes)
+      }
+    case "Rest":
+      return (out, value) => {
+        const bytes = checkBytes(out, value, "bytes")
+        checkRest(layout, bytes.length, out.position)
+        out.copy(bytes)
+      }
+    case "Nullable":
+      return (out, value) => {
+        if (value === null) return out.int32(-1)
+        const bytes = checkBytes(out, value, "bytes or null")
+        out.int32(bytes.length)
+        out.copy(bytes)
+      }
+    case "Counted": {
+      const write = writeInts[layout.count.type] as (out: ByteWriter, value: number) => void
+      const item = writer(layout.item)
+      const [, maximum] = Layout.ranges[layout.count.type as "UInt16"]
+      return (out, value) => {
+        const items = checkArray(out, value)
+        if (items.length > maximum) {
+          throw new Failure("CountInvalid", out.position, `at most ${maximum} items`, `${items.length}`)
+        }
+        write(out, items.length)
+        writeItems(item, out, items)
+      }
+    }
+    case "Terminated": {
+      const item = writer(layout.item)
+      return (out, value) => {
+        writeItems(
+          (out, value) => {
+            const start = out.position
+            item(out, value)
+            if (out.bytes[start] === 0) {
+              throw new Failure("ValueInvalid", start, "an item that does not begin with a zero byte", "one that does")
+            }
+          },
+          out,
+          checkArray(out, value)
+        )
+        out.uint8(0)
+      }
+    }
+    case "Struct": {
+      const names = layout.fields.map((field) => field.name)
+      const writes = layout.fields.map((field) => writer(field.layout))
+      return (out, value) => {
+        if (typeof value !== "object" || value === null) {
+          throw new Failure("ValueInvalid", out.position, "an object", typeof value)
+        }
+        let i = 0
+        try {
+          for (; i < writes.length; i++) writes[i]!(out, (value as Record<string, unknown>)[names[i]!])
+        } catch (thrown) {
+          throw within(thrown, names[i]!)
+        }
+      }
+    }
+  }
+}
