@@ -10,8 +10,8 @@
  *
  * @since 0.1.0
  */
+import type * as Backlog from "@hyperfect/transport/Backlog"
 import type * as Connection from "@hyperfect/transport/Connection"
-import type * as Listener from "@hyperfect/transport/Listener"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -38,7 +38,7 @@ export interface CloseOptions {
  * @category models
  * @since 0.1.0
  */
-export interface NodeConnection extends Listener.Accepted {
+export interface NodeConnection extends Backlog.Closeable {
   /**
    * Closes the line: suspended pulls and writes fail with `Closed`, what was written is flushed, then the line ends.
    * Done when the socket is gone; never takes longer than `closeTimeout` by much.

@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Backlog from "@hyperfect/transport/Backlog"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Listener from "@hyperfect/transport/Listener"
 import * as Transport from "@hyperfect/transport/Transport"
@@ -145,49 +146,17 @@ const startServer = (
   })
 
 const serve = (server: Net.Server, options: Options, endpoint: Endpoint.Endpoint): Server => {
-  type Accepted = NodeConnection.NodeConnection
-  type Resume = (effect: Effect.Effect<Accepted, TransportError.TransportError>) => void
-  const waiting: Array<Accepted> = []
-  const acceptors = new Set<Resume>()
-  let closed = false
-
-  const wake = (effect: Effect.Effect<Accepted, TransportError.TransportError>): boolean => {
-    for (const resume of acceptors) {
-      acceptors.delete(resume)
-      resume(effect)
-      return true
-    }
-    return false
-  }
+  const backlog = Backlog.makeUnsafe()
   server.on("connection", (socket) => {
-    const connection = NodeConnection.fromSocketUnsafe(socket, remoteOf(socket, endpoint), options)
-    if (!wake(Effect.succeed(connection))) waiting.push(connection)
+    backlog.offerUnsafe(NodeConnection.fromSocketUnsafe(socket, remoteOf(socket, endpoint), options))
   })
-  // Accepting one connection failed, for want of descriptors for example; the server goes on.
-  server.on("error", (cause) => {
-    wake(Effect.fail(openFailed(endpoint, cause)))
-  })
-
-  const closedHere = Effect.suspend(() =>
-    Effect.fail(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
-  )
-  // As in a connection's pull: taken and handed over in one step, so that an interruption loses nobody.
-  const take = Effect.sync(() => waiting.shift()!)
-  const next = Effect.callback<Accepted, TransportError.TransportError>((resume) => {
-    if (waiting.length > 0) return resume(take)
-    if (closed) return resume(closedHere)
-    acceptors.add(resume)
-    return Effect.sync(() => {
-      acceptors.delete(resume)
-    })
-  })
+  // One connection could not be let in, for want of descriptors for example; the server goes on.
+  server.on("error", (cause) => backlog.failUnsafe(openFailed(endpoint, cause)))
   return {
-    listening: { endpoint, accept: scoped(Effect.suspend(() => (waiting.length > 0 ? take : next))) },
+    listening: { endpoint, accept: backlog.accept },
     close: Effect.suspend(() => {
-      closed = true
-      while (wake(closedHere));
       server.close()
-      return Effect.forEach(waiting.splice(0), (connection) => connection.close, { discard: true })
+      return backlog.close
     })
   }
 }

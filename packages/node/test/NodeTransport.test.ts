@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NodeTransport } from "@hyperfect/node"
 import { Endpoint, Listener, Transport } from "@hyperfect/transport"
 import { Effect, Fiber } from "effect"
-import * as NodeTransport from "../src/NodeTransport.ts"
 
 const text = (bytes: ReadonlyArray<Uint8Array>): string => Buffer.concat(bytes).toString("utf8")
 
