@@ -114,7 +114,9 @@ export const CharOf = <const Allowed extends ReadonlyArray<string>>(allowed: All
  * @since 0.1.0
  */
 export const Char = Schema.String.check(
-  Schema.isPattern(/^[\u0001-\u00ff]$/u, { expected: "a character of one byte, not zero" })
+  Schema.makeFilter((text) => text.length === 1 && text > "\0" && text <= "\u00ff", {
+    expected: "a character of one byte, not zero"
+  })
 ).annotate({ wire: { _tag: "Char" } })
 
 const byteArray = (minimum: number, maximum: number, wire: Layout.Layout) => {
