@@ -1,1 +1,2 @@
-export {}
+export * as InstalledPackage from "./InstalledPackage.ts"
+export * as ServerProcess from "./ServerProcess.ts"

