@@ -1,0 +1,15 @@
+/**
+ * The types that both servers or one of them have without being told, each as a `Type` with its codecs.
+ *
+ * @since 0.1.0
+ */
+export * from "./types/boolean.ts"
+export * from "./types/bytea.ts"
+export * from "./types/dates.ts"
+export * from "./types/floats.ts"
+export * from "./types/integers.ts"
+export * from "./types/interval.ts"
+export * from "./types/json.ts"
+export * from "./types/numeric.ts"
+export * from "./types/text.ts"
+export * from "./types/uuid.ts"

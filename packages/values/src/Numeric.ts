@@ -1,0 +1,88 @@
+/**
+ * A decimal number of any size: what PostgreSQL and Hyper call `numeric`.
+ *
+ * A number is Effect's `BigDecimal`, which keeps every digit and the scale as well (`1.50` has scale 2, though it equals
+ * `1.5`). PostgreSQL's numerics can also be NaN and, since version 14, infinite; `BigDecimal` has no such values, so these
+ * three are the strings by which the server calls them. Hyper has none of the three.
+ *
+ * @since 0.1.0
+ */
+import * as BigDecimal from "effect/BigDecimal"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Special = "NaN" | "Infinity" | "-Infinity"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Numeric = BigDecimal.BigDecimal | Special
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSpecial = (u: unknown): u is Special => u === "NaN" || u === "Infinity" || u === "-Infinity"
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNumeric = (u: unknown): u is Numeric => BigDecimal.isBigDecimal(u) || isSpecial(u)
+
+const pattern = /^(-?)(\d+)(?:\.(\d+))?$/
+
+/**
+ * Reads what {@link format} writes, keeping the scale: digits with a point or not, `NaN`, `Infinity`, `-Infinity`.
+ *
+ * **Example** (The scale is kept)
+ *
+ * ```ts
+ * import * as Numeric from "@hyperfect/values/Numeric"
+ * import * as Option from "effect/Option"
+ * import { strict as assert } from "node:assert"
+ *
+ * assert.equal(Numeric.format(Option.getOrThrow(Numeric.fromString("12.30"))), "12.30")
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromString = (text: string): Option.Option<Numeric> => {
+  const match = pattern.exec(text)
+  if (match === null) return isSpecial(text) ? Option.some(text) : Option.none()
+  const [, sign, whole, fraction = ""] = match
+  const unscaled = BigInt(whole! + fraction)
+  return Option.some(BigDecimal.make(sign === "-" ? -unscaled : unscaled, fraction.length))
+}
+
+/**
+ * The text that both servers take and print: all digits, as many behind the point as the scale says, no exponent.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const format = (self: Numeric): string => {
+  if (typeof self === "string") return self
+  const { scale, value } = self
+  if (scale <= 0) return value === BigInt(0) ? "0" : `${value}${"0".repeat(-scale)}`
+  const negative = value < BigInt(0)
+  const digits = `${negative ? -value : value}`.padStart(scale + 1, "0")
+  const point = digits.length - scale
+  return `${negative ? "-" : ""}${digits.slice(0, point)}.${digits.slice(point)}`
+}
+
+/**
+ * The Schema of the values.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Numeric: Schema.Union<
+  readonly [typeof Schema.BigDecimal, Schema.Literals<readonly ["NaN", "Infinity", "-Infinity"]>]
+> = Schema.Union([Schema.BigDecimal, Schema.Literals(["NaN", "Infinity", "-Infinity"])])

@@ -1,0 +1,239 @@
+/**
+ * Parameters of a query: from a JavaScript value to the type, the format and the bytes that Bind sends.
+ *
+ * The type is either said, with {@link make}, or inferred from the value:
+ *
+ * | value | declared as | |
+ * | --- | --- | --- |
+ * | `null` | nothing (OID 0) | NULL |
+ * | string | nothing (OID 0) | in text: the server reads it as it would read a literal in quotes |
+ * | boolean | `bool` | |
+ * | integer of 32 bits | `int4` | |
+ * | other safe integer | `int8` | |
+ * | other number, also -0 | `float8` | |
+ * | bigint of 64 bits | `int8` | |
+ * | larger bigint, `BigDecimal` | `numeric` | on Hyper nothing (OID 0), in text |
+ * | `Uint8Array` | `bytea` | |
+ * | `Date`, `DateTime`, `TimestampTz` | `timestamptz` | |
+ * | `CalendarDate`, `TimeOfDay`, `Timestamp`, `Interval` | `date`, `time`, `timestamp`, `interval` | |
+ * | plain object, array | nothing (OID 0) | the JSON text; an array of the database wants `make` and its type |
+ *
+ * `undefined` and everything else is refused. Hyper wants each parameter declared, and OID 0 is how to declare an untyped
+ * one (measured); there `numeric` without precision and scale means `numeric(1,0)`, so decimals go as text.
+ *
+ * Values are sent in PostgreSQL's binary format to PostgreSQL and in HyperBinary to Hyper, wherever the type exists in it.
+ *
+ * @since 0.1.0
+ */
+import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
+import * as BigDecimal from "effect/BigDecimal"
+import * as DateTime from "effect/DateTime"
+import * as BuiltIn from "./BuiltIn.ts"
+import * as CalendarDate from "./CalendarDate.ts"
+import * as Interval from "./Interval.ts"
+import * as TimeOfDay from "./TimeOfDay.ts"
+import * as Timestamp from "./Timestamp.ts"
+import * as TimestampTz from "./TimestampTz.ts"
+import type * as Type from "./Type.ts"
+import * as ValueError from "./ValueError.ts"
+
+const TypeId = "~@hyperfect/values/Parameter"
+
+/**
+ * Whose rules hold.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Dialect = "postgres" | "hyper"
+
+/**
+ * A value together with the type that it is to be sent as.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parameter {
+  readonly [TypeId]: typeof TypeId
+  readonly type: Type.Any
+  readonly value: unknown
+}
+
+/**
+ * Says the type of a parameter. `null` is NULL of that type.
+ *
+ * **Example** (An array of integers)
+ *
+ * ```ts
+ * import * as BuiltIn from "@hyperfect/values/BuiltIn"
+ * import * as Parameter from "@hyperfect/values/Parameter"
+ * import { strict as assert } from "node:assert"
+ *
+ * const small = Parameter.make(1, BuiltIn.int2)
+ * assert.equal(Parameter.encoder(small, "postgres").typeOid, 21)
+ * assert.equal(Parameter.encoder(1, "postgres").typeOid, 23)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <A, I>(value: I | null, type: Type.Type<A, I>): Parameter => ({ [TypeId]: TypeId, type, value })
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isParameter = (u: unknown): u is Parameter =>
+  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+
+/**
+ * What Parse and Bind say of a parameter, and how its value is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Encoder {
+  /** What Parse declares; 0 leaves it to the server. */
+  readonly typeOid: number
+  /** What Bind says. */
+  readonly format: Type.Format
+  /** Writes the value's bytes, without a length. Throws a plain `ValueError.Reason`. */
+  readonly write: Type.Codec<never, unknown>["write"]
+}
+
+const untyped = (codec: Type.Codec<never, unknown>): Encoder => ({ typeOid: 0, format: 0, write: codec.write })
+
+type WriteOnly = Type.Codec<never, unknown>
+
+const text: WriteOnly = BuiltIn.text.text as WriteOnly
+/** Hyper takes U+0000 in a parameter (measured), and the codec of its own format does not mind it. */
+const hyperText: WriteOnly = (BuiltIn.text.hyper ?? BuiltIn.text.text) as WriteOnly
+
+const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
+  if (dialect === "postgres") {
+    const binary = type.binary
+    return { typeOid: type.oid, format: binary === undefined ? 0 : 1, write: (binary ?? type.text).write }
+  }
+  const hyper = type.hyper
+  if (hyper === undefined) {
+    throw ValueError.reason("FormatUnsupported", type.name, 2, "a type that Hyper has", type.name)
+  }
+  // The value says its own scale, but nothing in Parse can: the server has to see it in the text.
+  return needsScale(type)
+    ? untyped(type.text as WriteOnly)
+    : { typeOid: type.oid, format: 2, write: hyper.write }
+}
+
+const needsScale = (type: Type.Any): boolean =>
+  type.oid === BuiltIn.numeric.oid || type.oid === BuiltIn.numeric.arrayOid
+
+const encoders = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
+
+/**
+ * How values of a type are sent to a server. Throws a plain `ValueError.Reason` when it does not know the type.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encoderFor = (type: Type.Any, dialect: Dialect): Encoder => {
+  const known = encoders[dialect].get(type)
+  if (known !== undefined) return known
+  const made = make_(type, dialect)
+  encoders[dialect].set(type, made)
+  return made
+}
+
+const inferred = (dialect: Dialect) => ({
+  untypedNull: untyped(text),
+  text: untyped(dialect === "hyper" ? hyperText : text),
+  json: untyped(BuiltIn.json.text as WriteOnly),
+  bool: encoderFor(BuiltIn.bool, dialect),
+  int4: encoderFor(BuiltIn.int4, dialect),
+  int8: encoderFor(BuiltIn.int8, dialect),
+  float8: encoderFor(BuiltIn.float8, dialect),
+  numeric: encoderFor(BuiltIn.numeric, dialect),
+  bytea: encoderFor(BuiltIn.bytea, dialect),
+  date: encoderFor(BuiltIn.date, dialect),
+  time: encoderFor(BuiltIn.time, dialect),
+  timestamp: encoderFor(BuiltIn.timestamp, dialect),
+  timestamptz: encoderFor(BuiltIn.timestamptz, dialect),
+  interval: encoderFor(BuiltIn.interval, dialect)
+})
+
+type Inferred = ReturnType<typeof inferred>
+
+const byDialect = { postgres: inferred("postgres"), hyper: inferred("hyper") }
+
+/**
+ * How a value is sent: as its {@link Parameter} says, or as inferred from the value by the table of this module.
+ *
+ * **Details**
+ *
+ * Nothing is allocated for values whose type is inferred. Throws a plain `ValueError.Reason` for what cannot be sent.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encoder = (value: unknown, dialect: Dialect): Encoder => {
+  const known = byDialect[dialect]
+  switch (typeof value) {
+    case "string":
+      return known.text
+    case "number":
+      // -0 is no integer of the servers.
+      if ((value | 0) === value) return value === 0 && Object.is(value, -0) ? known.float8 : known.int4
+      return Number.isSafeInteger(value) ? known.int8 : known.float8
+    case "boolean":
+      return known.bool
+    case "bigint":
+      return BigInt.asIntN(64, value) === value ? known.int8 : known.numeric
+    case "object":
+      return value === null ? known.untypedNull : ofObject(value, known, dialect)
+    default:
+      return refuse(value)
+  }
+}
+
+const ofObject = (value: object, known: Inferred, dialect: Dialect): Encoder => {
+  if (isParameter(value)) return encoderFor(value.type, dialect)
+  if (value instanceof Uint8Array) return known.bytea
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return known.json
+  if (value instanceof Date || TimestampTz.isTimestampTz(value) || DateTime.isDateTime(value)) return known.timestamptz
+  if (Timestamp.isTimestamp(value)) return known.timestamp
+  if (CalendarDate.isCalendarDate(value)) return known.date
+  if (TimeOfDay.isTimeOfDay(value)) return known.time
+  if (Interval.isInterval(value)) return known.interval
+  return BigDecimal.isBigDecimal(value) ? known.numeric : refuse(value)
+}
+
+const refuse = (value: unknown): never => {
+  throw ValueError.reason(
+    "TypeMismatch",
+    "parameter",
+    undefined,
+    "a value that a type can be inferred from, or a type given with Parameter.make",
+    ValueError.kind(value)
+  )
+}
+
+/**
+ * Writes a parameter as Bind wants it: the length in four bytes and the value's bytes, or the length -1 for NULL.
+ *
+ * **Gotchas**
+ *
+ * When it throws, part of the parameter may have been written; the caller takes back what it wrote of the message.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const write = (out: ByteWriter, encoder: Encoder, value: unknown): void => {
+  const plain = isParameter(value) ? value.value : value
+  if (plain === null) return out.int32(-1)
+  out.int32(0)
+  // The writer may move its bytes while it grows, so sizes count and not positions.
+  const before = out.size
+  encoder.write(out, plain, -1)
+  const length = out.size - before
+  out.setInt32(out.position - length - 4, length)
+}

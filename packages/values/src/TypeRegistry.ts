@@ -1,0 +1,184 @@
+/**
+ * Which types there are: from an OID, or a name, to the codecs.
+ *
+ * A registry is an immutable value. {@link builtIn} knows the types of both servers; {@link extend} makes another that
+ * knows more of them, or reads some of them differently. Readers and writers are compiled against one registry, so looking
+ * up costs nothing per row.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as BuiltIn from "./BuiltIn.ts"
+import * as Bytes from "./internal/bytes.ts"
+import * as Codec from "./internal/codec.ts"
+import * as Type from "./Type.ts"
+import * as UnknownValue from "./UnknownValue.ts"
+import * as ValueError from "./ValueError.ts"
+
+const TypeId = "~@hyperfect/values/TypeRegistry"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface TypeRegistry {
+  readonly [TypeId]: typeof TypeId
+  /** The type of an OID, or `undefined`. */
+  readonly find: (oid: number) => Type.Any | undefined
+  /** The type of a name such as `int4`, or `undefined`. */
+  readonly findByName: (name: string) => Type.Any | undefined
+  /** All types, each once. */
+  readonly types: ReadonlyArray<Type.Any>
+}
+
+/** OIDs below this are PostgreSQL's own and looked up in an array; those of user types begin at 16384. */
+const tableSize = 0x2000
+
+/**
+ * A registry of exactly these types. Of two types with one OID, or one name, the later one counts.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (types: Iterable<Type.Any>): TypeRegistry => {
+  const byOid = new Map<number, Type.Any>()
+  for (const type of types) byOid.set(type.oid, type)
+  const byName = new Map<string, Type.Any>()
+  for (const type of byOid.values()) byName.set(type.name, type)
+  const table = Array.from({ length: tableSize }, (_, oid) => byOid.get(oid))
+  return {
+    [TypeId]: TypeId,
+    find: (oid) => (oid < tableSize ? table[oid] : byOid.get(oid)),
+    findByName: (name) => byName.get(name),
+    types: Array.from(byOid.values())
+  }
+}
+
+/**
+ * A registry that knows these types as well; where it knew a type of the same OID, the new one takes its place.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const extend: {
+  (types: Iterable<Type.Any>): (self: TypeRegistry) => TypeRegistry
+  (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry
+} = dual(2, (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry => make([...self.types, ...types]))
+
+/**
+ * The types that PostgreSQL and Hyper have by themselves, lossless: 64-bit integers are `bigint`, numerics `BigDecimal`,
+ * dates and times this package's own.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const builtIn: TypeRegistry = make([
+  BuiltIn.bool,
+  BuiltIn.bytea,
+  BuiltIn.char,
+  BuiltIn.name,
+  BuiltIn.int8,
+  BuiltIn.int2,
+  BuiltIn.int4,
+  BuiltIn.text,
+  BuiltIn.oid,
+  BuiltIn.json,
+  BuiltIn.xml,
+  BuiltIn.float4,
+  BuiltIn.float8,
+  BuiltIn.unknown,
+  BuiltIn.bpchar,
+  BuiltIn.varchar,
+  BuiltIn.date,
+  BuiltIn.time,
+  BuiltIn.timestamp,
+  BuiltIn.timestamptz,
+  BuiltIn.interval,
+  BuiltIn.numeric,
+  BuiltIn.refcursor,
+  BuiltIn.uuid,
+  BuiltIn.jsonb
+])
+
+/**
+ * The registry that clients use. Nobody has to provide it: it is {@link builtIn} unless a layer says otherwise.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const TypeRegistry: Context.Reference<TypeRegistry> = Context.Reference<TypeRegistry>(
+  "@hyperfect/values/TypeRegistry",
+  { defaultValue: () => builtIn }
+)
+
+/**
+ * Makes a registry the one that clients use.
+ *
+ * **Example** (JSON as text)
+ *
+ * ```ts
+ * import * as BuiltIn from "@hyperfect/values/BuiltIn"
+ * import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
+ *
+ * const JsonAsText = TypeRegistry.layer(TypeRegistry.extend(TypeRegistry.builtIn, [BuiltIn.jsonText, BuiltIn.jsonbText]))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (registry: TypeRegistry): Layer.Layer<never> => Layer.succeed(TypeRegistry, registry)
+
+/**
+ * The format to ask results of a type in: the wanted one where the type exists in it, else text, which all have.
+ *
+ * **When to use**
+ *
+ * Use to choose the result formats of Bind, so that a type that is known only as text, or not at all, arrives as a string
+ * instead of as bytes that nobody can read.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const formatFor = (self: TypeRegistry, oid: number, wanted: Type.Format): Type.Format => {
+  const type = self.find(oid)
+  return type !== undefined && Type.codec(type, wanted) !== undefined ? wanted : Type.text
+}
+
+const unknownText: Type.Codec<string> = {
+  read: (bytes, start, end) => Codec.utf8(bytes, start, end, "unknown type", 0),
+  write: BuiltIn.unknown.text.write
+}
+
+/**
+ * How values of an OID are read in a format.
+ *
+ * **Details**
+ *
+ * What the registry does not know reads as a string in text and as an `UnknownValue` in the binary formats. A type that it
+ * knows, but not in this format, is a `FormatUnsupported`, thrown as a plain reason.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decoderUnsafe = (
+  self: TypeRegistry,
+  oid: number,
+  format: Type.Format
+): { readonly type: Type.Any | undefined; readonly read: Type.Codec<unknown>["read"] } => {
+  const type = self.find(oid)
+  if (type === undefined) {
+    return {
+      type,
+      read: format === Type.text
+        ? unknownText.read
+        : (bytes, start, end) => UnknownValue.make(oid, format, Bytes.copy(bytes, start, end))
+    }
+  }
+  const codec = Type.codec(type, format)
+  if (codec === undefined) {
+    throw ValueError.reason("FormatUnsupported", type.name, format, "a format that the type exists in", `${format}`)
+  }
+  return { type, read: codec.read }
+}

@@ -1,0 +1,53 @@
+/**
+ * The Schema of one of this package's value types: the instances themselves, their text as JSON, and how to make
+ * arbitrary ones.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as ValueError from "../ValueError.ts"
+
+export interface Declared<A> {
+  readonly instance: Schema.declare<A>
+  readonly fromString: Schema.decodeTo<Schema.declare<A>, Schema.String>
+}
+
+export const declare = <A, G>(identifier: string, options: {
+  readonly is: (u: unknown) => u is A
+  readonly parse: (text: string) => Option.Option<A>
+  readonly format: (self: A) => string
+  readonly arbitrary: Schema.Codec<G, G>
+  readonly fromArbitrary: (generated: G) => A
+}): Declared<A> => {
+  const transformation = SchemaTransformation.transformEffect<A, string>({
+    decode: (text, parseOptions) =>
+      Option.match(options.parse(text), {
+        onNone: () =>
+          Effect.fail(new SchemaIssue.InvalidValue({ expected: `the text of a ${identifier}` }, text, parseOptions)),
+        onSome: Effect.succeed
+      }),
+    encode: (self) => Effect.succeed(options.format(self))
+  })
+  const instance = Schema.declare(options.is, {
+    identifier,
+    expected: identifier,
+    toCodecJson: () => Schema.link<A>()(Schema.String, transformation),
+    toCodecArbitrary: () =>
+      Schema.link<A>()(options.arbitrary, {
+        decode: SchemaGetter.transform((generated: G) => options.fromArbitrary(generated)),
+        encode: SchemaGetter.forbidden(() => "generated values go one way")
+      }),
+    toFormatter: () => options.format
+  })
+  return { instance, fromString: Schema.String.pipe(Schema.decodeTo(instance, transformation)) }
+}
+
+/** What the throwing twins of constructors do. The text or number that was refused does not get into the error. */
+export const getOrThrow = <A>(option: Option.Option<A>, typeName: string, wanted: string): A =>
+  Option.getOrThrowWith(
+    option,
+    () => new ValueError.ValueError({ reason: ValueError.reason("OutOfRange", typeName, undefined, wanted, "another") })
+  )

@@ -1,0 +1,59 @@
+/**
+ * Numbers of 4 and 8 bytes out of a byte array, without a `DataView` over it: a view would have to be made anew for each
+ * chunk and would keep it alive. The scratch below is as fast as a ready view (measured).
+ */
+
+const scratch = new ArrayBuffer(8)
+const words = new Int32Array(scratch)
+const doubles = new Float64Array(scratch)
+const floats = new Float32Array(scratch)
+const integers = new BigInt64Array(scratch)
+
+// All platforms that JavaScript runs on today are little-endian, but that is not written anywhere.
+words[0] = 1
+const low = new Uint8Array(scratch)[0] === 1 ? 0 : 1
+const high = 1 - low
+
+export const int16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 24 >> 16) | bytes[at + 1]!
+
+export const int16LE = (bytes: Uint8Array, at: number): number => (bytes[at + 1]! << 24 >> 16) | bytes[at]!
+
+export const int32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+export const int32LE = (bytes: Uint8Array, at: number): number =>
+  (bytes[at + 3]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 1]! << 8) | bytes[at]!
+
+export const int64 = (bytes: Uint8Array, at: number): bigint => {
+  words[high] = int32(bytes, at)
+  words[low] = int32(bytes, at + 4)
+  return integers[0]!
+}
+
+export const int64LE = (bytes: Uint8Array, at: number): bigint => {
+  words[high] = int32LE(bytes, at + 4)
+  words[low] = int32LE(bytes, at)
+  return integers[0]!
+}
+
+export const float32 = (bytes: Uint8Array, at: number): number => {
+  words[0] = int32(bytes, at)
+  return floats[0]!
+}
+
+export const float32LE = (bytes: Uint8Array, at: number): number => {
+  words[0] = int32LE(bytes, at)
+  return floats[0]!
+}
+
+export const float64 = (bytes: Uint8Array, at: number): number => {
+  words[high] = int32(bytes, at)
+  words[low] = int32(bytes, at + 4)
+  return doubles[0]!
+}
+
+export const float64LE = (bytes: Uint8Array, at: number): number => {
+  words[high] = int32LE(bytes, at + 4)
+  words[low] = int32LE(bytes, at)
+  return doubles[0]!
+}

@@ -1,0 +1,72 @@
+/**
+ * @since 0.1.0
+ */
+import * as Option from "effect/Option"
+import * as Codec from "../internal/codec.ts"
+import * as Words from "../internal/words.ts"
+import * as Interval from "../Interval.ts"
+import type { Format, Type } from "../Type.ts"
+
+const check = (value: unknown, format: Format): Interval.Interval => {
+  if (!Interval.isInterval(value)) return Codec.typeMismatch("interval", format, "Interval", value)
+  return (value.months | 0) === value.months && (value.days | 0) === value.days &&
+      BigInt.asIntN(64, value.microseconds) === value.microseconds
+    ? value
+    : Codec.outOfRange("interval", format, "months and days of 32 bits, microseconds of 64 bits", "more")
+}
+
+/**
+ * `interval`: an `Interval` of months, days and microseconds.
+ *
+ * **Gotchas**
+ *
+ * PostgreSQL's `infinity` and `-infinity` are not in Hyper, so format 2 refuses them.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const interval: Type<Interval.Interval> = {
+  name: "interval",
+  oid: 1186,
+  arrayOid: 1187,
+  schema: Interval.Interval,
+  text: Codec.text(
+    "interval",
+    "an interval in one of PostgreSQL's styles",
+    (text) => Option.getOrUndefined(Interval.fromString(text)),
+    (value: Interval.Interval) => Interval.format(check(value, 0))
+  ),
+  binary: {
+    read: (bytes, start, end) =>
+      end - start === 16
+        ? Interval.fromPartsUnsafe(
+          Words.int32(bytes, start + 12),
+          Words.int32(bytes, start + 8),
+          Words.int64(bytes, start)
+        )
+        : Codec.wrongLength("interval", 1, "16 bytes", end - start),
+    write: (out, value) => {
+      const { days, microseconds, months } = check(value, 1)
+      out.int64(microseconds)
+      out.int32(days)
+      out.int32(months)
+    }
+  },
+  hyper: Codec.fixed(16, {
+    read: (bytes, start, end) =>
+      end - start === 16
+        ? Interval.fromPartsUnsafe(
+          Words.int32LE(bytes, start + 12),
+          Words.int32LE(bytes, start + 8),
+          Words.int64LE(bytes, start)
+        )
+        : Codec.wrongLength("interval", 2, "16 bytes", end - start),
+    write: (out, value) => {
+      const { days, microseconds, months } = check(value, 2)
+      if (!Interval.isFinite(value)) Codec.notRepresentable("interval", 2, "a finite interval", "an infinity")
+      out.int64LE(microseconds)
+      out.int32LE(days)
+      out.int32LE(months)
+    }
+  })
+}
