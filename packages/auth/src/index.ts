@@ -1,1 +1,10 @@
-export {}
+export * as Authenticate from "./Authenticate.ts"
+export * as AuthError from "./AuthError.ts"
+export * as Cleartext from "./Cleartext.ts"
+export * as Login from "./Login.ts"
+export * as Md5 from "./Md5.ts"
+export * as Policy from "./Policy.ts"
+export * as SaslPrep from "./SaslPrep.ts"
+export * as ScramMessage from "./ScramMessage.ts"
+export * as ScramSha256 from "./ScramSha256.ts"
+export * as ScramVerifier from "./ScramVerifier.ts"

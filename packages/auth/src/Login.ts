@@ -1,0 +1,43 @@
+/**
+ * Who logs in, to what, and how the secret is come by.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type { Profile } from "./SaslPrep.ts"
+
+/**
+ * A password, or a program that fetches it.
+ *
+ * The program runs when the server wants the password, once for each log-in, and not at all when it wants none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Password<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Login<out E = never, out R = never> {
+  readonly user: string
+  readonly password?: Password<E, R> | undefined
+  /** Left out of the StartupMessage when absent: PostgreSQL takes the user's name then, Hyper no database. */
+  readonly database?: string | undefined
+  /**
+   * Further start-up parameters, such as `application_name`, `options` or a setting's name.
+   *
+   * Hyper reads `application_name` and `options` and no other. Parameters whose names begin with `_pq_.` are options of
+   * the protocol.
+   */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+  /**
+   * How a password that is not plain ASCII is prepared for SCRAM; `"full"` when absent.
+   *
+   * The client must do what the server did when the password was set, and cannot ask it: PostgreSQL prepares passwords in
+   * full, Hyper only maps characters.
+   */
+  readonly saslPrep?: Profile | undefined
+}

@@ -1,0 +1,104 @@
+/**
+ * What a client accepts of a server that asks who it is.
+ *
+ * Whatever the server asks for outside of it fails before anything that depends on the password was sent.
+ *
+ * @since 0.1.0
+ */
+import type { Connection } from "@hyperfect/transport/Connection"
+import * as Effect from "effect/Effect"
+import { type AuthError, fromReason, IterationsOutOfBounds, MethodRefused } from "./AuthError.ts"
+
+/**
+ * The ways to prove who one is, by their names in `pg_hba.conf`.
+ *
+ * **Details**
+ *
+ * - `"trust"`: the server asks for nothing.
+ * - `"password"`: the password in clear text.
+ * - `"md5"`: a salted MD5 hash of it.
+ * - `"scram-sha-256"`: RFC 5802 with RFC 7677; the only one in which the server proves something too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Method = "trust" | "password" | "md5" | "scram-sha-256"
+
+/**
+ * Every method, the weakest first.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "scram-sha-256"]
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policy {
+  /**
+   * The methods that the server may ask for; all of them when absent.
+   *
+   * A server that asks for less than expected may be an impostor who wants the password. `["scram-sha-256"]` gives it
+   * nothing. `"md5"` is allowed by default, as in libpq, but what it sends lets whoever listens guess the password at
+   * leisure.
+   */
+  readonly methods?: ReadonlyArray<Method> | undefined
+  /**
+   * Whether the password may be sent in clear text on a line without TLS; false when absent.
+   *
+   * Nobody can listen on a Unix socket, so it can be true there.
+   */
+  readonly allowCleartextWithoutTls?: boolean | undefined
+  /** The fewest iterations of SCRAM; {@link defaultMinIterations} when absent. */
+  readonly minIterations?: number | undefined
+  /** The most iterations of SCRAM; {@link defaultMaxIterations} when absent. */
+  readonly maxIterations?: number | undefined
+}
+
+/**
+ * What RFC 7677 asks for at least, and both PostgreSQL and Hyper use unless told otherwise.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultMinIterations = 4096
+
+/**
+ * A fraction of a second of one core, and above what is recommended for the storing of passwords.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultMaxIterations = 1_000_000
+
+/**
+ * Succeeds when the policy lets the client use the method on the connection.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const permit = (policy: Policy, method: Method, connection: Connection): Effect.Effect<void, AuthError> => {
+  const allowed = policy.methods ?? methods
+  const rule = !allowed.includes(method)
+    ? "method"
+    : method === "password" && connection.tls() === undefined && policy.allowCleartextWithoutTls !== true
+    ? "cleartext"
+    : undefined
+  return rule === undefined ? Effect.void : Effect.fail(fromReason(new MethodRefused({ method, rule, allowed })))
+}
+
+/**
+ * Succeeds when the policy lets a password be hashed so many times.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const permitIterations = (policy: Policy, iterations: number): Effect.Effect<void, AuthError> => {
+  const minimum = policy.minIterations ?? defaultMinIterations
+  const maximum = policy.maxIterations ?? defaultMaxIterations
+  return iterations >= minimum && iterations <= maximum
+    ? Effect.void
+    : Effect.fail(fromReason(new IterationsOutOfBounds({ iterations, minimum, maximum })))
+}

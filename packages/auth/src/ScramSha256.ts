@@ -1,0 +1,82 @@
+/**
+ * SCRAM-SHA-256 (RFC 5802, 7677) as an exchange of messages, for both ends.
+ *
+ * The password never travels. The client proves that it knows the password, and so does the server: a client that has
+ * not seen the server's signature does not go on. There is no channel binding.
+ *
+ * @since 0.1.0
+ */
+import type * as Digest from "effect/crypto/Digest"
+import type * as Kdf from "effect/crypto/Kdf"
+import * as Mac from "effect/crypto/Mac"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { fromReason, type MechanismMalformed, Rejected, ServerNotAuthentic } from "./AuthError.ts"
+import { base64, utf8Unsafe } from "./internal/bytes.ts"
+import { type ClientExchange, type Failure, unexpected } from "./internal/clientExchange.ts"
+import { permitIterations } from "./Policy.ts"
+import * as SaslPrep from "./SaslPrep.ts"
+import * as ScramMessage from "./ScramMessage.ts"
+import * as ScramVerifier from "./ScramVerifier.ts"
+
+/** As many random bytes as libpq takes; they are 24 characters. */
+const nonceSize = 18
+
+const notAuthentic = (flaw: ServerNotAuthentic["flaw"]) => Effect.fail(fromReason(new ServerNotAuthentic({ flaw })))
+
+const read = <A>(result: Result.Result<A, MechanismMalformed>) =>
+  Result.isSuccess(result) ? Effect.succeed(result.success) : Effect.fail(fromReason(result.failure))
+
+/** The data of the server's next message, which must be of the given kind. */
+const receive = <E, R>(
+  exchange: ClientExchange<E, R>,
+  tag: "AuthenticationSASLContinue" | "AuthenticationSASLFinal"
+) =>
+  Effect.flatMap(exchange.receive, (message): Effect.Effect<Uint8Array, Failure> =>
+    message._tag === tag
+      ? Effect.succeed(message.data)
+      // Whoever does not know the password would like to skip the proof.
+      : message._tag === "AuthenticationOk"
+      ? notAuthentic("signature-missing")
+      : unexpected(message, tag))
+
+/** @internal */
+export const client = Effect.fnUntraced(function*<E, R>(
+  exchange: ClientExchange<E, R>
+): Effect.fn.Return<void, Failure | E, Digest.Digest | Kdf.Kdf | Mac.Mac | SecureRandom.SecureRandom | R> {
+  const nonce = base64(yield* (yield* SecureRandom.SecureRandom).randomBytes(nonceSize))
+  const clientFirst = ScramMessage.clientFirst(nonce)
+  yield* exchange.send({
+    _tag: "SASLInitialResponse",
+    mechanism: ScramMessage.mechanism,
+    data: utf8Unsafe(clientFirst.gs2Header + clientFirst.bare)
+  })
+
+  const serverFirst = yield* read(ScramMessage.readServerFirst(yield* receive(exchange, "AuthenticationSASLContinue")))
+  if (!serverFirst.nonce.startsWith(nonce) || serverFirst.nonce.length === nonce.length) {
+    return yield* notAuthentic("nonce")
+  }
+  yield* permitIterations(exchange.policy, serverFirst.iterations)
+
+  const password = SaslPrep.prepareRedacted(
+    yield* exchange.password("scram-sha-256"),
+    exchange.login.saslPrep ?? "full"
+  )
+  const keys = yield* ScramVerifier.keys(password, serverFirst.salt, serverFirst.iterations)
+  const withoutProof = ScramMessage.clientFinalWithoutProof(clientFirst.gs2Header, serverFirst.nonce)
+  const authMessage = `${clientFirst.bare},${serverFirst.text},${withoutProof}`
+  const proof = base64(yield* ScramVerifier.proof(keys, authMessage))
+  yield* exchange.send({ _tag: "SASLResponse", data: utf8Unsafe(`${withoutProof},p=${proof}`) })
+
+  const data = yield* receive(exchange, "AuthenticationSASLFinal")
+  if (data.length === 0) return yield* notAuthentic("signature-missing")
+  const serverFinal = yield* read(ScramMessage.readServerFinal(data))
+  if (serverFinal._tag === "Failure") {
+    return yield* fromReason(
+      new Rejected({ user: exchange.login.user, sqlState: "", text: serverFinal.error, fields: [] })
+    )
+  }
+  const signature = yield* ScramVerifier.serverSignature(keys, authMessage)
+  if (!Mac.timingSafeEqual(signature, serverFinal.signature)) return yield* notAuthentic("signature")
+})

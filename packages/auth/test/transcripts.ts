@@ -1,0 +1,40 @@
+/** Conversations that were recorded with a real Hyper server, played by one end over a line in memory. */
+import type { InMemory, TransportError } from "@hyperfect/transport"
+import { Effect } from "effect"
+import { readFileSync } from "node:fs"
+
+export interface Recorded {
+  readonly from: "client" | "server"
+  readonly bytes: Uint8Array
+}
+
+const folder = new URL("../../protocol/test/vectors/hyper/", import.meta.url)
+
+export const read = (name: string): ReadonlyArray<Recorded> => {
+  const { messages } = JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as {
+    readonly messages: ReadonlyArray<{ readonly from: "client" | "server"; readonly hex: string }>
+  }
+  return messages.map(({ from, hex }) => ({ from, bytes: Uint8Array.from(Buffer.from(hex, "hex")) }))
+}
+
+export const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number =>
+  chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+
+/** Plays the server: sends its part as far as the client has sent its own, and keeps what the client sent. */
+export const playServer = (
+  line: InMemory.InMemoryConnection,
+  messages: ReadonlyArray<Recorded>
+): Effect.Effect<Uint8Array, TransportError.TransportError> =>
+  Effect.gen(function*() {
+    const sent: Array<Uint8Array> = []
+    let wanted = 0
+    for (const message of messages) {
+      if (message.from === "server") yield* line.write(message.bytes)
+      else {
+        wanted += message.bytes.length
+        while (sizeOf(sent) < wanted) sent.push(...yield* line.pull)
+      }
+    }
+    yield* line.close
+    return Uint8Array.from(Buffer.concat(sent))
+  })
