@@ -72,7 +72,7 @@ export interface Options {
 }
 
 /** How many rows a reader reads with closures first: about where the cost of generating code is earned back (measured). */
-const rowsBeforeGenerating = 64
+const rowsBeforeGenerating = 512
 
 /** Beyond this many columns generated code would no longer be optimised well, and closures do as well (measured). */
 const maxGeneratedColumns = 256

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
-import { BuiltIn, Type, TypeRegistry } from "@hyperfect/values"
+import { BuiltIn, HyperBinaryCopy, type Type, TypeRegistry } from "@hyperfect/values"
 import { readFileSync } from "node:fs"
+import { fromHex, read, toHex, utf8, write } from "./fixtures.ts"
 
 /** Bytes and texts that a real hyperd sent, one row a value. */
 interface Vector {
@@ -17,23 +18,6 @@ interface Vector {
 }
 
 const rows: ReadonlyArray<Vector> = JSON.parse(readFileSync(new URL("vectors/types.json", import.meta.url), "utf8"))
-
-const fromHex = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"))
-const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
-
-const read = (type: Type.Any, format: Type.Format, bytes: Uint8Array, typeModifier: number): unknown => {
-  const codec = Type.codec(type, format)!
-  // The value lies somewhere in a larger array.
-  const padded = new Uint8Array(bytes.length + 7).fill(0xa5)
-  padded.set(bytes, 3)
-  return codec.read(padded, 3, 3 + bytes.length, typeModifier)
-}
-
-const write = (type: Type.Any, format: Type.Format, value: unknown, typeModifier: number): Uint8Array => {
-  const out = ByteWriter.make()
-  Type.codec(type, format)!.write(out, value, typeModifier)
-  return out.take()
-}
 
 /** Not values of this package's types, and why. */
 const uncovered = (row: Vector): string | undefined =>
@@ -71,7 +55,7 @@ describe("values that hyperd sent", () => {
     it(`${row.sqlType}: ${row.sqlLiteral}`, () => {
       const binary = fromHex(row.pgBinaryHex!)
       const hyper = fromHex(row.hyperBinaryHex!)
-      const text = new TextEncoder().encode(row.text!)
+      const text = utf8(row.text!)
       const value = read(type, 2, hyper, row.typmod)
 
       assert.strictEqual(toHex(write(type, 2, value, row.typmod)), toHex(hyper))
@@ -94,6 +78,31 @@ describe("values that hyperd sent", () => {
       const ownText = write(type, 0, value, row.typmod)
       if (textDiffers(row)) assert.deepStrictEqual(read(type, 0, ownText, row.typmod), value)
       else assert.strictEqual(new TextDecoder().decode(ownText), row.text)
+    })
+  }
+})
+
+describe("rows that hyperd took by COPY", () => {
+  const written = (row: Vector, nullable: boolean, value: unknown): string => {
+    const column = { name: "c", type: typeOf(row)!, typeModifier: row.typmod, nullable }
+    const rows = (["closures", "generated"] as const).map((backEnd) => {
+      const out = ByteWriter.make()
+      HyperBinaryCopy.objectsUnsafe({ columns: [column], backEnd })(out, { c: value }, 0)
+      return toHex(out.take())
+    })
+    assert.strictEqual(rows[0], rows[1])
+    return rows[0]!
+  }
+
+  for (const row of rows) {
+    const type = typeOf(row)
+    if (type === undefined) continue
+    it(`${row.sqlType}: ${row.sqlLiteral}`, () => {
+      const value = row.text === null ? null : read(type, 2, fromHex(row.hyperBinaryHex!), row.typmod)
+      // COPY TO trims what COPY FROM takes either way.
+      const sent = row.oid === BuiltIn.bpchar.oid && value !== null ? (value as string).trimEnd() : value
+      assert.strictEqual(written(row, true, sent), row.copyNullableHex)
+      if (sent !== null) assert.strictEqual(written(row, false, sent), row.copyNotNullHex)
     })
   }
 })

@@ -52,5 +52,11 @@ const reads = new Map<Codec<unknown>["read"] | undefined, Inline>([
   [BuiltIn.float8.hyper?.read, fixed(8, "float64LE(b, p)")]
 ])
 
+for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]) {
+  for (const codec of [type.text, type.binary, type.hyper]) {
+    reads.set(codec?.read, { size: undefined, code: "utf8(b, p, p + n)" })
+  }
+}
+
 /** The code for a reading function, if there is any. */
 export const find = (read: Codec<unknown>["read"]): Inline | undefined => reads.get(read)
