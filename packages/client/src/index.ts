@@ -1,1 +1,11 @@
-export {}
+export * as Client from "./Client.ts"
+export * as ConfigError from "./ConfigError.ts"
+export * as ConnectionConfig from "./ConnectionConfig.ts"
+export * as Queries from "./Queries.ts"
+export * as Query from "./Query.ts"
+export * as QueryError from "./QueryError.ts"
+export * as Result from "./Result.ts"
+export * as RowError from "./RowError.ts"
+export * as ServerError from "./ServerError.ts"
+export * as Session from "./Session.ts"
+export * as Statement from "./Statement.ts"

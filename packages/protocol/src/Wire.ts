@@ -173,6 +173,22 @@ export const RestBetween = (minimum: number, maximum: number) =>
 const AnyBytes = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Infinity })
 
 /**
+ * Something that writes its bytes by itself, straight into the frame.
+ *
+ * **When to use**
+ *
+ * Use in place of a `Uint8Array` in a {@link Nullable} field that is given to a writer, to save the array and its copy.
+ * A Schema knows it not: it is for the functions that end in `Unsafe`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Writable {
+  /** Writes the bytes, without their length. What it throws leaves the writer, and the frame is taken back. */
+  readonly writeTo: (out: ByteWriter.ByteWriter) => void
+}
+
+/**
  * An Int32 length and that many bytes, or the length -1 for `null`.
  *
  * @category schemas

@@ -10,7 +10,7 @@
 import type { ByteWriter } from "../ByteWriter.ts"
 import * as Layout from "../Layout.ts"
 import * as Utf8 from "../Utf8.ts"
-import { characters } from "./interpret.ts"
+import { characters, writeSized } from "./interpret.ts"
 
 /** Reads the fields of a message from `bytes[at, end)`. */
 export type ReadBody = (bytes: Uint8Array, at: number, end: number) => unknown
@@ -202,6 +202,7 @@ const writeValue = (source: Source, layout: Layout.Layout, value: string): void 
       source.add(
         `if (${value} === null) w.int32(-1)`,
         `else if (${value} instanceof Uint8Array) { w.int32(${value}.length); w.copy(${value}) }`,
+        `else if (${value} !== undefined && typeof ${value}.writeTo === "function") writeSized(w, ${value})`,
         `else return explain(w, m)`
       )
       return
@@ -281,5 +282,5 @@ export const writer = (layout: Layout.Struct, explain: WriteBody): WriteBody => 
 return (w, m) => {
 ${source.lines.join("\n")}
 }`
-  return new Function("cstring", "explain", body)(cstring, explain)
+  return new Function("cstring", "writeSized", "explain", body)(cstring, writeSized, explain)
 }

@@ -216,6 +216,22 @@ const checkBytes = (out: ByteWriter, value: unknown, wanted: string): Uint8Array
   return value
 }
 
+/** Something that writes its own bytes in place of an array of them. */
+interface Writable {
+  readonly writeTo: (out: ByteWriter) => void
+}
+
+const isWritable = (value: unknown): value is Writable =>
+  typeof value === "object" && typeof (value as Writable).writeTo === "function"
+
+/** Writes the length and what the value writes of itself. */
+export const writeSized = (out: ByteWriter, value: Writable): void => {
+  const at = out.position
+  out.int32(0)
+  value.writeTo(out)
+  out.setInt32(at, out.position - at - 4)
+}
+
 const checkArray = (out: ByteWriter, value: unknown): ReadonlyArray<unknown> => {
   if (!Array.isArray(value)) throw new Failure("ValueInvalid", out.position, "an array", typeof value)
   return value
@@ -278,6 +294,7 @@ export const writer = (layout: Layout.Layout): Write => {
     case "Nullable":
       return (out, value) => {
         if (value === null) return out.int32(-1)
+        if (isWritable(value)) return writeSized(out, value)
         const bytes = checkBytes(out, value, "bytes or null")
         out.int32(bytes.length)
         out.copy(bytes)

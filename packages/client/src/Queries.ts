@@ -1,0 +1,90 @@
+/**
+ * What can be asked of a server, on a session of one's own or through a client.
+ *
+ * @since 0.1.0
+ */
+import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { QueryError, TransactionRolledBack } from "./QueryError.ts"
+import type { Result } from "./Result.ts"
+import type { Statement } from "./Statement.ts"
+
+/**
+ * How a transaction is begun.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TransactionOptions {
+  readonly isolation?: "read committed" | "repeatable read" | "serializable" | undefined
+  readonly access?: "read write" | "read only" | undefined
+}
+
+/**
+ * The outcome of a COPY into a table.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Copied {
+  readonly commandTag: string
+  /** The rows that the server counted. */
+  readonly rowCount: number
+}
+
+/**
+ * What can be asked of a server.
+ *
+ * **Details**
+ *
+ * - A statement is a string, or what `Statement.sql` makes. Values go to the server as parameters, in binary where the
+ *   type has it.
+ * - Rows are valid only when the effect succeeds, or the stream ends: a server may send rows and fail after them.
+ * - Interrupting any of these cancels it on the server.
+ * - Inside {@link transaction} the same client, used by the same fiber or its children, works in the transaction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Queries {
+  /** Runs a statement and collects its rows as objects. Two columns of one name are a `ValueError`. */
+  readonly query: (statement: Statement | string) => Effect.Effect<Result<ObjectRow>, QueryError>
+  /** Runs a statement and collects its rows as arrays, one element a column. */
+  readonly values: (statement: Statement | string) => Effect.Effect<Result<ArrayRow>, QueryError>
+  /**
+   * Runs text by the simple protocol, without parameters. All values arrive as text and are read from it.
+   *
+   * PostgreSQL runs several statements separated by semicolons, in one transaction; Hyper refuses them.
+   */
+  readonly simple: (text: string) => Effect.Effect<ReadonlyArray<Result<ObjectRow>>, QueryError>
+  /**
+   * Runs a statement and hands out its rows as they come, one network chunk at a time.
+   *
+   * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile. Leaving the
+   * stream early cancels the statement.
+   */
+  readonly stream: (statement: Statement | string) => Stream.Stream<ObjectRow, QueryError>
+  /** As {@link stream}, with rows as arrays. */
+  readonly streamValues: (statement: Statement | string) => Stream.Stream<ArrayRow, QueryError>
+  /**
+   * Runs a COPY ... FROM STDIN with these bytes. Where one chunk ends and the next begins means nothing to the server.
+   *
+   * When the stream fails or is interrupted, the server is told why and keeps none of the rows.
+   */
+  readonly copyIn: <E, R>(
+    statement: Statement | string,
+    data: Stream.Stream<Uint8Array, E, R>
+  ) => Effect.Effect<Copied, QueryError | E, R>
+  /** Runs a COPY ... TO STDOUT and hands out its bytes, as {@link stream} does. */
+  readonly copyOut: (statement: Statement | string) => Stream.Stream<Uint8Array, QueryError>
+  /**
+   * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted.
+   *
+   * A transaction inside a transaction is a savepoint; Hyper has none, and there it is refused.
+   */
+  readonly transaction: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TransactionOptions
+  ) => Effect.Effect<A, E | QueryError | TransactionRolledBack, R>
+}

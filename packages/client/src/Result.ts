@@ -1,0 +1,45 @@
+/**
+ * What a query gives back.
+ *
+ * @since 0.1.0
+ */
+import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+
+/**
+ * A column of a result, as the server described it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FieldDescription = RowDescription.FieldDescription
+
+/**
+ * The outcome of a statement that ran to its end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Result<out Row> {
+  readonly rows: ReadonlyArray<Row>
+  /** The columns, in order; none when the statement returns no rows. */
+  readonly fields: ReadonlyArray<FieldDescription>
+  /** What the server says it did, such as `INSERT 0 5`; empty when there was nothing to do. */
+  readonly commandTag: string
+  /** The number at the end of the command tag: rows returned or touched. */
+  readonly rowCount: number | undefined
+}
+
+/**
+ * The number at the end of a command tag, if there is one.
+ *
+ * **Gotchas**
+ *
+ * PostgreSQL counts what CREATE TABLE AS wrote; Hyper says 0.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const rowCount = (commandTag: string): number | undefined => {
+  const match = /\d+$/.exec(commandTag)
+  return match === null ? undefined : Number(match[0])
+}

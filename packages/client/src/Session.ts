@@ -1,0 +1,226 @@
+/**
+ * One logged-in connection.
+ *
+ * A session lives as long as its scope. Closing it says good-bye in order: a COPY that is under way is failed, then the
+ * server is told to end the session, then the line is closed. Any number of fibers may use a session at once: what they
+ * ask is sent without waiting for earlier answers. Streams, COPY and transactions have it to themselves for as long as
+ * they last. A session whose line broke is dead, and tells everyone who uses it why.
+ *
+ * @since 0.1.0
+ */
+import * as Authenticate from "@hyperfect/auth/Authenticate"
+import type * as AuthError from "@hyperfect/auth/AuthError"
+import type * as Policy from "@hyperfect/auth/Policy"
+import type * as Backend from "@hyperfect/protocol/Backend"
+import * as Frontend from "@hyperfect/protocol/Frontend"
+import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
+import type { Connection, TlsInfo, TlsOptions } from "@hyperfect/transport/Connection"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as MessageChannel from "@hyperfect/transport/MessageChannel"
+import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
+import { Transport } from "@hyperfect/transport/Transport"
+import * as TransportError from "@hyperfect/transport/TransportError"
+import type * as Type from "@hyperfect/values/Type"
+import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
+import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ConnectionConfig } from "./ConnectionConfig.ts"
+import { Engine } from "./internal/engine.ts"
+import { states } from "./internal/exchange.ts"
+import * as Queries_ from "./internal/queries.ts"
+import type { Queries } from "./Queries.ts"
+
+/**
+ * The server at the other end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Server {
+  /** A server is Hyper when it says so, by the parameter `hyper_version`. */
+  readonly kind: "hyper" | "postgres"
+  /** Hyper's own version, or PostgreSQL's `server_version`. */
+  readonly version: string
+}
+
+/**
+ * What may be read of a session besides its queries.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Info {
+  readonly server: Server
+  /** How this session proved who it is. */
+  readonly authentication: Policy.Method
+  /** The settings that the server reports, as they are now. */
+  readonly parameters: () => ReadonlyMap<string, string>
+  /** Whether a transaction is open (`T`), has failed (`E`), or none is there (`I`), after the last answer. */
+  readonly transactionStatus: () => Backend.ReadyForQuery["status"]
+  /** The server's process; 0 is an ordinary number on Hyper. Absent when the server did not say. */
+  readonly processId: number | undefined
+  /** What is known of the TLS session; absent on a plain line. */
+  readonly tls: TlsInfo | undefined
+  /** Warnings and other notices of the server from now on. A subscriber that is slow misses the oldest of them. */
+  readonly notices: Stream.Stream<Backend.NoticeResponse>
+  /** Notifications of the channels that this session listens to, from now on, as with notices. */
+  readonly notifications: Stream.Stream<Backend.NotificationResponse>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Session extends Queries, Info {}
+
+/**
+ * A failure to open a session.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ConnectError = TransportError.TransportError | ProtocolError | AuthError.AuthError
+
+const formats = new Map<string | undefined, Type.Format>([["text", 0], ["pgbinary", 1], ["hyperbinary", 2]])
+
+const defaultConnectTimeout = 15_000
+
+/** How long a cancelled statement may take to end before its session is given up. */
+const cancelTimeout = 5_000
+
+/** How many notices and notifications are kept for a slow subscriber. */
+const backlog = 256
+
+const tlsOptions = (config: ConnectionConfig): TlsOptions | undefined => {
+  const mode = config.sslMode ?? "disable"
+  return mode === "disable" ? undefined : {
+    verification: mode === "verify-full" ? "full" : "none",
+    serverName: config.endpoint._tag === "Tcp" ? config.endpoint.host : "localhost",
+    rootCertificates: config.rootCertificates,
+    certificate: config.certificate,
+    key: config.key
+  }
+}
+
+const connect = Effect.fnUntraced(function*(config: ConnectionConfig) {
+  const transport = yield* Transport
+  const connection = yield* transport.connect(config.endpoint)
+  const options = tlsOptions(config)
+  if (options !== undefined) yield* TlsNegotiation.start(connection, options)
+  return connection
+})
+
+/** Asks, on another connection, to cancel what the session is doing. The server hangs up when it has been done. */
+const cancel = (config: ConnectionConfig, key: Backend.BackendKeyData) =>
+  Effect.scoped(Effect.gen(function*() {
+    const connection = yield* connect(config)
+    const { processId, secretKey } = key
+    yield* connection.write(Frontend.encodeUnsafe({ _tag: "CancelRequest", processId, secretKey }))
+    yield* Effect.forever(connection.pull)
+  })).pipe(Effect.timeoutOption(cancelTimeout), Effect.ignore)
+
+const startupParameters = (config: ConnectionConfig): Record<string, string> => ({
+  application_name: config.applicationName ?? "hyperfect",
+  client_encoding: "UTF8",
+  ...(config.options === undefined ? {} : { options: config.options }),
+  ...config.parameters
+})
+
+const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
+const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
+
+/** Ends the session in order. Hyper would keep the table of an unfinished COPY locked for ever (measured). */
+const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (engine.dead !== undefined) return Effect.void
+    const copying = engine.current()?.state === states.CopyingIn
+    engine.die(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
+    const farewell = copying
+      ? Effect.andThen(connection.write(copyFail), connection.write(terminate))
+      : connection.write(terminate)
+    return Effect.ignore(Effect.timeoutOption(farewell, "1 second"))
+  })
+
+/**
+ * Opens a session.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  config: ConnectionConfig
+): Effect.Effect<Session, ConnectError, Scope.Scope | Transport | Authenticate.Services> =>
+  Effect.gen(function*() {
+    const transport = yield* Transport
+    const registry = yield* TypeRegistry.TypeRegistry
+    const connection = yield* connect(config)
+    const channel = MessageChannel.client(connection)
+    const login = yield* Authenticate.client(channel, {
+      user: config.user,
+      password: config.password,
+      database: config.database,
+      saslPrep: config.saslPrep,
+      parameters: startupParameters(config)
+    }, config.policy)
+
+    const parameters = new Map(login.parameters)
+    const hyperVersion = parameters.get("hyper_version")
+    const server: Server = hyperVersion === undefined
+      ? { kind: "postgres", version: parameters.get("server_version") ?? "" }
+      : { kind: "hyper", version: hyperVersion }
+    const notices = yield* PubSub.sliding<Backend.NoticeResponse>(backlog)
+    const notifications = yield* PubSub.sliding<Backend.NotificationResponse>(backlog)
+
+    const engine = new Engine({
+      connection,
+      unread: channel.release(),
+      status: login.status,
+      cancel: login.key === undefined
+        ? Effect.void
+        : Effect.provideService(cancel(config, login.key), Transport, transport),
+      cancelTimeout,
+      onAsynchronous: (message) => {
+        switch (message._tag) {
+          case "ParameterStatus":
+            // Hyper's sign of life while a statement runs, not a setting (measured).
+            if (message.name !== "alive") parameters.set(message.name, message.value)
+            break
+          case "NoticeResponse":
+            PubSub.publishUnsafe(notices, message)
+            break
+          case "NotificationResponse":
+            PubSub.publishUnsafe(notifications, message)
+        }
+      }
+    })
+    yield* Effect.forkScoped(engine.run, { startImmediately: true })
+    yield* Effect.addFinalizer(() => close(engine, connection))
+
+    /** Simple queries answer in the session's own format, which Hyper reports and only the start-up can set. */
+    const simpleFormat = () => formats.get(parameters.get("result_format_code")?.toLowerCase()) ?? 0
+
+    const info: Info = {
+      server,
+      authentication: login.method,
+      parameters: () => parameters,
+      transactionStatus: () => engine.status,
+      processId: login.key?.processId,
+      tls: connection.tls(),
+      notices: Stream.fromPubSub(notices),
+      notifications: Stream.fromPubSub(notifications)
+    }
+    return { ...info, ...Queries_.make(engine, server.kind, registry, simpleFormat, config.statementCacheSize ?? 256) }
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: config.connectTimeout ?? defaultConnectTimeout,
+      orElse: () =>
+        Effect.fail(TransportError.fromReason(
+          new TransportError.OpenTimeout({
+            endpoint: Endpoint.format(config.endpoint),
+            milliseconds: config.connectTimeout ?? defaultConnectTimeout
+          })
+        ))
+    })
+  )

@@ -1,0 +1,192 @@
+/**
+ * Statements: text with parameters, built so that no value ever becomes part of the text.
+ *
+ * The template {@link sql} turns what is interpolated into parameters; identifiers and other statements compose as
+ * fragments. A statement is data: nothing is sent until a client is given it.
+ *
+ * @since 0.1.0
+ */
+
+const TypeId = "~@hyperfect/client/Statement"
+
+/**
+ * A part of a statement: text as it is, or a parameter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Segment =
+  | { readonly _tag: "Text"; readonly text: string }
+  | { readonly _tag: "Parameter"; readonly value: unknown }
+
+/**
+ * A statement, or a piece of one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Statement {
+  readonly [TypeId]: typeof TypeId
+  /** The parts; `undefined` when the text numbers its parameters itself, so that it cannot be part of another. */
+  readonly segments: ReadonlyArray<Segment> | undefined
+  /** The text, with `$1`, `$2` ... where the parameters go. */
+  readonly text: string
+  readonly parameters: ReadonlyArray<unknown>
+}
+
+/**
+ * Something that stands for a piece of a statement, such as a table for its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Fragment {
+  readonly [fragment]: Statement
+}
+
+/**
+ * The property under which a value keeps the piece of a statement that it stands for.
+ *
+ * @category symbols
+ * @since 0.1.0
+ */
+export const fragment = "~@hyperfect/client/Fragment"
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isStatement = (u: unknown): u is Statement => typeof u === "object" && u !== null && TypeId in u
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isFragment = (u: unknown): u is Fragment =>
+  (typeof u === "object" || typeof u === "function") && u !== null && fragment in u
+
+/**
+ * A statement of segments.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => {
+  let text = ""
+  const parameters: Array<unknown> = []
+  for (const segment of segments) {
+    if (segment._tag === "Text") text += segment.text
+    else text += `$${parameters.push(segment.value)}`
+  }
+  return { [TypeId]: TypeId, segments, text, parameters }
+}
+
+/**
+ * A statement of text that is used as it is, with the parameters that it calls `$1`, `$2` ...
+ *
+ * **Gotchas**
+ *
+ * Whatever is spliced into the text is run: use it for text from your own source only. Its parameters are numbered by
+ * position, so such a statement with parameters cannot be part of another; trying throws a `TypeError`.
+ *
+ * **Example** (Text with a parameter)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const statement = Statement.fromTextUnsafe("select $1 + 1", [41])
+ * assert.equal(statement.text, "select $1 + 1")
+ * assert.deepEqual(statement.parameters, [41])
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromTextUnsafe = (text: string, parameters: ReadonlyArray<unknown> = []): Statement => ({
+  [TypeId]: TypeId,
+  segments: parameters.length === 0 ? [{ _tag: "Text", text }] : undefined,
+  text,
+  parameters
+})
+
+const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
+  if (segments === undefined) {
+    throw new TypeError("a statement that numbers its own parameters cannot be part of another")
+  }
+  return segments
+}
+
+const toSegments = (value: unknown): ReadonlyArray<Segment> => {
+  const statement = isFragment(value) ? value[fragment] : value
+  return isStatement(statement) ? segmentsOf(statement) : [{ _tag: "Parameter", value }]
+}
+
+/**
+ * The template that makes statements.
+ *
+ * **Details**
+ *
+ * An interpolated value becomes a parameter. A statement, or something that stands for one such as {@link identifier} or
+ * a table, becomes part of the text, its own parameters included.
+ *
+ * **Example** (Values and pieces)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const { identifier, sql } = Statement
+ * const recent = sql`seen > ${"2026-01-01"}`
+ * const statement = sql`select ${identifier("id")} from users where ${recent} and name = ${"O'Brien"}`
+ * assert.equal(statement.text, "select \"id\" from users where seen > $1 and name = $2")
+ * assert.deepEqual(statement.parameters, ["2026-01-01", "O'Brien"])
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const sql = (strings: TemplateStringsArray, ...values: ReadonlyArray<unknown>): Statement =>
+  fromSegments(
+    strings.flatMap((text, i): ReadonlyArray<Segment> =>
+      i < values.length ? [{ _tag: "Text", text }, ...toSegments(values[i])] : [{ _tag: "Text", text }]
+    )
+  )
+
+/**
+ * A name, quoted by the servers' rules so that it means itself whatever is in it; with several, a qualified name.
+ *
+ * **Gotchas**
+ *
+ * A quoted name is case-sensitive: `identifier("Users")` is not the table that `users` names. Names with a zero
+ * character do not exist; the statement that holds one is refused before it is sent.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const identifier = (...names: ReadonlyArray<string>): Statement =>
+  fromSegments([{ _tag: "Text", text: names.map((name) => `"${name.replaceAll("\"", "\"\"")}"`).join(".") }])
+
+/**
+ * Statements with a separator between them.
+ *
+ * **Example** (A list of values)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const { join, sql } = Statement
+ * const statement = sql`select * from t where a in (${join([1, 2].map((n) => sql`${n}`), ", ")})`
+ * assert.equal(statement.text, "select * from t where a in ($1, $2)")
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const join = (statements: Iterable<Statement>, separator: string): Statement =>
+  fromSegments(
+    Array.from(statements).flatMap((statement, i): ReadonlyArray<Segment> =>
+      i === 0 ? segmentsOf(statement) : [{ _tag: "Text", text: separator }, ...segmentsOf(statement)]
+    )
+  )

@@ -1,0 +1,102 @@
+/**
+ * Exchanges: everything that can happen between sending a group of messages and the ReadyForQuery that ends it.
+ *
+ * One table says which message may come in which state and which state follows; an exchange adds what it does with rows,
+ * data and the end. There is no other state machine in this package.
+ *
+ * @internal
+ */
+import type * as Backend from "@hyperfect/protocol/Backend"
+import type * as Effect from "effect/Effect"
+import type { QueryError } from "../QueryError.ts"
+
+/**
+ * What may come in each state, and the state that follows (protocol, section "Message Flow").
+ *
+ * ErrorResponse may come in any of them and leads to `Ending`: the server skips everything up to the Sync.
+ */
+const flow = {
+  /** Sync or Query was the last message: nothing but its answer is due. */
+  Ending: { ReadyForQuery: "Ended" },
+  Ended: {},
+  /** Query: any number of results. */
+  Querying: {
+    RowDescription: "Querying",
+    DataRow: "Querying",
+    CommandComplete: "Querying",
+    EmptyQueryResponse: "Querying",
+    CopyInResponse: "CopyingIn",
+    CopyOutResponse: "CopyingOut",
+    ReadyForQuery: "Ended"
+  },
+  /** Close and Parse, Describe of the statement. */
+  Closing: { CloseComplete: "Preparing" },
+  Preparing: { ParseComplete: "DescribingParameters" },
+  // Hyper answers a statement without text with NoData alone.
+  DescribingParameters: { ParameterDescription: "DescribingColumns", NoData: "Ending" },
+  DescribingColumns: { RowDescription: "Ending", NoData: "Ending" },
+  /** Parse, Bind, Describe of the portal, Execute. */
+  Parsing: { ParseComplete: "Binding" },
+  Binding: { BindComplete: "Describing" },
+  Describing: { RowDescription: "Executing", NoData: "Executing" },
+  /** Bind and Execute of a statement that was described before. */
+  BindingPrepared: { BindComplete: "Executing" },
+  Executing: {
+    DataRow: "Executing",
+    CommandComplete: "Ending",
+    EmptyQueryResponse: "Ending",
+    PortalSuspended: "Ending"
+  },
+  CopyingIn: { CommandComplete: "Querying" },
+  CopyingOut: { CopyData: "CopyingOut", CopyDone: "CopiedOut" },
+  CopiedOut: { CommandComplete: "Querying" }
+} as const satisfies Record<string, Partial<Record<Backend.Message["_tag"], string>>>
+
+/** @internal */
+export type StateName = keyof typeof flow
+
+const names = Object.keys(flow) as ReadonlyArray<StateName>
+
+/** The number of each state. */
+export const states = Object.fromEntries(names.map((name, i) => [name, i])) as Readonly<Record<StateName, number>>
+
+/** @internal */
+export const stateName = (state: number): StateName => names[state]!
+
+/** What `next` holds for a message that may not come. */
+export const unexpected = 0xff
+
+/** For each state, the state that follows by the tag of the message. */
+export const makeTable = (tagOf: (name: string) => number): ReadonlyArray<Uint8Array> =>
+  names.map((name) => {
+    const row = new Uint8Array(256).fill(unexpected)
+    for (const [message, next] of Object.entries(flow[name])) row[tagOf(message)] = states[next as StateName]
+    if (name !== "Ended") row[tagOf("ErrorResponse")] = states.Ending
+    return row
+  })
+
+/**
+ * One exchange. The engine calls it; it never blocks, and throws only by mistake.
+ *
+ * @internal
+ */
+export interface Exchange {
+  /** Where it has come to; the engine moves it. */
+  state: number
+  /** Nobody waits for it any more: it is drained, and what it gives is dropped. */
+  abandoned: boolean
+  /** A message other than DataRow, CopyData, ErrorResponse and ReadyForQuery. */
+  readonly onMessage: (message: Backend.Message) => void
+  /** The frame of a DataRow. */
+  readonly onDataRow: (bytes: Uint8Array, start: number, end: number) => void
+  /** The frame of a CopyData. */
+  readonly onCopyData: (bytes: Uint8Array, start: number, end: number) => void
+  /** The first thing that went wrong is what counts: the exchange goes on to its end all the same. */
+  readonly onError: (error: QueryError) => void
+  /** What went wrong so far. */
+  readonly error: () => QueryError | undefined
+  /** ReadyForQuery came, or the session died (then with the error that `onError` was told). */
+  readonly onEnd: () => void
+  /** What the reader has to wait for before it pulls again, so that a slow consumer slows the server. */
+  readonly backpressure: () => Effect.Effect<void> | undefined
+}

@@ -1,0 +1,302 @@
+/**
+ * The exchanges that there are: what each does with rows, data and its end.
+ *
+ * @internal
+ */
+import type * as Backend from "@hyperfect/protocol/Backend"
+import type { RowReader } from "@hyperfect/values/RowReader"
+import * as ValueError from "@hyperfect/values/ValueError"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { QueryError } from "../QueryError.ts"
+import type { FieldDescription } from "../Result.ts"
+import type { Exchange } from "./exchange.ts"
+
+/** Makes the reader of rows, once their columns are known. Throws a `ValueError.Reason`. */
+export type MakeReader<Row> = (fields: ReadonlyArray<FieldDescription>) => RowReader<Row>
+
+const noFields: ReadonlyArray<FieldDescription> = []
+
+/** What all exchanges share: the first error counts, and somebody is told of the end once. */
+export abstract class Base<A> implements Exchange {
+  state: number
+  abandoned = false
+  private failure: QueryError | undefined
+  private readonly done: (exit: Exit.Exit<A, QueryError>) => void
+
+  constructor(state: number, done: (exit: Exit.Exit<A, QueryError>) => void) {
+    this.state = state
+    this.done = done
+  }
+
+  abstract onMessage(message: Backend.Message): void
+  protected abstract result(): A
+
+  onDataRow(_bytes: Uint8Array, _start: number, _end: number): void {}
+
+  onCopyData(_bytes: Uint8Array, _start: number, _end: number): void {}
+
+  onError(error: QueryError): void {
+    this.failure ??= error
+  }
+
+  error(): QueryError | undefined {
+    return this.failure
+  }
+
+  onEnd(): void {
+    if (this.abandoned) return
+    this.done(this.failure === undefined ? Exit.succeed(this.result()) : Exit.fail(this.failure))
+  }
+
+  backpressure(): Effect.Effect<void> | undefined {
+    return undefined
+  }
+
+  /** Runs code that may throw the reason of a `ValueError`, which then fails this exchange alone. */
+  protected attempt(run: () => void): void {
+    try {
+      run()
+    } catch (thrown) {
+      this.onError(ValueError.fromThrown(thrown))
+    }
+  }
+}
+
+/** One result, before it is given to a caller. */
+export interface Collected<Row> {
+  readonly fields: ReadonlyArray<FieldDescription>
+  readonly rows: Array<Row>
+  /** Empty when the query was empty. */
+  readonly commandTag: string
+}
+
+/** A query of one statement, of which all rows are collected. */
+export class Collect<Row> extends Base<Collected<Row>> {
+  private readonly makeReader: MakeReader<Row>
+  private fields: ReadonlyArray<FieldDescription> = noFields
+  private reader: RowReader<Row> | undefined
+  private rows: Array<Row> = []
+  private commandTag = ""
+
+  constructor(
+    state: number,
+    makeReader: MakeReader<Row>,
+    known: { readonly fields: ReadonlyArray<FieldDescription>; readonly reader: RowReader<Row> } | undefined,
+    done: (exit: Exit.Exit<Collected<Row>, QueryError>) => void
+  ) {
+    super(state, done)
+    this.makeReader = makeReader
+    if (known !== undefined) {
+      this.fields = known.fields
+      this.reader = known.reader
+    }
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "RowDescription") {
+      this.fields = message.fields
+      this.attempt(() => {
+        this.reader = this.makeReader(this.fields)
+      })
+    } else if (message._tag === "CommandComplete") {
+      this.commandTag = message.commandTag
+    }
+  }
+
+  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.abandoned || this.reader === undefined || this.error() !== undefined) return
+    try {
+      this.rows.push(this.reader(bytes, start + 5, end))
+    } catch (thrown) {
+      this.rows = []
+      this.onError(ValueError.fromThrown(thrown))
+    }
+  }
+
+  protected result(): Collected<Row> {
+    return { fields: this.fields, rows: this.rows, commandTag: this.commandTag }
+  }
+}
+
+/** A query by the simple protocol: any number of results, all in text. */
+export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
+  private readonly makeReader: MakeReader<Row>
+  private readonly results: Array<Collected<Row>> = []
+  private fields: ReadonlyArray<FieldDescription> = noFields
+  private reader: RowReader<Row> | undefined
+  private rows: Array<Row> = []
+
+  constructor(
+    state: number,
+    makeReader: MakeReader<Row>,
+    done: (exit: Exit.Exit<ReadonlyArray<Collected<Row>>, QueryError>) => void
+  ) {
+    super(state, done)
+    this.makeReader = makeReader
+  }
+
+  onMessage(message: Backend.Message): void {
+    switch (message._tag) {
+      case "RowDescription":
+        this.fields = message.fields
+        this.attempt(() => {
+          this.reader = this.makeReader(this.fields)
+        })
+        break
+      case "CommandComplete":
+      case "EmptyQueryResponse":
+        this.results.push({
+          fields: this.fields,
+          rows: this.rows,
+          commandTag: message._tag === "CommandComplete" ? message.commandTag : ""
+        })
+        this.fields = noFields
+        this.reader = undefined
+        this.rows = []
+    }
+  }
+
+  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.abandoned || this.reader === undefined || this.error() !== undefined) return
+    this.attempt(() => this.rows.push(this.reader!(bytes, start + 5, end)))
+  }
+
+  protected result(): ReadonlyArray<Collected<Row>> {
+    return this.results
+  }
+}
+
+/** What a server says of a statement that it has prepared. */
+export interface Described {
+  readonly parameterTypes: ReadonlyArray<number>
+  readonly fields: ReadonlyArray<FieldDescription>
+}
+
+/** Parse and Describe of a statement. */
+export class Prepare extends Base<Described> {
+  private parameterTypes: ReadonlyArray<number> = []
+  private fields: ReadonlyArray<FieldDescription> = noFields
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "ParameterDescription") this.parameterTypes = message.parameterTypes
+    else if (message._tag === "RowDescription") this.fields = message.fields
+  }
+
+  protected result(): Described {
+    return { parameterTypes: this.parameterTypes, fields: this.fields }
+  }
+}
+
+/** Where rows or data go that are handed out while the exchange is still running. */
+export interface Outlet<A> {
+  /** Takes what one network chunk gave; the effect ends when the consumer has room for more. */
+  readonly offer: (batch: Array<A>) => Effect.Effect<void>
+}
+
+/** A query of which the rows are handed out as they come. */
+export class StreamRows<Row> extends Base<void> {
+  private readonly makeReader: MakeReader<Row>
+  private readonly outlet: Outlet<Row>
+  private reader: RowReader<Row> | undefined
+  private batch: Array<Row> = []
+
+  constructor(
+    state: number,
+    makeReader: MakeReader<Row>,
+    reader: RowReader<Row> | undefined,
+    outlet: Outlet<Row>,
+    done: (exit: Exit.Exit<void, QueryError>) => void
+  ) {
+    super(state, done)
+    this.makeReader = makeReader
+    this.reader = reader
+    this.outlet = outlet
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag !== "RowDescription") return
+    this.attempt(() => {
+      this.reader = this.makeReader(message.fields)
+    })
+  }
+
+  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.abandoned || this.reader === undefined || this.error() !== undefined) return
+    try {
+      this.batch.push(this.reader(bytes, start + 5, end))
+    } catch (thrown) {
+      this.onError(ValueError.fromThrown(thrown))
+    }
+  }
+
+  /** The rows that have not been offered yet: at the end, those of the last chunk. */
+  takeBatch(): Array<Row> {
+    const batch = this.batch
+    this.batch = []
+    return batch
+  }
+
+  override backpressure(): Effect.Effect<void> | undefined {
+    return this.batch.length === 0 || this.abandoned ? undefined : this.outlet.offer(this.takeBatch())
+  }
+
+  protected result(): void {}
+}
+
+/** COPY TO STDOUT: the data is handed out as it comes. */
+export class CopyOut extends Base<string> {
+  private readonly outlet: Outlet<Uint8Array>
+  private batch: Array<Uint8Array> = []
+  private commandTag = ""
+  /** Whether the server has begun to copy: a statement that is no COPY TO STDOUT never does. */
+  started = false
+
+  constructor(state: number, outlet: Outlet<Uint8Array>, done: (exit: Exit.Exit<string, QueryError>) => void) {
+    super(state, done)
+    this.outlet = outlet
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "CopyOutResponse") this.started = true
+    else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+
+  override onCopyData(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.abandoned) this.batch.push(bytes.subarray(start + 5, end))
+  }
+
+  takeBatch(): Array<Uint8Array> {
+    const batch = this.batch
+    this.batch = []
+    return batch
+  }
+
+  override backpressure(): Effect.Effect<void> | undefined {
+    return this.batch.length === 0 || this.abandoned ? undefined : this.outlet.offer(this.takeBatch())
+  }
+
+  protected result(): string {
+    return this.commandTag
+  }
+}
+
+/** COPY FROM STDIN: somebody is told when the server is ready for the data. */
+export class CopyIn extends Base<string> {
+  private readonly ready: () => void
+  private commandTag = ""
+
+  constructor(state: number, ready: () => void, done: (exit: Exit.Exit<string, QueryError>) => void) {
+    super(state, done)
+    this.ready = ready
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "CopyInResponse") this.ready()
+    else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+
+  protected result(): string {
+    return this.commandTag
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The prepared statements of a PostgreSQL session.
+ *
+ * @internal
+ */
+import * as Frontend from "@hyperfect/protocol/Frontend"
+import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
+import * as Readers from "@hyperfect/values/RowReader"
+import type * as Type from "@hyperfect/values/Type"
+import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { QueryError } from "../QueryError.ts"
+import type { FieldDescription } from "../Result.ts"
+import { type Engine, writeFrontend } from "./engine.ts"
+import { states } from "./exchange.ts"
+import { Prepare } from "./exchanges.ts"
+
+/** A statement that the server knows by name, and how its rows are asked for and read. */
+export class Prepared {
+  readonly name: string
+  readonly parameterTypes: ReadonlyArray<number>
+  readonly fields: ReadonlyArray<FieldDescription>
+  /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
+  readonly resultFormats: ReadonlyArray<Type.Format>
+  private readonly registry: TypeRegistry.TypeRegistry
+  private objectReader: RowReader<ObjectRow> | undefined
+  private arrayReader: RowReader<ArrayRow> | undefined
+
+  constructor(
+    name: string,
+    parameterTypes: ReadonlyArray<number>,
+    fields: ReadonlyArray<FieldDescription>,
+    registry: TypeRegistry.TypeRegistry
+  ) {
+    this.name = name
+    this.parameterTypes = parameterTypes
+    this.fields = fields
+    this.registry = registry
+    this.resultFormats = fields.map(({ typeOid }) => TypeRegistry.formatFor(registry, typeOid, 1))
+  }
+
+  /** Throws a `ValueError.Reason` when two columns have one name. */
+  objects(): RowReader<ObjectRow> {
+    return this.objectReader ??= Readers.objectsUnsafe(this.options())
+  }
+
+  arrays(): RowReader<ArrayRow> {
+    return this.arrayReader ??= Readers.arraysUnsafe(this.options())
+  }
+
+  private options(): Readers.Options {
+    return { columns: this.fields, formats: this.resultFormats, registry: this.registry }
+  }
+}
+
+/** Prepares each statement once and forgets, on both sides, those that were not used for longest. */
+export class Statements {
+  private readonly engine: Engine
+  private readonly registry: TypeRegistry.TypeRegistry
+  private readonly capacity: number
+  private readonly entries = new Map<string, Prepared | Deferred.Deferred<Prepared, QueryError>>()
+  private readonly toClose: Array<string> = []
+  private count = 0
+
+  constructor(engine: Engine, registry: TypeRegistry.TypeRegistry, capacity: number) {
+    this.engine = engine
+    this.registry = registry
+    this.capacity = Math.max(1, capacity)
+  }
+
+  /** The prepared statement of a text and the types that are declared for its parameters. */
+  get(text: string, parameterTypes: ReadonlyArray<number>): Effect.Effect<Prepared, QueryError> {
+    const key = parameterTypes.length === 0 ? text : `${parameterTypes.join()} ${text}`
+    const entry = this.entries.get(key)
+    if (entry === undefined) return this.prepare(key, text, parameterTypes)
+    // A map keeps the order of insertion: what was used last goes to the end.
+    this.entries.delete(key)
+    this.entries.set(key, entry)
+    return entry instanceof Prepared ? Effect.succeed(entry) : Deferred.await(entry)
+  }
+
+  private prepare(
+    key: string,
+    text: string,
+    parameterTypes: ReadonlyArray<number>
+  ): Effect.Effect<Prepared, QueryError> {
+    const deferred = Deferred.makeUnsafe<Prepared, QueryError>()
+    const name = `hyperfect_${++this.count}`
+    this.entries.set(key, deferred)
+    this.evict()
+    const stale = this.toClose.shift()
+    // Not tied to the fiber that asks first: others may be waiting for the same statement.
+    const exchange = new Prepare(stale === undefined ? states.Preparing : states.Closing, (exit) => {
+      if (Exit.isSuccess(exit)) {
+        const prepared = new Prepared(name, exit.value.parameterTypes, exit.value.fields, this.registry)
+        if (this.entries.get(key) === deferred) this.entries.set(key, prepared)
+        else this.toClose.push(name)
+        Deferred.doneUnsafe(deferred, Effect.succeed(prepared))
+      } else {
+        if (this.entries.get(key) === deferred) this.entries.delete(key)
+        Deferred.doneUnsafe(deferred, Exit.failCause(exit.cause))
+      }
+    })
+    this.engine.submit(exchange, (out) => {
+      if (stale !== undefined) writeFrontend(out, { _tag: "Close", kind: "S", name: stale })
+      writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })
+      writeFrontend(out, { _tag: "Describe", kind: "S", name })
+      writeFrontend(out, sync)
+    })
+    return Deferred.await(deferred)
+  }
+
+  private evict(): void {
+    if (this.entries.size <= this.capacity) return
+    const [key, oldest] = this.entries.entries().next().value!
+    this.entries.delete(key)
+    if (oldest instanceof Prepared) this.toClose.push(oldest.name)
+  }
+
+  /** Forgets a statement that the server does not know any more. */
+  forget(prepared: Prepared): void {
+    for (const [key, entry] of this.entries) if (entry === prepared) this.entries.delete(key)
+  }
+}
+
+const sync = Frontend.Sync.make({})
