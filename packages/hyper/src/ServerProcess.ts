@@ -73,7 +73,8 @@ export interface Options {
 const outputLimit = 16 * 1024
 
 /** What ended the process, out of the failure that the spawner reports for a signal. */
-const signalOf = (error: PlatformError.PlatformError): string | undefined => /'(SIG[A-Z0-9]+)'/.exec(error.message)?.[1]
+const signalOf = (error: PlatformError.PlatformError): string | undefined =>
+  /'(SIG[A-Z0-9]+)'/.exec(error.cause instanceof Error ? error.cause.message : "")?.[1]
 
 /**
  * Starts a program and keeps it for the scope.

@@ -1,2 +1,5 @@
+export * as Hyperd from "./Hyperd.ts"
+export * as HyperdError from "./HyperdError.ts"
+export * as HyperEndpoint from "./HyperEndpoint.ts"
 export * as InstalledPackage from "./InstalledPackage.ts"
 export * as ServerProcess from "./ServerProcess.ts"

@@ -1,0 +1,465 @@
+/**
+ * The Hyper server as a scoped layer.
+ *
+ * {@link layer} starts `hyperd`, waits for its report, and provides what a client needs to connect. The server reports
+ * over a connection that it opens to us, and watches that connection from then on: it ends when we close it, and also
+ * when our process is killed and closes nothing. So no server outlives the scope, and none is ever orphaned.
+ *
+ * It is ready after some 0.1 seconds, and gone after some 0.05. Statements that run are stopped, open transactions are
+ * rolled back, and clients see the end of the stream. A server that does not go gets `SIGTERM` and then `SIGKILL`.
+ *
+ * The password goes to the server's standard input; it is in no argument, variable, file, log, error or span.
+ *
+ * The program is not part of this package. It comes from Tableau, in the npm packages `hyperdb-mcp-<platform>`, or from
+ * wherever the option `path` or the variable `HYPERD_PATH` says.
+ *
+ * When our process is killed, the log stays in the system's directory for temporary files.
+ *
+ * This module does not connect to the server, and it creates no database.
+ *
+ * @since 0.1.0
+ */
+import * as Utf8 from "@hyperfect/protocol/Utf8"
+import type { Connection } from "@hyperfect/transport/Connection"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as Listener from "@hyperfect/transport/Listener"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import {
+  EndpointUnusable,
+  Exited,
+  fromReason,
+  type HyperdError,
+  OptionInvalid,
+  SocketPathTooLong,
+  SpawnFailed,
+  StartTimeout,
+  SystemFailed
+} from "./HyperdError.ts"
+import * as HyperEndpoint from "./HyperEndpoint.ts"
+import * as Callback from "./internal/callback.ts"
+import * as Program from "./internal/program.ts"
+import * as ServerProcess from "./ServerProcess.ts"
+
+/**
+ * Where the server shall listen.
+ *
+ * **Details**
+ *
+ * - `"tcp"`: a free port on `127.0.0.1`.
+ * - `"unix"`: a socket file in a directory of its own that only our user can enter.
+ * - an endpoint: exactly there. Port 0 means a free port. A file that is no socket is never replaced.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Listen = "tcp" | "unix" | Endpoint.Endpoint
+
+/**
+ * The server's certificate and key, as PEM text or as PEM files. The server speaks TLS 1.3 only.
+ *
+ * **Gotchas**
+ *
+ * The server refuses a key file that others than its owner may read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TlsOptions =
+  & {
+    /** Whether connections without TLS are refused, also local ones. */
+    readonly required?: boolean | undefined
+  }
+  & ({
+    readonly certificate: string
+    readonly key: Redacted.Redacted<string>
+  } | {
+    readonly certificateFile: string
+    readonly keyFile: string
+  })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The server program, or the directory it is in. */
+  readonly path?: string | undefined
+  /** The only user there is; `tableau_internal_user` when absent. Names are case-sensitive. */
+  readonly user?: string | undefined
+  /** Clients prove that they know it by SCRAM-SHA-256. Without a password everybody who can connect is let in. */
+  readonly password?: Redacted.Redacted<string> | undefined
+  /** `"tcp"` when absent. */
+  readonly listen?: Listen | NonEmptyReadonlyArray<Listen> | undefined
+  readonly tls?: TlsOptions | undefined
+  /**
+   * The file format of databases that are created without saying one; 4 when absent.
+   *
+   * Only version 4 can keep every type that Hyper has. Version 3 cannot keep `real`, version 2 neither that nor a
+   * `numeric` of more than 18 digits; choose them for files that older products shall read.
+   */
+  readonly defaultDatabaseVersion?: 2 | 3 | 4 | undefined
+  /**
+   * Settings for all sessions, such as `{ date_style: "DMY" }`.
+   *
+   * They win over the defaults that make a server the same everywhere: language `en_US`, dates in the order MDY, read
+   * strictly. A setting that the server does not know makes it fail.
+   */
+  readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** Arguments to put behind all others. */
+  readonly arguments?: ReadonlyArray<string> | undefined
+  /** Variables set on top of our own environment; `undefined` removes one. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+  /** What relative paths of databases are relative to; our own working directory when absent. */
+  readonly workingDirectory?: string | undefined
+  /** Where `hyperd.log` is written, and kept. Created when missing. When absent, a directory that goes with the scope. */
+  readonly logDirectory?: string | undefined
+  /** How long the server may take until it reports; 30 seconds when absent. */
+  readonly startTimeout?: Duration.Input | undefined
+  /** How long the server may take to stop before it is sent signals; 10 seconds when absent. */
+  readonly stopTimeout?: Duration.Input | undefined
+}
+
+/**
+ * A Hyper server that runs for as long as the layer lives.
+ *
+ * **Example** (A server for a program)
+ *
+ * ```ts
+ * import { Hyperd } from "@hyperfect/hyper"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Endpoint } from "@hyperfect/transport"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const hyperd = yield* Hyperd.Hyperd
+ *   console.log(`${hyperd.user} by ${hyperd.authentication} at ${Endpoint.format(hyperd.endpoint)}`)
+ * })
+ *
+ * const Server = Hyperd.layer({ user: "me", password: Redacted.make("s3cret") })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Server.pipe(Layer.provide(NodePlatform.layer)))))
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Hyperd extends Context.Service<Hyperd, {
+  /** Where to connect: the first of `endpoints`. */
+  readonly endpoint: Endpoint.Endpoint
+  /** Every place that the server listens at, in the order of the option `listen`. */
+  readonly endpoints: NonEmptyReadonlyArray<Endpoint.Endpoint>
+  readonly user: string
+  readonly authentication: "trust" | "password"
+  /** The password, when there is one. */
+  readonly password: Redacted.Redacted<string> | undefined
+  /** Whether the server speaks TLS, and with which certificate (PEM). */
+  readonly tls: { readonly required: boolean; readonly certificate: string } | undefined
+  /** The program that runs. */
+  readonly path: string
+  readonly pid: number
+  readonly logDirectory: string
+  readonly workingDirectory: string
+  /** Fails when the server ends although it should run; race a program with it. Never succeeds. */
+  readonly exited: Effect.Effect<never, HyperdError>
+}>()("@hyperfect/hyper/Hyperd") {}
+
+const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
+  language: "en_US",
+  date_style: "MDY",
+  date_style_lenient: false
+}
+
+const platform = (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform
+
+/** `sun_path` of `struct sockaddr_un` without its terminating zero: 108 bytes on Linux, 104 on the BSDs and macOS. */
+const socketPathLimit = platform === "linux" ? 107 : 103
+
+/**
+ * The command to run the program by. When we are killed, nobody reads the server's output any more, and it prints that
+ * it ends: `SIGPIPE` would kill it in the middle of an orderly end, and leave its socket file to block its successor. A
+ * signal that is ignored stays so across `exec`.
+ */
+const commandOf = (program: string): readonly [string, ...ReadonlyArray<string>] =>
+  platform === "win32" ? [program] : ["/bin/sh", "-c", "trap '' PIPE; exec \"$0\" \"$@\"", program]
+
+/** Where to connect to a server that listens there: an address of all interfaces is nobody's address. */
+const reachable = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
+  endpoint._tag === "Unix" ? endpoint : Endpoint.tcp(
+    endpoint.host === "0.0.0.0" ? "127.0.0.1" : endpoint.host === "::" ? "::1" : endpoint.host,
+    endpoint.port
+  )
+
+const failedTo = (action: string) => <A, E extends Error, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.mapError(self, (cause) => fromReason(new SystemFailed({ action, cause })))
+
+const invalid = (option: string, problem: string) => Effect.fail(fromReason(new OptionInvalid({ option, problem })))
+
+const checkOptions = (options: Options) =>
+  Effect.suspend((): Effect.Effect<void, HyperdError> => {
+    if (options.user !== undefined && !/^[^\0\r\n]+$/.test(options.user)) {
+      return invalid("user", "must be a name without line breaks and zero bytes")
+    }
+    // The server reads it as a line of its input, and refuses an empty one.
+    if (options.password !== undefined && !/^[^\0\r\n]+$/.test(Redacted.value(options.password))) {
+      return invalid("password", "must not be empty and not contain line breaks and zero bytes")
+    }
+    for (const [name, value] of Object.entries(options.settings ?? {})) {
+      if (!/^[A-Za-z][A-Za-z0-9_.-]*$/.test(name) || String(value).includes("\0")) {
+        return invalid(`settings.${name}`, "is not a setting's name and value")
+      }
+    }
+    return Effect.void
+  })
+
+/** What stands behind `listen`, checked as far as it can be before the server tries. */
+const endpointsOf = Effect.fnUntraced(function*(options: Options, directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const asked = options.listen ?? "tcp"
+  const list = Array.isArray(asked) ? asked as ReadonlyArray<Listen> : [asked as Listen]
+  const endpoints = list.map((listen) =>
+    listen === "tcp"
+      ? Endpoint.tcp("127.0.0.1", 0)
+      : listen === "unix"
+      ? Endpoint.unix(path.join(directory, ".s.PGSQL.7483"))
+      : listen._tag === "Unix"
+      ? Endpoint.unix(path.resolve(listen.path))
+      : listen
+  )
+  for (const endpoint of endpoints) {
+    const unusable = (problem: string) =>
+      fromReason(new EndpointUnusable({ endpoint: Endpoint.format(endpoint), problem }))
+    if (endpoint._tag === "Tcp") {
+      if (!/^[^\s,/]+$/.test(endpoint.host)) return yield* unusable("that is not the name or address of a host")
+      continue
+    }
+    // Endpoints are told to the server in one list, separated by commas.
+    if (/[\p{Cc},]/u.test(endpoint.path)) return yield* unusable("the path contains a comma or a control character")
+    const bytes = Utf8.byteLength(endpoint.path)
+    if (bytes > socketPathLimit) {
+      return yield* fromReason(new SocketPathTooLong({ path: endpoint.path, bytes, limit: socketPathLimit }))
+    }
+    // The server puts its socket in the place of any file that it finds there.
+    const existing = yield* Effect.option(fs.stat(endpoint.path))
+    if (existing._tag === "Some" && existing.value.type !== "Socket") {
+      return yield* unusable(`a ${existing.value.type === "Directory" ? "directory" : "file"} is there`)
+    }
+  }
+  // The server reports one endpoint, its first one over TCP, so one free port is what can be learnt.
+  if (endpoints.filter((endpoint) => endpoint._tag === "Tcp" && endpoint.port === 0).length > 1) {
+    return yield* invalid("listen", "asks for more than one free port")
+  }
+  return endpoints as unknown as NonEmptyReadonlyArray<Endpoint.Endpoint>
+})
+
+/** The certificate, and the files that the server reads it and its key from. */
+const tlsOf = Effect.fnUntraced(function*(options: TlsOptions | undefined, directory: string) {
+  if (options === undefined) return undefined
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const required = options.required ?? false
+  if ("certificateFile" in options) {
+    const certificateFile = path.resolve(options.certificateFile)
+    const certificate = yield* failedTo(`read ${certificateFile}`)(fs.readFileString(certificateFile))
+    return { required, certificate, certificateFile, keyFile: path.resolve(options.keyFile), ours: [] }
+  }
+  const { certificate, key } = options
+  const [certificateFile, keyFile] = [path.join(directory, "server.crt"), path.join(directory, "server.key")]
+  yield* failedTo(`write ${certificateFile}`)(fs.writeFileString(certificateFile, certificate))
+  yield* failedTo(`write ${keyFile}`)(fs.writeFileString(keyFile, Redacted.value(key), { mode: 0o600 }))
+  return { required, certificate, certificateFile, keyFile, ours: [certificateFile, keyFile] }
+})
+
+/** `--name=value`, with Hyper's dashes for the underscores that settings have in SQL. A later name replaces an earlier. */
+const flags = (...settings: ReadonlyArray<Readonly<Record<string, string | number | boolean>>>): Array<string> => {
+  const merged = new Map<string, string | number | boolean>()
+  for (const [name, value] of settings.flatMap((some) => Object.entries(some))) {
+    merged.set(name.replaceAll("_", "-"), value)
+  }
+  return Array.from(merged, ([name, value]) => `--${name}=${value}`)
+}
+
+/** What a shell returns for a program that cannot be run, and the loader for one that lacks a library. */
+const notRun: ReadonlyArray<number | undefined> = [126, 127]
+
+const exited = (
+  phase: "starting" | "running",
+  program: string,
+  { exitCode, output, signal }: ServerProcess.Ended
+) =>
+  phase === "starting" && notRun.includes(exitCode)
+    ? fromReason(new SpawnFailed({ path: program, cause: new Error(output.trim()) }))
+    : fromReason(
+      new Exited({
+        phase,
+        output,
+        ...exitCode === undefined ? {} : { exitCode },
+        ...signal === undefined ? {} : { signal }
+      })
+    )
+
+/**
+ * Starts a server for the scope.
+ *
+ * @see {@link layer} for the same as a layer
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
+  Hyperd["Service"],
+  HyperdError,
+  | ChildProcessSpawner.ChildProcessSpawner
+  | FileSystem.FileSystem
+  | Listener.Listener
+  | Path.Path
+  | Scope.Scope
+> {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const listener = yield* Listener.Listener
+  const user = options.user ?? "tableau_internal_user"
+  const password = options.password
+  const startTimeout = Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
+  const stopTimeout = options.stopTimeout ?? "10 seconds"
+
+  yield* checkOptions(options)
+  const program = yield* Program.find(options.path)
+  const workingDirectory = path.resolve(options.workingDirectory ?? ".")
+  const { type } = yield* failedTo(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
+  if (type !== "Directory") return yield* invalid("workingDirectory", "is not a directory")
+  const directory = yield* Effect.acquireRelease(
+    failedTo("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-hyperd-" })),
+    (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
+  )
+  const logDirectory = path.resolve(options.logDirectory ?? directory)
+  yield* failedTo(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
+  const endpoints = yield* endpointsOf(options, directory)
+  const tls = yield* tlsOf(options.tls, directory)
+
+  const listening = yield* Scope.fork(yield* Effect.scope)
+  const callback = yield* failedTo("listen for the server's report")(
+    Scope.provide(listener.listen(Endpoint.tcp("127.0.0.1", 0)), listening)
+  )
+
+  // Holds the callback connection; closing it is what stops the server.
+  const lifeline = yield* Scope.fork(yield* Effect.scope)
+  let reported = false
+  const [command, ...before] = commandOf(program)
+  const server = yield* ServerProcess.start(command, {
+    arguments: [
+      ...before,
+      "run",
+      "--skip-license",
+      `--init-user=${user}`,
+      ...password === undefined ? ["--no-password"] : [],
+      `--listen-connection=${endpoints.map(HyperEndpoint.format).join(",")}`,
+      `--callback-connection=${HyperEndpoint.format(callback.endpoint)}`,
+      `--log-dir=${logDirectory}`,
+      ...tls === undefined ? [] : [`--ssl-certificate=${tls.certificateFile}`, `--ssl-key=${tls.keyFile}`],
+      ...tls?.required === true ? ["--ssl-force=1"] : [],
+      ...flags(
+        defaultSettings,
+        { default_database_version: options.defaultDatabaseVersion ?? 4 },
+        options.settings ?? {}
+      ),
+      ...options.arguments ?? []
+    ],
+    workingDirectory,
+    environment: options.environment,
+    // It asks twice; with no second line it would ask for ever.
+    stdin: password === undefined
+      ? "ignore"
+      : Stream.encodeText(Stream.make(`${Redacted.value(password)}\n${Redacted.value(password)}\n`)),
+    // Before its report the server does not watch us yet.
+    stop: (handle) =>
+      reported
+        ? Scope.close(lifeline, Exit.void)
+        : Effect.ignore(handle.kill({ killSignal: "SIGTERM", forceKillAfter: stopTimeout })),
+    stopTimeout
+  }).pipe(Effect.mapError((cause) => fromReason(new SpawnFailed({ path: program, cause }))))
+
+  const report = Effect.gen(function*() {
+    const connection: Connection = yield* Scope.provide(callback.accept, lifeline)
+    reported = true
+    return yield* Callback.read(connection)
+  }).pipe(Effect.catch((error) =>
+    error._tag === "CallbackMalformed"
+      ? Effect.fail(fromReason(error))
+      // The server has hung up: it is about to end, and then says why.
+      : Effect.flatMap(server.ended, (ended) => exited("starting", program, ended))
+  ))
+  const descriptor = yield* Effect.raceFirst(
+    report,
+    Effect.flatMap(server.ended, (ended) => exited("starting", program, ended))
+  ).pipe(Effect.timeoutOrElse({
+    duration: startTimeout,
+    orElse: () =>
+      Effect.flatMap(
+        server.output,
+        (output) => fromReason(new StartTimeout({ milliseconds: Duration.toMillis(startTimeout), output }))
+      )
+  }))
+  yield* Scope.close(listening, Exit.void)
+  // It has read them, and would leave them behind if we were killed.
+  if (tls !== undefined) yield* Effect.forEach(tls.ours, (file) => Effect.ignore(fs.remove(file)), { discard: true })
+  // A server without a licence reports all the same, and ends a moment later.
+  if ((yield* server.output).includes("licensing failure")) {
+    return yield* exited("starting", program, yield* server.ended)
+  }
+
+  const bound = HyperEndpoint.parse(descriptor)
+  if (bound === undefined) {
+    return yield* fromReason(
+      new EndpointUnusable({ endpoint: descriptor, problem: "it is neither a TCP address nor a Unix socket" })
+    )
+  }
+  const [endpoint, ...others] = endpoints.map((asked) =>
+    reachable(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)
+  )
+  return Hyperd.of({
+    endpoint: endpoint!,
+    endpoints: [endpoint!, ...others],
+    user,
+    authentication: password === undefined ? "trust" : "password",
+    password,
+    tls: tls === undefined ? undefined : { required: tls.required, certificate: tls.certificate },
+    path: program,
+    pid: server.pid,
+    logDirectory,
+    workingDirectory,
+    exited: Effect.flatMap(server.ended, (ended) => exited("running", program, ended))
+  })
+})
+
+/**
+ * A Hyper server for the life of the layer.
+ *
+ * **When to use**
+ *
+ * Use once in a program. `NodePlatform.layer` of `@hyperfect/node` provides everything it needs.
+ *
+ * **Gotchas**
+ *
+ * Without a password every process on this machine can connect to a server on TCP. A server that only our own user
+ * shall reach listens on `"unix"`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<
+  Hyperd,
+  HyperdError,
+  ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Listener.Listener | Path.Path
+> => Layer.effect(Hyperd, make(options))
