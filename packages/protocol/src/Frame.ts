@@ -122,6 +122,14 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
   const push = (chunk: Uint8Array): void => {
     const end = chunk.length
     let at = filled > 0 ? fill(chunk) : 0
+    // The straight road: whole frames with tags, by the million.
+    while (parser.tagged && at + 5 <= end) {
+      const length = (chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!
+      const next = at + 1 + length
+      if (length < 4 || length > limits[chunk[at]!]! || next > end) break
+      onFrame(chunk, at, next)
+      at = next
+    }
     while (at < end) {
       const size = frameSize(chunk, at, end)
       if (size === 0 || size > end - at) return hold(chunk, at, end, size)

@@ -66,6 +66,40 @@ export const decode = (bytes: Uint8Array, start: number, end: number): string | 
   }
 }
 
+/** Texts seen lately, by a hash of their length and some of their bytes. */
+const seen: Array<string> = Array.from({ length: 256 }, () => "")
+
+/** Longer texts are seldom names. */
+const seenLimit = 32
+
+/**
+ * As {@link decode}, for texts that come again and again, such as names of columns and command tags: a text of ASCII
+ * that was seen lately is found instead of made.
+ *
+ * **Gotchas**
+ *
+ * Up to 256 short texts are kept for as long as the program runs. Not for what may be a secret.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeRepeated = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+  const length = end - start
+  if (length === 0) return ""
+  if (length > seenLimit) return decode(bytes, start, end)
+  const slot = (length * 31 + bytes[start]! * 7 + bytes[end - 1]! * 13 + bytes[start + (length >> 1)]!) & 0xff
+  const candidate = seen[slot]!
+  if (candidate.length === length) {
+    let i = 0
+    // An ASCII text has as many units as bytes, and the same numbers in them.
+    while (i < length && candidate.charCodeAt(i) === bytes[start + i]) i++
+    if (i === length) return candidate
+  }
+  const text = decode(bytes, start, end)
+  if (text !== undefined && text.length === length) seen[slot] = text
+  return text
+}
+
 /**
  * The number of bytes of `text` in UTF-8.
  *

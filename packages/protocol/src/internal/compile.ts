@@ -6,12 +6,14 @@
 import type { ByteWriter } from "../ByteWriter.ts"
 import type * as Layout from "../Layout.ts"
 import { reason } from "../ProtocolError.ts"
+import * as Utf8 from "../Utf8.ts"
 import { toReason } from "./failure.ts"
 import * as Generate from "./generate.ts"
 import * as Interpret from "./interpret.ts"
 
 interface Definition {
   readonly name: string
+  readonly from: "backend" | "frontend" | "both"
   readonly tag?: string | undefined
   readonly code?: number | undefined
   readonly limit: number
@@ -27,8 +29,12 @@ export const defaultBackEnd: BackEnd = Generate.isAllowed ? "generated" : "closu
 export const readInt32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 
+/** What servers say is mostly the same few names and tags; what clients say may be a secret, and is not kept. */
+const decodeTextOf = (definition: Definition): Interpret.DecodeText =>
+  definition.from === "backend" ? Utf8.decodeRepeated : Utf8.decode
+
 const explainRead = (definition: Definition): Generate.ReadBody => {
-  const read = Interpret.structReader(definition.layout, definition.name)
+  const read = Interpret.structReader(definition.layout, definition.name, decodeTextOf(definition))
   return (bytes, at, end) => {
     const cursor: Interpret.Cursor = { bytes, at, end }
     const frame = at - headerSize(definition)
@@ -64,7 +70,18 @@ export const readBody = (definition: Definition, backEnd: BackEnd): Generate.Rea
     const value = Object.freeze({ _tag: definition.name })
     return (bytes, at, end) => at === end ? value : explain(bytes, at, end)
   }
-  return backEnd === "generated" ? Generate.reader(definition.layout, definition.name, explain) : explain
+  const [field] = definition.layout.fields
+  if (definition.layout.fields.length === 1 && field!.layout._tag === "Char" && field!.layout.allowed !== undefined) {
+    // One of a few characters, one of a few values: ReadyForQuery.
+    const values: Array<unknown> = []
+    for (const character of field!.layout.allowed) {
+      values[character.charCodeAt(0)] = Object.freeze({ _tag: definition.name, [field!.name]: character })
+    }
+    return (bytes, at, end) => (at + 1 === end ? values[bytes[at]!] : undefined) ?? explain(bytes, at, end)
+  }
+  return backEnd === "generated"
+    ? Generate.reader(definition.layout, definition.name, decodeTextOf(definition), explain)
+    : explain
 }
 
 /** The function that reads one message from its whole frame, header checked. */

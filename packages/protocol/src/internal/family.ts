@@ -42,17 +42,21 @@ export const limits = (messages: ReadonlyArray<AnyMessage>, longLimit: number, l
  */
 export const reader = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) => {
   const slots = new Array<Slot | undefined>(256).fill(undefined)
+  // The reader of each tag that needs no second look, once it was used.
+  const direct = new Array<ReadBody | undefined>(256).fill(undefined)
   for (const { definition } of messages) {
+    const tag = tagByte(definition)
     const entry: Entry = {
       name: definition.name,
       header: headerSize(definition),
       // Compiled at the first message of its kind: most programs never meet most kinds.
       read: (bytes, at, end) => {
         entry.read = readBody(definition, backEnd)
+        if (tag !== 0 && definition.code === undefined) direct[tag] = entry.read
         return entry.read(bytes, at, end)
       }
     }
-    const slot = slots[tagByte(definition)] ??= { byCode: new Map(), plain: undefined }
+    const slot = slots[tag] ??= { byCode: new Map(), plain: undefined }
     if (definition.code === undefined) slot.plain = entry
     else slot.byCode.set(definition.code, entry)
   }
@@ -61,6 +65,9 @@ export const reader = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) =>
     return reason("ValueInvalid", "Frame", "code", offset, `the code of ${known}`, `${code}`)
   }
   return (bytes: Uint8Array, start: number, end: number): unknown => {
+    const read = direct[bytes[start]!]
+    if (read !== undefined && start + 5 <= end) return read(bytes, start + 5, end)
+    if (end - start < 5) throw reason("Truncated", "Frame", "length", 0, "at least 5 bytes", `${end - start} bytes`)
     const slot = slots[bytes[start]!]
     if (slot === undefined) {
       const tag = JSON.stringify(String.fromCharCode(bytes[start]!))

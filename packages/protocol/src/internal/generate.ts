@@ -9,8 +9,7 @@
  */
 import type { ByteWriter } from "../ByteWriter.ts"
 import * as Layout from "../Layout.ts"
-import * as Utf8 from "../Utf8.ts"
-import { characters, writeSized } from "./interpret.ts"
+import { characters, type DecodeText, writeSized } from "./interpret.ts"
 
 /** Reads the fields of a message from `bytes[at, end)`. */
 export type ReadBody = (bytes: Uint8Array, at: number, end: number) => unknown
@@ -55,6 +54,9 @@ class Source {
   }
 }
 
+/** A view of some bytes. Half the price of `subarray`, which has to find out what kind of array to make (measured). */
+const view = (at: string, length: number | string): string => `new Uint8Array(buffer, offset + ${at}, ${length})`
+
 const isFixed = (layout: Layout.Layout): boolean => layout._tag === "Int" || layout._tag === "Char"
 
 /** Adds the code that reads one value and returns the expression that holds it. */
@@ -83,7 +85,7 @@ const readValue = (source: Source, layout: Layout.Layout, checked = false): stri
         `let ${zero} = at`,
         `while (${zero} < end && b[${zero}] !== 0) ${zero}++`,
         `if (${zero} === end) return explain(b, at0, end)`,
-        `const ${value} = utf8(b, at, ${zero})`,
+        `const ${value} = text(b, at, ${zero})`,
         `if (${value} === undefined) return explain(b, at0, end)`,
         `at = ${zero} + 1`
       )
@@ -91,12 +93,12 @@ const readValue = (source: Source, layout: Layout.Layout, checked = false): stri
     }
     case "Bytes":
       need(layout.length)
-      source.add(`const ${value} = b.subarray(at, at + ${layout.length})`, `at += ${layout.length}`)
+      source.add(`const ${value} = ${view("at", layout.length)}`, `at += ${layout.length}`)
       return value
     case "Rest":
       if (layout.minimum > 0) source.add(`if (end - at < ${layout.minimum}) return explain(b, at0, end)`)
       if (layout.maximum < Infinity) source.add(`if (end - at > ${layout.maximum}) return explain(b, at0, end)`)
-      source.add(`const ${value} = b.subarray(at, end)`, `at = end`)
+      source.add(`const ${value} = ${view("at", "end - at")}`, `at = end`)
       return value
     case "Nullable": {
       const length = source.variable()
@@ -107,7 +109,8 @@ const readValue = (source: Source, layout: Layout.Layout, checked = false): stri
         `let ${value} = null`,
         `if (${length} !== -1) {`,
         `if (${length} < 0 || ${length} > end - at) return explain(b, at0, end)`,
-        `${value} = b.subarray(at, at += ${length})`,
+        `${value} = ${view("at", length)}`,
+        `at += ${length}`,
         `}`
       )
       return value
@@ -157,17 +160,26 @@ const readFields = (source: Source, layout: Layout.Struct, tag: string | undefin
 }
 
 /** @internal */
-export const reader = (layout: Layout.Struct, tag: string, explain: ReadBody): ReadBody => {
+export const reader = (
+  layout: Layout.Struct,
+  tag: string,
+  decodeText: DecodeText,
+  explain: ReadBody
+): ReadBody => {
   const source = new Source()
   const value = readFields(source, layout, tag)
   const body = `"use strict"
 return (b, at0, end) => {
-let at = at0
+${
+    source.lines.some((line) => line.includes("buffer"))
+      ? "const buffer = b.buffer, offset = b.byteOffset\n"
+      : ""
+  }let at = at0
 ${source.lines.join("\n")}
 if (at !== end) return explain(b, at0, end)
 return ${value}
 }`
-  return new Function("utf8", "characters", "int64", "explain", body)(Utf8.decode, characters, int64, explain)
+  return new Function("text", "characters", "int64", "explain", body)(decodeText, characters, int64, explain)
 }
 
 const intWrites: Record<Layout.Int["type"], (value: string) => string> = {

@@ -8,7 +8,6 @@
  */
 import type { ByteWriter } from "../ByteWriter.ts"
 import * as Layout from "../Layout.ts"
-import * as Utf8 from "../Utf8.ts"
 import { Failure, truncated, within } from "./failure.ts"
 
 /** The place in a message that a reader has come to. */
@@ -21,6 +20,9 @@ export interface Cursor {
 /** @internal */
 export type Read = (cursor: Cursor) => unknown
 
+/** Decodes a part of the bytes, or returns `undefined` when it is not UTF-8. */
+export type DecodeText = (bytes: Uint8Array, start: number, end: number) => string | undefined
+
 /** @internal */
 export type Write = (out: ByteWriter, value: unknown) => void
 
@@ -30,6 +32,10 @@ const take = (cursor: Cursor, size: number): number => {
   cursor.at = at + size
   return at
 }
+
+/** A view of some bytes, a plain `Uint8Array` also when they came in a `Buffer`. */
+const view = (bytes: Uint8Array, at: number, length: number): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
 
 const readInt32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
@@ -58,7 +64,7 @@ const readInts: Record<Layout.Int["type"], (cursor: Cursor) => number | bigint> 
 export const characters: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
 
 /** @internal */
-export const reader = (layout: Layout.Layout): Read => {
+export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
   switch (layout._tag) {
     case "Int":
       return readInts[layout.type]
@@ -79,7 +85,7 @@ export const reader = (layout: Layout.Layout): Read => {
         let zero = at
         while (zero < end && bytes[zero] !== 0) zero++
         if (zero === end) throw new Failure("Unterminated", at, "a zero byte", `${end - at} other bytes`)
-        const text = Utf8.decode(bytes, at, zero)
+        const text = decodeText(bytes, at, zero)
         if (text === undefined) throw new Failure("Utf8Invalid", at, "UTF-8", `${zero - at} bytes that are not`)
         cursor.at = zero + 1
         return text
@@ -87,14 +93,14 @@ export const reader = (layout: Layout.Layout): Read => {
     case "Bytes":
       return (cursor) => {
         const at = take(cursor, layout.length)
-        return cursor.bytes.subarray(at, at + layout.length)
+        return view(cursor.bytes, at, layout.length)
       }
     case "Rest":
       return (cursor) => {
         const { at, bytes, end } = cursor
         checkRest(layout, end - at, at)
         cursor.at = end
-        return bytes.subarray(at, end)
+        return view(bytes, at, end - at)
       }
     case "Nullable":
       return (cursor) => {
@@ -103,11 +109,11 @@ export const reader = (layout: Layout.Layout): Read => {
         if (length === -1) return null
         if (length < 0) throw new Failure("ValueInvalid", at, "a length, or -1 for null", `${length}`)
         const from = take(cursor, length)
-        return cursor.bytes.subarray(from, from + length)
+        return view(cursor.bytes, from, length)
       }
     case "Counted": {
       const count = readInts[layout.count.type] as (cursor: Cursor) => number
-      const item = reader(layout.item)
+      const item = reader(layout.item, decodeText)
       const size = Layout.minimumSize(layout.item)
       return (cursor) => {
         const at = cursor.at
@@ -131,7 +137,7 @@ export const reader = (layout: Layout.Layout): Read => {
       }
     }
     case "Terminated": {
-      const item = reader(layout.item)
+      const item = reader(layout.item, decodeText)
       return (cursor) => {
         const start = cursor.at
         const items: Array<unknown> = []
@@ -151,14 +157,14 @@ export const reader = (layout: Layout.Layout): Read => {
       }
     }
     case "Struct":
-      return structReader(layout, undefined)
+      return structReader(layout, undefined, decodeText)
   }
 }
 
 /** A reader of fields, into an object that has its `_tag` first when there is one. */
-export const structReader = (layout: Layout.Struct, tag: string | undefined): Read => {
+export const structReader = (layout: Layout.Struct, tag: string | undefined, decodeText: DecodeText): Read => {
   const names = layout.fields.map((field) => field.name)
-  const reads = layout.fields.map((field) => reader(field.layout))
+  const reads = layout.fields.map((field) => reader(field.layout, decodeText))
   return (cursor) => {
     const value: Record<string, unknown> = tag === undefined ? {} : { _tag: tag }
     let i = 0
