@@ -41,7 +41,8 @@ export interface CloseOptions {
 export interface NodeConnection extends Backlog.Closeable {
   /**
    * Closes the line: suspended pulls and writes fail with `Closed`, what was written is flushed, then the line ends.
-   * Done when the socket is gone; never takes longer than `closeTimeout` by much.
+   * Done when that has been sent, after `closeTimeout` at the latest; the socket goes when the other end has ended its
+   * side too, or after the same time.
    */
   readonly close: Effect.Effect<void>
 }
@@ -49,6 +50,9 @@ export interface NodeConnection extends Backlog.Closeable {
 type Chunks = NonEmptyReadonlyArray<Uint8Array>
 type Failure = Effect.Effect<never, TransportError.TransportError>
 type Resume<A> = (effect: Effect.Effect<A, TransportError.TransportError>) => void
+
+/** Bytes that are still read, to be dropped, on a line that this end has closed. */
+const lingerSize = 256 * 1024
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
@@ -75,6 +79,7 @@ export const fromSocketUnsafe = (
   let line = socket
   let info: Connection.TlsInfo | undefined
   let securing = false
+  let closing = false
   const unread: Array<Uint8Array> = []
   let paused = true
   let reader: Resume<Chunks> | undefined
@@ -83,19 +88,16 @@ export const fromSocketUnsafe = (
   let readEnd: Failure | undefined
   let writeEnd: Failure | undefined
 
-  const endReading = (reason: TransportError.Reason): void => {
-    if (readEnd !== undefined) return
-    readEnd = failure(reason)
-    if (reader === undefined) return
-    const resume = reader
-    reader = undefined
-    resume(readEnd)
-  }
-
-  const endWriting = (reason: TransportError.Reason): void => {
-    if (writeEnd !== undefined) return
-    writeEnd = failure(reason)
-    wakeWriters(writeEnd)
+  // Both directions are marked before anybody is woken: who wakes runs at once, and may use the other one.
+  const end = (reading: TransportError.Reason | undefined, writing: TransportError.Reason | undefined): void => {
+    if (reading !== undefined) readEnd ??= failure(reading)
+    if (writing !== undefined) writeEnd ??= failure(writing)
+    if (readEnd !== undefined && reader !== undefined) {
+      const resume = reader
+      reader = undefined
+      resume(readEnd)
+    }
+    if (writeEnd !== undefined) wakeWriters(writeEnd)
   }
 
   const wakeWriters = (result: Effect.Effect<void, TransportError.TransportError>): void => {
@@ -111,24 +113,22 @@ export const fromSocketUnsafe = (
       reader = undefined
       // Runs the puller's fiber up to its next suspension, which is the next pull if it keeps up.
       resume(Effect.succeed([chunk]))
-      if (reader !== undefined) return
+      if (reader !== undefined || securing || closing) return
     } else {
       unread.push(chunk)
     }
     paused = true
     line.pause()
   }
-  const onEnd = (): void => endReading(new TransportError.Closed({ by: "peer" }))
+  const onEnd = (): void => end(new TransportError.Closed({ by: "peer" }), undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
     const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
-    endReading(new TransportError.ReadFailed(details))
-    endWriting(new TransportError.WriteFailed(details))
+    end(new TransportError.ReadFailed(details), new TransportError.WriteFailed(details))
   }
   const onClose = (): void => {
     const closed = new TransportError.Closed({ by: "local" })
-    endReading(closed)
-    endWriting(closed)
+    end(closed, closed)
   }
 
   const attach = (to: Net.Socket): void => {
@@ -218,15 +218,39 @@ export const fromSocketUnsafe = (
     startTls: (tlsOptions) => secure((line) => NodeTls.connect(line, tlsOptions)),
     acceptTls: (tlsOptions) => secure((line) => NodeTls.accept(line, tlsOptions)),
     close: Effect.callback<void>((resume) => {
-      onClose()
+      closing = true
       unread.length = 0
+      readEnd = undefined
+      writeEnd = undefined
+      onClose()
       if (line.closed) return resume(Effect.void)
       const timer = setTimeout(() => line.destroy(), options?.closeTimeout ?? 1000)
       line.once("close", () => {
         clearTimeout(timer)
         resume(Effect.void)
       })
-      line.destroySoon()
+      if (securing) {
+        line.destroy()
+        return
+      }
+      // What the other end still has under way is taken until it ends its side too: a socket that is closed over unread
+      // bytes resets the line, and the other end may then lose the last that we wrote. If that is more than a little, the
+      // other end is in the middle of something, and a reset is what tells it to stop.
+      let room = lingerSize
+      line.off("data", onData)
+      line.on("data", (chunk: Uint8Array) => {
+        room -= chunk.length
+        if (room > 0) return
+        line.pause()
+        if (line.writableFinished) line.destroy()
+      })
+      line.resume()
+      line.end(() => {
+        if (room <= 0) line.destroy()
+        timer.unref()
+        line.unref()
+        resume(Effect.void)
+      })
     })
   }
 }

@@ -1,26 +1,277 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeTransport } from "@hyperfect/node"
-import { Endpoint, Listener, Transport } from "@hyperfect/transport"
-import { Effect, Fiber } from "effect"
+import { type Connection, Endpoint, Listener, Transport, TransportError } from "@hyperfect/transport"
+import { Effect, Exit, Fiber, Schema, Scope } from "effect"
+import { once } from "node:events"
+import * as Net from "node:net"
+import { tmpdir } from "node:os"
+import { Worker } from "node:worker_threads"
 
-const text = (bytes: ReadonlyArray<Uint8Array>): string => Buffer.concat(bytes).toString("utf8")
+const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-describe("NodeTransport", () => {
-  it.live("carries bytes both ways and ends with Closed", () =>
+const text = (chunks: ReadonlyArray<Uint8Array>): string => Buffer.concat(chunks).toString("utf8")
+
+const connect = (endpoint: Endpoint.Endpoint, options?: Transport.ConnectOptions) =>
+  Effect.flatMap(Transport.Transport, (transport) => transport.connect(endpoint, options))
+
+const listen = (endpoint: Endpoint.Endpoint) =>
+  Effect.flatMap(Listener.Listener, (listener) => listener.listen(endpoint))
+
+/** A server of Node's own, for what our own end would not do. */
+const foreignServer = (onConnection: (socket: Net.Socket) => void, options: Net.ServerOpts = {}) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly server: Net.Server; readonly sockets: Set<Net.Socket>; readonly port: number }>(
+      (resume) => {
+        const sockets = new Set<Net.Socket>()
+        const server = Net.createServer(options, (socket) => {
+          sockets.add(socket)
+          socket.on("error", () => {})
+          onConnection(socket)
+        })
+        server.listen(0, "127.0.0.1", () => {
+          resume(Effect.succeed({ server, sockets, port: (server.address() as Net.AddressInfo).port }))
+        })
+      }
+    ),
+    ({ server, sockets }) =>
+      Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      })
+  )
+
+/** A server that accepts nobody, because its thread sleeps, and whose queue is full: the next one gets no answer. */
+const silentServer = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const worker = new Worker(
+      `const { parentPort } = require("node:worker_threads")
+      const server = require("node:net").createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
+        parentPort.postMessage(server.address().port)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+      })`,
+      { eval: true }
+    )
+    const [port] = await once(worker, "message") as [number]
+    const knocking = Array.from({ length: 8 }, () => Net.connect({ host: "127.0.0.1", port }).on("error", () => {}))
+    await Promise.race(knocking.map((socket) => once(socket, "connect")))
+    return { worker, knocking, port }
+  }),
+  ({ knocking, worker }) =>
+    Effect.promise(() => {
+      for (const socket of knocking) socket.destroy()
+      return worker.terminate()
+    })
+)
+
+const openFailure = (endpoint: Endpoint.Endpoint, options?: Transport.ConnectOptions) =>
+  Effect.map(Effect.flip(Effect.scoped(connect(endpoint, options))), (error) => error.reason)
+
+const codeOf = (reason: TransportError.Reason): string => `${reason._tag} ${"code" in reason ? reason.code : ""}`
+
+const pullAll = (connection: Connection.Connection) =>
+  Effect.gen(function*() {
+    const chunks: Array<Uint8Array> = []
+    const end = yield* Effect.flip(
+      Effect.forever(Effect.map(connection.pull, (pulled) => {
+        chunks.push(...pulled)
+      }))
+    )
+    return { text: text(chunks), end: end.reason }
+  })
+
+describe("NodeTransport.connect", () => {
+  it.live("reports a refused connection with the system's code and the endpoint", () =>
     Effect.gen(function*() {
-      const listener = yield* Listener.Listener
-      const transport = yield* Transport.Transport
-      const listening = yield* listener.listen(Endpoint.tcp("127.0.0.1", 0))
-      const server = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
-        const line = yield* listening.accept
-        const request = text(yield* line.pull)
-        yield* line.write(Buffer.from(`${request} pong`))
-      })))
-      const line = yield* transport.connect(listening.endpoint)
-      yield* line.write(Buffer.from("ping"))
-      assert.strictEqual(text(yield* line.pull), "ping pong")
-      const end = yield* Effect.flip(line.pull)
-      assert.strictEqual(end.reason._tag, "Closed")
-      yield* Fiber.join(server)
+      const { port, server } = yield* foreignServer(() => {})
+      server.close()
+      const reason = yield* openFailure(Endpoint.tcp("127.0.0.1", port))
+      assert.strictEqual(codeOf(reason), "OpenFailed ECONNREFUSED")
+      assert.strictEqual(reason.message, `cannot connect to 127.0.0.1:${port} (ECONNREFUSED)`)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("reports a missing socket file, and one that is no socket", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(codeOf(yield* openFailure(Endpoint.unix(`${tmpdir()}/no/such/socket`))), "OpenFailed ENOENT")
+      assert.strictEqual(codeOf(yield* openFailure(Endpoint.unix("/dev/null"))), "OpenFailed ECONNREFUSED")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("reports a port that is none, instead of throwing", () =>
+    Effect.gen(function*() {
+      const reason = yield* openFailure({ _tag: "Tcp", host: "127.0.0.1", port: 70_000 })
+      assert.strictEqual(codeOf(reason), "OpenFailed ERR_SOCKET_BAD_PORT")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("reports a name that nobody knows", () =>
+    Effect.gen(function*() {
+      // RFC 2606 keeps this domain from ever existing.
+      const reason = yield* openFailure(Endpoint.tcp("host.invalid", 5432))
+      assert.include(["OpenFailed ENOTFOUND", "OpenFailed EAI_AGAIN"], codeOf(reason))
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("gives up after the timeout when nobody answers", () =>
+    Effect.gen(function*() {
+      const server = yield* silentServer
+      const reason = yield* openFailure(Endpoint.tcp("127.0.0.1", server.port), { timeout: 100 })
+      assert.strictEqual(reason._tag, "OpenTimeout")
+      assert.strictEqual(reason.message, `no connection to 127.0.0.1:${server.port} within 100 ms`)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("can be interrupted while nobody answers", () =>
+    Effect.gen(function*() {
+      const server = yield* silentServer
+      const connecting = yield* Effect.forkChild(Effect.scoped(connect(Endpoint.tcp("127.0.0.1", server.port))), {
+        startImmediately: true
+      })
+      yield* Effect.sleep("20 millis")
+      yield* Fiber.interrupt(connecting)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(connecting)))
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("tries every address of a name", () =>
+    Effect.gen(function*() {
+      // Only one of the families that `localhost` may have is listened at.
+      const { port } = yield* foreignServer((socket) => socket.end("here"))
+      const line = yield* connect(Endpoint.tcp("localhost", port))
+      assert.strictEqual(text(yield* line.pull), "here")
+      assert.strictEqual(line.remote, `localhost:${port}`)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("has errors that survive a trip through JSON", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.scoped(connect(Endpoint.unix("/no/such/socket"))))
+      const json = JSON.stringify(yield* Schema.encodeEffect(TransportError.TransportError)(error))
+      const back = yield* Schema.decodeUnknownEffect(TransportError.TransportError)(JSON.parse(json))
+      assert.strictEqual(codeOf(back.reason), "OpenFailed ENOENT")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+})
+
+describe("NodeTransport lines", () => {
+  it.live("hand out what came before a reset, then fail with ReadFailed", () =>
+    Effect.gen(function*() {
+      const { port, sockets } = yield* foreignServer((socket) => socket.write("last words"))
+      const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
+      assert.strictEqual(text(yield* line.pull), "last words")
+      const pulling = yield* Effect.forkChild(Effect.flip(line.pull), { startImmediately: true })
+      for (const socket of sockets) socket.resetAndDestroy()
+      assert.strictEqual(codeOf((yield* Fiber.join(pulling)).reason), "ReadFailed ECONNRESET")
+      assert.strictEqual(codeOf((yield* Effect.flip(line.pull)).reason), "ReadFailed ECONNRESET")
+      assert.strictEqual(codeOf((yield* Effect.flip(line.write(bytes("?")))).reason), "WriteFailed ECONNRESET")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("fail a suspended write with WriteFailed on a reset", () =>
+    Effect.gen(function*() {
+      const { port, sockets } = yield* foreignServer((socket) => socket.pause())
+      const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
+      const writing = yield* Effect.forkChild(Effect.flip(line.write(new Uint8Array(64 * 1024 * 1024))), {
+        startImmediately: true
+      })
+      yield* Effect.sleep("20 millis")
+      for (const socket of sockets) socket.resetAndDestroy()
+      const { reason } = yield* Fiber.join(writing)
+      assert.include(["WriteFailed ECONNRESET", "WriteFailed EPIPE"], codeOf(reason))
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("can still be written to when the other end has ended its side only", () =>
+    Effect.gen(function*() {
+      const heard: Array<Uint8Array> = []
+      const { port } = yield* foreignServer((socket) => {
+        socket.end("that was all from me")
+        socket.on("data", (chunk) => heard.push(chunk))
+      }, { allowHalfOpen: true })
+      const scope = yield* Scope.make()
+      const line = yield* Scope.provide(connect(Endpoint.tcp("127.0.0.1", port)), scope)
+      const { end, text: words } = yield* pullAll(line)
+      assert.strictEqual(words, "that was all from me")
+      assert.isTrue(end._tag === "Closed" && end.by === "peer")
+      yield* line.write(bytes("and "))
+      yield* Effect.sleep("10 millis")
+      yield* line.write(bytes("this from me"))
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.sleep("10 millis")
+      assert.strictEqual(text(heard), "and this from me")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("end with an end, not with a reset, although the other end's last words were not read", () =>
+    Effect.gen(function*() {
+      let end = ""
+      const { port } = yield* foreignServer((socket) => {
+        socket.write("unread")
+        socket.on("error", (error: NodeJS.ErrnoException) => {
+          end = error.code ?? ""
+        })
+        socket.on("end", () => {
+          end = "end"
+        })
+        socket.resume()
+      })
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* connect(Endpoint.tcp("127.0.0.1", port))
+        yield* Effect.sleep("20 millis")
+      }))
+      yield* Effect.sleep("20 millis")
+      assert.strictEqual(end, "end")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("are cut when the other end is in the middle of something that nobody wants any more", () =>
+    Effect.gen(function*() {
+      const cut = Promise.withResolvers<string>()
+      const { port } = yield* foreignServer((socket) => {
+        const chunk = Buffer.alloc(1024 * 1024)
+        const send = (): void => {
+          while (socket.write(chunk));
+        }
+        socket.on("drain", send)
+        socket.on("error", (error: NodeJS.ErrnoException) => cut.resolve(error.code ?? ""))
+        send()
+      }, { allowHalfOpen: true })
+      yield* Effect.scoped(Effect.flatMap(connect(Endpoint.tcp("127.0.0.1", port)), (line) => line.pull))
+      assert.include(["ECONNRESET", "EPIPE"], yield* Effect.promise(() => cut.promise))
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("close in time although the other end never reads what was written", () =>
+    Effect.gen(function*() {
+      const { port } = yield* foreignServer((socket) => socket.pause())
+      const writing = Effect.flatMap(
+        connect(Endpoint.tcp("127.0.0.1", port)),
+        (line) => Effect.forkChild(Effect.ignore(line.write(new Uint8Array(64 * 1024 * 1024))))
+      )
+      yield* Effect.scoped(Effect.andThen(writing, Effect.sleep("20 millis")))
+    }).pipe(Effect.timeout("5 seconds"), Effect.provide(NodeTransport.layerWith({ closeTimeout: 50 }))))
+
+  it.live("die of two pulls at once, but only the second", () =>
+    Effect.gen(function*() {
+      const { port, sockets } = yield* foreignServer(() => {})
+      const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
+      const first = yield* Effect.forkChild(line.pull, { startImmediately: true })
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(line.pull)))
+      yield* Effect.sleep("10 millis")
+      for (const socket of sockets) socket.write("for the first")
+      assert.strictEqual(text(yield* Fiber.join(first)), "for the first")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("name the other end, on both ends", () =>
+    Effect.gen(function*() {
+      const listening = yield* listen(Endpoint.tcp("127.0.0.1", 0))
+      const client = yield* connect(listening.endpoint)
+      const server = yield* listening.accept
+      assert.strictEqual(client.remote, Endpoint.format(listening.endpoint))
+      assert.match(server.remote, /^127\.0\.0\.1:\d+$/)
+      assert.notStrictEqual(server.remote, client.remote)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+})
+
+describe("NodeTransport.listen", () => {
+  it.live("reports a place that is taken, and one that is not ours", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* listen(Endpoint.tcp("127.0.0.1", 0))
+      const failure = (at: Endpoint.Endpoint) =>
+        Effect.map(Effect.flip(Effect.scoped(listen(at))), ({ reason }) => codeOf(reason))
+      assert.strictEqual(yield* failure(endpoint), "OpenFailed EADDRINUSE")
+      assert.strictEqual(yield* failure(Endpoint.tcp("192.0.2.1", 0)), "OpenFailed EADDRNOTAVAIL")
+      assert.strictEqual(yield* failure(Endpoint.unix("/no/such/directory/socket")), "OpenFailed EACCES")
+      assert.strictEqual(
+        yield* failure({ _tag: "Tcp", host: "127.0.0.1", port: 70_000 }),
+        "OpenFailed ERR_SOCKET_BAD_PORT"
+      )
     }).pipe(Effect.provide(NodeTransport.layer)))
 })

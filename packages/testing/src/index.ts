@@ -1,3 +1,6 @@
 export * as Certificates from "./Certificates.ts"
+export * as HyperdServer from "./HyperdServer.ts"
+export * as LawBroken from "./LawBroken.ts"
 export * as PostgresServer from "./PostgresServer.ts"
 export * as PostgresServerError from "./PostgresServerError.ts"
+export * as TransportConformance from "./TransportConformance.ts"

@@ -24,59 +24,41 @@ const failed = (cause: unknown): TransportError.TransportError => {
   return TransportError.fromReason(new TransportError.TlsFailed(code === undefined ? { cause } : { cause, code }))
 }
 
+const closed = Object.assign(new Error("the line was closed during the handshake"), { code: "ECONNRESET" })
+
 const infoOf = (socket: Tls.TLSSocket): Connection.TlsInfo => ({
   protocol: socket.getProtocol() ?? "unknown",
   cipher: socket.getCipher().name,
   peerCertificate: socket.getPeerX509Certificate()?.raw
 })
 
-/** Runs a handshake that `begin` starts; `done` is the event that ends it well. Interruption cuts the line. */
+/** Where a handshake that was begun reports to, and what it leaves when it is not wanted any more. */
+interface Outcome {
+  readonly succeed: (socket: Tls.TLSSocket) => void
+  readonly fail: (cause: unknown) => void
+}
+
+/** Runs a handshake. Whoever runs it cuts the line below when it fails or is interrupted. */
 const handshake = (
-  begin: () => Tls.TLSSocket,
-  done: "secure" | "secureConnect"
+  begin: (outcome: Outcome) => void
 ): Effect.Effect<Secured, TransportError.TransportError> =>
   Effect.callback<Secured, TransportError.TransportError>((resume) => {
-    let socket: Tls.TLSSocket
+    const outcome: Outcome = {
+      succeed: (socket) => resume(Effect.succeed({ socket, info: infoOf(socket) })),
+      fail: (cause) => resume(Effect.fail(failed(cause)))
+    }
     try {
-      socket = begin()
+      begin(outcome)
     } catch (cause) {
       // A certificate or key that cannot be read.
-      return resume(Effect.fail(failed(cause)))
+      outcome.fail(cause)
     }
-    const onDone = (): void => {
-      stop()
-      resume(Effect.succeed({ socket, info: infoOf(socket) }))
-    }
-    const onFailure = (cause: unknown): void => {
-      stop()
-      socket.on("error", () => {})
-      socket.destroy()
-      resume(Effect.fail(failed(cause)))
-    }
-    const onClose = (): void =>
-      onFailure(Object.assign(new Error("closed during the handshake"), { code: "ECONNRESET" }))
-    const stop = (): void => {
-      socket.off(done, onDone)
-      socket.off("error", onFailure)
-      socket.off("_tlsError", onFailure)
-      socket.off("close", onClose)
-    }
-    socket.on(done, onDone)
-    socket.on("error", onFailure)
-    // What a server's handshake fails with: Node reports it to its own `tls.Server` by this event only.
-    socket.on("_tlsError", onFailure)
-    socket.on("close", onClose)
-    return Effect.sync(() => {
-      stop()
-      socket.on("error", () => {})
-      socket.destroy()
-    })
   })
 
 /** @internal */
 export const connect = (line: Net.Socket, options: Connection.TlsOptions) =>
-  handshake(() =>
-    Tls.connect({
+  handshake((outcome) => {
+    const socket = Tls.connect({
       socket: line,
       // RFC 6066, section 3: the name that is sent is never an address.
       servername: Net.isIP(options.serverName) === 0 ? options.serverName : "",
@@ -85,18 +67,34 @@ export const connect = (line: Net.Socket, options: Connection.TlsOptions) =>
       ca: options.rootCertificates,
       cert: options.certificate,
       key: options.key === undefined ? undefined : Redacted.value(options.key)
-    }), "secureConnect")
+    })
+    const onClose = (): void => outcome.fail(closed)
+    socket.on("error", outcome.fail)
+    socket.on("close", onClose)
+    socket.on("secureConnect", () => {
+      socket.off("close", onClose)
+      outcome.succeed(socket)
+      socket.off("error", outcome.fail)
+    })
+  })
 
 /** @internal */
 export const accept = (line: Net.Socket, options: Connection.TlsServerOptions) =>
-  handshake(() =>
-    new Tls.TLSSocket(line, {
-      isServer: true,
-      secureContext: Tls.createSecureContext({
-        cert: options.certificate,
-        key: Redacted.value(options.key),
-        ca: options.clientRoots
-      }),
+  handshake((outcome) => {
+    // A server that does not listen, but is shown the line as if it had: only a server looks at clients' certificates.
+    const server = Tls.createServer({
+      cert: options.certificate,
+      key: Redacted.value(options.key),
+      ca: options.clientRoots,
       requestCert: options.clientRoots !== undefined,
       rejectUnauthorized: options.clientRoots !== undefined
-    }), "secure")
+    })
+    server.on("secureConnection", (socket) => {
+      socket.allowHalfOpen = true
+      outcome.succeed(socket)
+    })
+    server.on("tlsClientError", outcome.fail)
+    // Otherwise a client that goes away in the middle of the handshake is waited for.
+    line.allowHalfOpen = false
+    server.emit("connection", line)
+  })

@@ -127,7 +127,7 @@ export const make = (capacity: number): Pipe => {
     },
     closeWriting: () => {
       readEnd ??= failure(new TransportError.Closed({ by: "peer" }))
-      writeEnd ??= failure(new TransportError.Closed({ by: "local" }))
+      writeEnd = failure(new TransportError.Closed({ by: "local" }))
       wakeReader(readEnd)
       wakeWriters()
     },

@@ -1,0 +1,144 @@
+/**
+ * The laws of `Transport` and `Listener`, to be run against an implementation of them.
+ *
+ * A law is an Effect that fails with `LawBroken` when the implementation does not keep it. It opens what it needs and
+ * closes it again, and ends by itself: what hangs has broken the law. Laws wait for things to happen, so they need the
+ * live clock. They say nothing about speed, nor about what cryptography must refuse.
+ *
+ * @since 0.1.0
+ */
+import type * as Connection from "@hyperfect/transport/Connection"
+import type * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as Listener from "@hyperfect/transport/Listener"
+import * as Transport from "@hyperfect/transport/Transport"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { LawEffect } from "./internal/law.ts"
+import { lineLaws } from "./internal/lineLaws.ts"
+import { listenerLaws } from "./internal/listenerLaws.ts"
+import * as internal from "./internal/tlsLaws.ts"
+import { LawBroken } from "./LawBroken.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Law {
+  /** What holds, as a sentence. */
+  readonly name: string
+  readonly check: Effect.Effect<void, LawBroken, Transport.Transport | Listener.Listener>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** A place to listen at, a new one each time, such as port 0 or a file in a new directory. */
+  readonly endpoint: Effect.Effect<Endpoint.Endpoint, never, Scope.Scope>
+  /** Bytes of the biggest single write; 64 MiB when absent. */
+  readonly bigWrite?: number | undefined
+  /** How long one law may take; 15 seconds when absent. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface TlsOptions extends Options {
+  readonly client: Connection.TlsOptions
+  readonly server: Connection.TlsServerOptions
+}
+
+const toLaws = (laws: Record<string, LawEffect>, timeout: Duration.Input = "15 seconds"): ReadonlyArray<Law> =>
+  Object.entries(laws).map(([name, law]) => ({
+    name,
+    check: law.pipe(
+      Effect.scoped,
+      Effect.catchTag(
+        "TransportError",
+        (error) => Effect.fail(new LawBroken({ detail: `${error.reason._tag}: ${error.message}` }))
+      ),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(new LawBroken({ detail: "it did not end in time" }))
+      })
+    )
+  }))
+
+/**
+ * The laws of lines, and of opening and accepting them.
+ *
+ * **Example** (Lines in memory)
+ *
+ * ```ts
+ * import * as TransportConformance from "@hyperfect/testing/TransportConformance"
+ * import * as Endpoint from "@hyperfect/transport/Endpoint"
+ * import * as InMemory from "@hyperfect/transport/InMemory"
+ * import * as Effect from "effect/Effect"
+ *
+ * const laws = TransportConformance.laws({ endpoint: Effect.succeed(Endpoint.tcp("server", 0)) })
+ *
+ * for (const law of laws) {
+ *   await Effect.runPromise(law.check.pipe(Effect.provide(InMemory.layerNetwork())))
+ * }
+ * ```
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const laws = (options: Options): ReadonlyArray<Law> => [
+  ...toLaws(lineLaws({ endpoint: options.endpoint, bigWrite: options.bigWrite ?? 64 * 1024 * 1024 }), options.timeout),
+  ...toLaws(listenerLaws(options), options.timeout)
+]
+
+/**
+ * The laws of securing a line in place, for implementations that can.
+ *
+ * **Details**
+ *
+ * The client's options must accept the server's certificate.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const tlsLaws = (options: TlsOptions): ReadonlyArray<Law> => toLaws(internal.tlsLaws(options), options.timeout)
+
+/**
+ * Secures every line of a transport and a listener as soon as it is open, so that the laws of lines can be run against
+ * secured ones.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSecured = (
+  options: Pick<TlsOptions, "client" | "server">
+): Layer.Layer<
+  Transport.Transport | Listener.Listener,
+  never,
+  Transport.Transport | Listener.Listener
+> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const transport = yield* Transport.Transport
+    const listener = yield* Listener.Listener
+    return Context.make(
+      Transport.Transport,
+      Transport.Transport.of({
+        connect: (endpoint, connectOptions) =>
+          Effect.tap(transport.connect(endpoint, connectOptions), (line) => line.startTls(options.client))
+      })
+    ).pipe(Context.add(
+      Listener.Listener,
+      Listener.Listener.of({
+        listen: (endpoint) =>
+          Effect.map(listener.listen(endpoint), (listening) => ({
+            endpoint: listening.endpoint,
+            accept: Effect.tap(listening.accept, (line) => line.acceptTls(options.server))
+          }))
+      })
+    ))
+  }))
