@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+export * from "./types/arrays.ts"
 export * from "./types/boolean.ts"
 export * from "./types/bytea.ts"
 export * from "./types/dates.ts"
 export * from "./types/floats.ts"
+export * from "./types/geography.ts"
 export * from "./types/integers.ts"
 export * from "./types/interval.ts"
 export * from "./types/json.ts"

@@ -118,14 +118,13 @@ const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
   if (hyper === undefined) {
     throw ValueError.reason("FormatUnsupported", type.name, 2, "a type that Hyper has", type.name)
   }
-  // The value says its own scale, but nothing in Parse can: the server has to see it in the text.
-  return needsScale(type)
-    ? untyped(type.text as WriteOnly)
-    : { typeOid: type.oid, format: 2, write: hyper.write }
+  // A value says its own scale, but nothing in Parse can: the server has to see it in the text.
+  if (type.oid === BuiltIn.numeric.oid) return untyped(type.text as WriteOnly)
+  if (type.oid === BuiltIn.numeric.arrayOid) {
+    throw ValueError.reason("FormatUnsupported", type.name, 2, "a string such as [1.50,NULL] and a cast", type.name)
+  }
+  return { typeOid: type.oid, format: 2, write: hyper.write }
 }
-
-const needsScale = (type: Type.Any): boolean =>
-  type.oid === BuiltIn.numeric.oid || type.oid === BuiltIn.numeric.arrayOid
 
 const encoders = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
 

@@ -81,6 +81,8 @@ export interface Type<out A, in I = A> {
   readonly oid: number
   /** The OID of the array of this type, or 0 when there is none. */
   readonly arrayOid: number
+  /** The byte between elements in the text of an array: a comma unless said otherwise. */
+  readonly delimiter?: number | undefined
   /** Describes the JavaScript values. Not consulted while reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>

@@ -67,14 +67,7 @@ export const extend: {
   (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry
 } = dual(2, (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry => make([...self.types, ...types]))
 
-/**
- * The types that PostgreSQL and Hyper have by themselves, lossless: 64-bit integers are `bigint`, numerics `BigDecimal`,
- * dates and times this package's own.
- *
- * @category constants
- * @since 0.1.0
- */
-export const builtIn: TypeRegistry = make([
+const scalars: ReadonlyArray<Type.Any> = [
   BuiltIn.bool,
   BuiltIn.bytea,
   BuiltIn.char,
@@ -99,8 +92,31 @@ export const builtIn: TypeRegistry = make([
   BuiltIn.numeric,
   BuiltIn.refcursor,
   BuiltIn.uuid,
-  BuiltIn.jsonb
-])
+  BuiltIn.jsonb,
+  BuiltIn.geography
+]
+
+/**
+ * Types together with their array types.
+ *
+ * **When to use**
+ *
+ * Use to {@link extend} a registry by a type that reads something in another way, so that it does in arrays as well.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withArrays = (types: Iterable<Type.Any>): ReadonlyArray<Type.Any> =>
+  Array.from(types).flatMap((type) => (type.arrayOid === 0 ? [type] : [type, BuiltIn.array(type)]))
+
+/**
+ * The types that PostgreSQL and Hyper have by themselves, and their arrays, lossless: 64-bit integers are `bigint`, numerics
+ * `BigDecimal`, dates and times this package's own.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const builtIn: TypeRegistry = make(withArrays(scalars))
 
 /**
  * The registry that clients use. Nobody has to provide it: it is {@link builtIn} unless a layer says otherwise.
@@ -122,7 +138,9 @@ export const TypeRegistry: Context.Reference<TypeRegistry> = Context.Reference<T
  * import * as BuiltIn from "@hyperfect/values/BuiltIn"
  * import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
  *
- * const JsonAsText = TypeRegistry.layer(TypeRegistry.extend(TypeRegistry.builtIn, [BuiltIn.jsonText, BuiltIn.jsonbText]))
+ * const JsonAsText = TypeRegistry.layer(
+ *   TypeRegistry.extend(TypeRegistry.builtIn, TypeRegistry.withArrays([BuiltIn.jsonText, BuiltIn.jsonbText]))
+ * )
  * ```
  *
  * @category layers

@@ -1,0 +1,311 @@
+/**
+ * @since 0.1.0
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as ArrayText from "../internal/arrayText.ts"
+import * as Codec from "../internal/codec.ts"
+import * as Words from "../internal/words.ts"
+import * as PgArray from "../PgArray.ts"
+import type { Codec as TypeCodec, Format, HyperCodec, Type } from "../Type.ts"
+import * as ValueError from "../ValueError.ts"
+
+/** `json` and `jsonb`, whose own values may be JavaScript arrays. */
+const hasArrayValues = (element: Type<unknown, never>): boolean => element.oid === 114 || element.oid === 3802
+
+type Parts<A> = ArrayText.Parsed<A>
+
+const maxDimensions = 6
+
+const assemble = <A>({ dimensions, elements }: Parts<A>, flat: boolean): PgArray.ArrayValue<A> => {
+  if (dimensions.length === 0) return []
+  if (dimensions.length === 1 && dimensions[0]!.lowerBound === 1) return elements
+  const array = PgArray.makeUnsafe(dimensions, elements)
+  return flat || dimensions.some(({ lowerBound }) => lowerBound !== 1) ? array : PgArray.toNested(array)
+}
+
+const takeApart = <I>(value: unknown, flat: boolean, typeName: string, format: Format): Parts<I> => {
+  if (PgArray.isPgArray(value)) {
+    const { dimensions, elements } = value
+    return Option.isSome(PgArray.make(dimensions, elements)) || (dimensions.length === 0 && elements.length === 0)
+      ? value as Parts<I>
+      : Codec.outOfRange(typeName, format, "dimensions that hold the elements", "others")
+  }
+  if (!Array.isArray(value)) return Codec.typeMismatch(typeName, format, "array", value)
+  if (flat) {
+    return { dimensions: value.length === 0 ? [] : [{ length: value.length, lowerBound: 1 }], elements: value }
+  }
+  const parts = PgArray.fromNested(value as PgArray.Nested<I>)
+  return Option.isSome(parts)
+    ? parts.value
+    : Codec.outOfRange(typeName, format, "nested arrays of one length and depth, up to 6 deep", "others")
+}
+
+// -- PostgreSQL's binary format (array_recv and array_send): dimensions, a flag, the OID of the elements, for each dimension
+// length and lower bound, and the elements with a length each
+
+const readBinary = <A>(
+  typeName: string,
+  element: Type<A, never>,
+  codec: TypeCodec<A, never>,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  typeModifier: number
+): Parts<A> => {
+  const truncated = (): never => Codec.malformed(typeName, 1, "all that its counts and lengths say", "fewer bytes")
+  if (end - start < 12) return truncated()
+  const count = Words.int32(bytes, start)
+  const oid = Words.int32(bytes, start + 8) >>> 0
+  if (count < 0 || count > maxDimensions) return Codec.malformed(typeName, 1, "up to 6 dimensions", `${count}`)
+  if (oid !== element.oid) return Codec.malformed(typeName, 1, `elements of OID ${element.oid}`, `${oid}`)
+  let at = start + 12
+  if (end - at < count * 8) return truncated()
+  const dimensions: Array<PgArray.Dimension> = []
+  let total = count === 0 ? 0 : 1
+  for (let i = 0; i < count; i++, at += 8) {
+    const length = Words.int32(bytes, at)
+    if (length < 0) return Codec.malformed(typeName, 1, "a length of 0 or more", `${length}`)
+    dimensions.push({ length, lowerBound: Words.int32(bytes, at + 4) })
+    total *= length
+  }
+  // Each element takes at least its length word, so no more are believed in than there is room for.
+  if (total > (end - at) / 4) return truncated()
+  const elements = new Array<A | null>(total)
+  for (let i = 0; i < total; i++) {
+    if (end - at < 4) return truncated()
+    const length = Words.int32(bytes, at)
+    at += 4
+    if (length === -1) elements[i] = null
+    else {
+      if (length < 0 || length > end - at) return truncated()
+      elements[i] = codec.read(bytes, at, at + length, typeModifier)
+      at += length
+    }
+  }
+  if (at !== end) return Codec.malformed(typeName, 1, "no bytes after the last element", `${end - at}`)
+  // Hyper says of an empty array that it has one dimension of length 0.
+  return { dimensions: total === 0 ? [] : dimensions, elements }
+}
+
+const writeBinary = <I>(
+  out: Codec.ByteWriter,
+  element: Type<unknown, I>,
+  codec: TypeCodec<unknown, I>,
+  { dimensions, elements }: Parts<I>,
+  typeModifier: number
+): void => {
+  out.int32(dimensions.length)
+  out.int32(elements.includes(null) ? 1 : 0)
+  out.int32(element.oid)
+  for (const { length, lowerBound } of dimensions) {
+    out.int32(length)
+    out.int32(lowerBound)
+  }
+  for (const value of elements) {
+    if (value === null) out.int32(-1)
+    else {
+      out.int32(0)
+      const before = out.size
+      codec.write(out, value, typeModifier)
+      const length = out.size - before
+      out.setInt32(out.position - length - 4, length)
+    }
+  }
+}
+
+// -- HyperBinary. Elements of a fixed size: the values, then a bitmap of the NULLs. Others: the count, the end of each value,
+// the bitmap, the values. An empty array is no bytes. The bitmap is there in results and parameters even where elements
+// cannot be NULL; in COPY it is not (measured on hyperd).
+
+const bitmapSize = (count: number): number => (count + 7) >> 3
+
+const isNullBit = (bytes: Uint8Array, bitmap: number, index: number): boolean =>
+  (bytes[bitmap + (index >> 3)]! >> (index & 7) & 1) === 1
+
+const readHyper = <A>(
+  typeName: string,
+  codec: HyperCodec<A, never>,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  typeModifier: number
+): ReadonlyArray<A | null> => {
+  const length = end - start
+  if (length === 0) return []
+  const wrong = (): never => Codec.wrongLength(typeName, 2, "values and a bitmap of NULLs", length)
+  const size = codec.size(typeModifier)
+  if (size >= 0) {
+    const count = Math.floor(length * 8 / (size * 8 + 1))
+    const bitmap = start + count * size
+    if (bitmap + bitmapSize(count) !== end) return wrong()
+    const elements = new Array<A | null>(count)
+    for (let i = 0, at = start; i < count; i++, at += size) {
+      elements[i] = isNullBit(bytes, bitmap, i) ? null : codec.read(bytes, at, at + size, typeModifier)
+    }
+    return elements
+  }
+  const count = length < 4 ? 0 : Words.int32LE(bytes, start) >>> 0
+  if (count === 0 || count > (length - 4) / 4) return wrong()
+  const bitmap = start + 4 + count * 4
+  const first = bitmap + bitmapSize(count)
+  if (first > end) return wrong()
+  const elements = new Array<A | null>(count)
+  let from = first
+  for (let i = 0; i < count; i++) {
+    const to = first + (Words.int32LE(bytes, start + 4 + i * 4) >>> 0)
+    if (to < from || to > end) return wrong()
+    elements[i] = isNullBit(bytes, bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
+    from = to
+  }
+  return from === end ? elements : wrong()
+}
+
+const writeBitmap = (out: Codec.ByteWriter, elements: ReadonlyArray<unknown>): void => {
+  for (let i = 0; i < elements.length; i += 8) {
+    let bits = 0
+    for (let j = i; j < i + 8 && j < elements.length; j++) if (elements[j] === null) bits |= 1 << (j & 7)
+    out.uint8(bits)
+  }
+}
+
+const writeHyper = <I>(
+  out: Codec.ByteWriter,
+  codec: HyperCodec<unknown, I>,
+  elements: ReadonlyArray<I | null>,
+  typeModifier: number,
+  nullable: boolean
+): void => {
+  if (elements.length === 0) return
+  const size = codec.size(typeModifier)
+  if (size >= 0) {
+    for (const value of elements) {
+      if (value !== null) codec.write(out, value, typeModifier)
+      else for (let i = 0; i < size; i++) out.uint8(0)
+    }
+    if (nullable) writeBitmap(out, elements)
+    return
+  }
+  out.int32LE(elements.length)
+  const ends = out.size
+  for (let i = 0; i < elements.length; i++) out.int32LE(0)
+  if (nullable) writeBitmap(out, elements)
+  const first = out.size
+  for (const [i, value] of elements.entries()) {
+    if (value !== null) codec.write(out, value, typeModifier)
+    out.setInt32LE(out.position - (out.size - ends) + i * 4, out.size - first)
+  }
+}
+
+const checkHyper = <I>({ dimensions, elements }: Parts<I>, typeName: string): ReadonlyArray<I | null> =>
+  dimensions.length > 1 || (dimensions.length === 1 && dimensions[0]!.lowerBound !== 1)
+    ? Codec.notRepresentable(typeName, 2, "one dimension that begins at 1", "others")
+    : elements
+
+const schemaOf = <A>(element: Type<A, never>): Schema.declare<PgArray.ArrayValue<A>> => {
+  const isElement: (u: unknown) => u is A = Schema.is(element.schema)
+  const flat = hasArrayValues(element)
+  const is = (u: unknown): u is PgArray.ArrayValue<A> => {
+    try {
+      const { elements } = takeApart<A>(u, flat, "array", 0)
+      return elements.every((value) => value === null || isElement(value))
+    } catch (thrown) {
+      if (ValueError.isReason(thrown)) return false
+      throw thrown
+    }
+  }
+  const length = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 3 }))
+  const lowerBound = Schema.Int.check(Schema.isBetween({ minimum: -2, maximum: 2 }))
+  const generated = Schema.Tuple([
+    Schema.Array(Schema.Struct({ length, lowerBound })).check(Schema.isMaxLength(3)),
+    Schema.Array(Schema.NullOr(element.schema as Schema.Codec<A, A>)).check(
+      Schema.isMinLength(27),
+      Schema.isMaxLength(27)
+    )
+  ])
+  return Schema.declare(is, {
+    expected: `an array of ${element.name}`,
+    toCodecArbitrary: () =>
+      Schema.link<PgArray.ArrayValue<A>>()(generated, {
+        decode: SchemaGetter.transform(([dimensions, elements]): PgArray.ArrayValue<A> => {
+          const total = dimensions.reduce(
+            (product, dimension) => product * dimension.length,
+            dimensions.length === 0 ? 0 : 1
+          )
+          return assemble({ dimensions, elements: elements.slice(0, total) }, flat)
+        }),
+        encode: SchemaGetter.forbidden(() => "generated values go one way")
+      })
+  })
+}
+
+/**
+ * The array type of a type: nested JavaScript arrays, or a `PgArray` where bounds are not 1.
+ *
+ * **Details**
+ *
+ * An array has any number of dimensions up to 6, whatever its column was declared as. In HyperBinary there is one, and
+ * elements are taken to be nullable; see {@link arrayNotNull} for COPY into `array(T not null)`. The type modifier is the
+ * elements'.
+ *
+ * **Gotchas**
+ *
+ * The text form is written as PostgreSQL has it, and read in Hyper's way as well.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const array = <A, I>(element: Type<A, I>): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> =>
+  make(element, true)
+
+/**
+ * The array type of a type without NULL among the elements, Hyper's `array(T not null)`.
+ *
+ * **When to use**
+ *
+ * Use as the type of such a column in HyperBinary COPY, where these arrays have other bytes than those that may hold NULL.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const arrayNotNull = <A, I>(element: Type<A, I>): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> =>
+  make(element, false)
+
+const make = <A, I>(
+  element: Type<A, I>,
+  nullable: boolean
+): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
+  const name = `${element.name}[]`
+  const flat = hasArrayValues(element)
+  const { binary, hyper } = element
+  const delimiter = element.delimiter ?? ArrayText.defaultDelimiter
+  const parts = (value: PgArray.ArrayValue<I>, format: Format): Parts<I> => {
+    const found = takeApart<I>(value, flat, name, format)
+    if (!nullable && found.elements.includes(null)) {
+      throw ValueError.reason("NullNotAllowed", name, format, "elements that are not NULL", "NULL")
+    }
+    return found
+  }
+  return {
+    name,
+    oid: element.arrayOid,
+    arrayOid: 0,
+    schema: schemaOf(element),
+    text: {
+      read: (bytes, start, end, typeModifier) =>
+        assemble(ArrayText.read(name, element.text, delimiter, bytes, start, end, typeModifier), flat),
+      write: (out, value, typeModifier) => ArrayText.write(out, element.text, delimiter, parts(value, 0), typeModifier)
+    },
+    binary: binary && {
+      read: (bytes, start, end, typeModifier) =>
+        assemble(readBinary(name, element, binary, bytes, start, end, typeModifier), flat),
+      write: (out, value, typeModifier) => writeBinary(out, element, binary, parts(value, 1), typeModifier)
+    },
+    hyper: hyper && Codec.variable({
+      read: (bytes, start, end, typeModifier) => readHyper(name, hyper, bytes, start, end, typeModifier),
+      write: (out, value, typeModifier) =>
+        writeHyper(out, hyper, checkHyper(parts(value, 2), name), typeModifier, nullable)
+    })
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Bytes from "../internal/bytes.ts"
+import * as Codec from "../internal/codec.ts"
+import type { Type } from "../Type.ts"
+
+/**
+ * Hyper's `geography`: in text a string of well-known text, in HyperBinary the bytes that Tableau's products exchange, which
+ * are not taken apart.
+ *
+ * **Gotchas**
+ *
+ * Hyper does not look at the bytes that COPY brings: wrong ones are stored, and fail every later read as text. It has no
+ * PostgreSQL binary form. To send well-known text as a parameter, send a string and cast it in SQL.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const geography: Type<string | Uint8Array> = {
+  name: "geography",
+  oid: 5003,
+  arrayOid: 5004,
+  schema: Schema.Union([Schema.String, Schema.Uint8Array]),
+  text: {
+    read: (bytes, start, end) => Codec.utf8(bytes, start, end, "geography", 0),
+    write: (out, value) => {
+      if (typeof value !== "string") return Codec.typeMismatch("geography", 0, "a string of well-known text", value)
+      if (!value.isWellFormed()) Codec.notRepresentable("geography", 0, "well-formed UTF-16", "an unpaired surrogate")
+      out.utf8(value)
+    }
+  },
+  binary: undefined,
+  hyper: Codec.variable({
+    read: Bytes.copy,
+    write: (out, value) => {
+      if (!(value instanceof Uint8Array)) return Codec.typeMismatch("geography", 2, "Uint8Array", value)
+      out.copy(value)
+    }
+  })
+}
