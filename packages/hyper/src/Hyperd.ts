@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import type { SslMode } from "@hyperfect/client/ConnectionConfig"
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
@@ -133,6 +134,11 @@ export interface Options {
 /**
  * A Hyper server that runs for as long as the layer lives.
  *
+ * **Details**
+ *
+ * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is, and
+ * `{ ...hyperd, database: "my.hyper" }` is one with a database.
+ *
  * **Example** (A server for a program)
  *
  * ```ts
@@ -163,6 +169,10 @@ export class Hyperd extends Context.Service<Hyperd, {
   readonly authentication: "trust" | "password"
   /** The password, when there is one. */
   readonly password: Redacted.Redacted<string> | undefined
+  /** `require` when the server refuses connections without TLS. */
+  readonly sslMode: SslMode
+  /** How Hyper prepares a password. */
+  readonly saslPrep: "mapping"
   /** Whether the server speaks TLS, and with which certificate (PEM). */
   readonly tls: { readonly required: boolean; readonly certificate: string } | undefined
   /** The program that runs. */
@@ -434,6 +444,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     user,
     authentication: password === undefined ? "trust" : "password",
     password,
+    sslMode: tls?.required === true ? "require" : "disable",
+    saslPrep: "mapping",
     tls: tls === undefined ? undefined : { required: tls.required, certificate: tls.certificate },
     path: program,
     pid: server.pid,

@@ -1,4 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
+import * as Session from "@hyperfect/client/Session"
 import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as Backend from "@hyperfect/protocol/Backend"
@@ -156,6 +157,18 @@ describe("Hyperd", () => {
         assert.isTrue(Exit.isFailure(exit) && !Cause.pretty(exit.cause).includes("pa55"))
       }).pipe(Effect.provide(live)))
 
+    it.live("opens sessions with the service as their configuration", () =>
+      Effect.gen(function*() {
+        const passwords = ["pa55 w\u00f6rd'\"\\$x ", " ", "\u2168\ufb01\ud83d\ude00", "x".repeat(1000)]
+        for (const password of passwords) {
+          const hyperd = yield* Hyperd.make({ password: Redacted.make(password) })
+          const session = yield* Session.make(hyperd)
+          assert.strictEqual(session.authentication, "scram-sha-256")
+          const wrong = { ...hyperd, password: Redacted.make(`${password}x`) }
+          assert.strictEqual((yield* Effect.flip(Session.make(wrong))).reason._tag, "Rejected")
+        }
+      }).pipe(Effect.provide(live)))
+
     it.live("is refused before the start when the server could not read it", () =>
       Effect.gen(function*() {
         for (const wrong of ["", "a\nb", "a\rb", "a\0b"]) {
@@ -270,6 +283,7 @@ describe("Hyperd", () => {
         writeFileSync(keyFile, Redacted.value(key), { mode: 0o600 })
         const hyperd = yield* Hyperd.make({ tls: { certificateFile, keyFile, required: true } })
         assert.deepStrictEqual(hyperd.tls, { required: true, certificate })
+        assert.strictEqual((yield* Session.make(hyperd)).tls?.protocol, "TLSv1.3")
         const { last } = yield* logIn(yield* connect(hyperd.endpoint), hyperd.user)
         assert.strictEqual(last._tag === "ErrorResponse" && ErrorField.get(last.fields, "sqlState"), "08000")
 

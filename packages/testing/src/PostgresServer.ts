@@ -90,6 +90,11 @@ export interface Options {
 /**
  * A PostgreSQL server that runs for as long as the layer lives.
  *
+ * **Details**
+ *
+ * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is. It says nothing
+ * about TLS; add `sslMode` and `rootCertificates` for that.
+ *
  * **Example** (Where the server is)
  *
  * ```ts

@@ -1,7 +1,9 @@
 import { assert, describe, it, layer } from "@effect/vitest"
+import * as Session from "@hyperfect/client/Session"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
+import * as Certificates from "@hyperfect/testing/Certificates"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
 import { existsSync, readdirSync } from "node:fs"
@@ -103,24 +105,20 @@ describe("PostgresServer", () => {
 
   it.live("has as many methods in one server as lines in hba, for roles made by setup", () =>
     Effect.gen(function*() {
-      const methods = {
-        anyone: ["trust", "AuthenticationOk"],
-        clear: ["password", "AuthenticationCleartextPassword"],
-        hashed: ["md5", "AuthenticationMD5Password"],
-        scram: ["scram-sha-256", "AuthenticationSASL"],
-        postgres: ["scram-sha-256", "AuthenticationSASL"]
-      }
+      const roles = [
+        { user: "anyone", method: "trust", expected: "AuthenticationOk" },
+        { user: "clear", method: "password", expected: "AuthenticationCleartextPassword" },
+        { user: "hashed", method: "md5", expected: "AuthenticationMD5Password" },
+        { user: "scram", method: "scram-sha-256", expected: "AuthenticationSASL" }
+      ]
       const server = yield* make({
-        setup: [
-          "set password_encryption = 'md5'",
-          ...Object.entries(methods).slice(0, 4).map(([role, [method]]) =>
-            `set password_encryption = '${method === "md5" ? "md5" : "scram-sha-256"}';\n\n`
-            + `create role ${role} login password 'secret'`
-          )
-        ],
-        hba: Object.entries(methods).slice(0, 4).map(([role, [method]]) => `host all ${role} 127.0.0.1/32 ${method}`)
+        setup: roles.flatMap(({ method, user }) => [
+          `set password_encryption = '${method === "md5" ? "md5" : "scram-sha-256"}'`,
+          `create role ${user} login password 'secret'`
+        ]),
+        hba: roles.map(({ method, user }) => `host all ${user} 127.0.0.1/32 ${method}`)
       })
-      for (const [user, [, expected]] of Object.entries(methods)) {
+      for (const { expected, user } of [...roles, { user: "postgres", expected: "AuthenticationSASL" }]) {
         const channel = yield* begin(server.endpoint, { user, database: "postgres" })
         assert.strictEqual((yield* channel.receive)._tag, expected, user)
       }
@@ -132,6 +130,24 @@ describe("PostgresServer", () => {
       const channel = yield* begin(server.endpoint, { user: server.user })
       // With a SCRAM secret in the catalogue, the method md5 would ask for SASL.
       assert.strictEqual((yield* channel.receive)._tag, "AuthenticationMD5Password")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("speaks TLS with the certificate it was given, and nothing else over TCP when that is required", () =>
+    Effect.gen(function*() {
+      const { certificate, key } = yield* Certificates.selfSigned({ name: "localhost", hosts: ["127.0.0.1"] })
+      const server = yield* make({
+        tls: { certificate, key, required: true },
+        settings: { log_min_messages: "debug1" }
+      })
+      const secured = { ...server, sslMode: "verify-full", rootCertificates: certificate } as const
+      const session = yield* Session.make(secured)
+      assert.match(session.tls?.protocol ?? "", /^TLSv1\.[23]$/)
+      assert.strictEqual(session.authentication, "scram-sha-256")
+      const refused = yield* begin(server.endpoint, { user: server.user })
+      const [answer] = yield* until(refused, "ErrorResponse")
+      assert.strictEqual(answer?._tag === "ErrorResponse" && ErrorField.get(answer.fields, "sqlState"), "28000")
+      // The socket has no use for TLS.
+      assert.isUndefined((yield* Session.make({ ...server, endpoint: server.socket })).tls)
     }).pipe(Effect.provide(NodePlatform.layer)))
 
   it.live("is gone with its directory when the scope closes", () =>

@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ServerProcess from "@hyperfect/hyper/ServerProcess"
+import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { isAlive } from "./processes.ts"
+
+/** Runs a script of JavaScript in a process of its own. */
+const run = (script: string, options: Omit<ServerProcess.Options, "arguments"> = {}) =>
+  ServerProcess.start(process.execPath, { ...options, arguments: ["-e", script] })
+
+const forever = "setInterval(() => {}, 1000);"
+
+describe("ServerProcess", () => {
+  it.live("tells when a text was printed, in whatever pieces and on whichever stream", () =>
+    Effect.gen(function*() {
+      const server = yield* run(`
+        process.stdout.write("is ");
+        setTimeout(() => process.stdout.write("ready\\n"), 20);
+        setTimeout(() => process.stderr.write("and warns\\n"), 40);
+        ${forever}`)
+      yield* server.printed("is ready")
+      yield* server.printed("and warns")
+      // Also afterwards.
+      yield* server.printed("is ready")
+      assert.strictEqual(yield* server.output, "is ready\nand warns\n")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("keeps the last words, and only the end of a long speech", () =>
+    Effect.gen(function*() {
+      const server = yield* run(`
+        for (let i = 0; i < 20000; i++) console.log("line " + i);
+        process.stdout.write("the end");
+        process.exitCode = 7`)
+      const { exitCode, output, signal } = yield* server.ended
+      assert.deepStrictEqual([exitCode, signal], [7, undefined])
+      assert.strictEqual(output.length, 16 * 1024)
+      assert.include(output, "line 19999\n")
+      assert.include(output, "the end")
+      assert.notInclude(output, "line 1000\n")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("names the signal that ended the process", () =>
+    Effect.gen(function*() {
+      const server = yield* run(forever)
+      process.kill(server.pid, "SIGABRT")
+      const { exitCode, signal } = yield* server.ended
+      assert.deepStrictEqual([exitCode, signal], [undefined, "SIGABRT"])
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("asks before it signals, and signals before it kills", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const stubborn = `process.on("SIGTERM", () => console.log("SIGTERM")); console.log("up"); ${forever}`
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(
+        run(stubborn, { stopTimeout: "200 millis", stop: () => Effect.sync(() => asked.push("please")) }),
+        scope
+      )
+      yield* server.printed("up")
+      const ended = yield* Effect.forkChild(server.printed("SIGTERM"), { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(asked, ["please"])
+      assert.isFalse(isAlive(server.pid))
+      yield* Fiber.interrupt(ended)
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("does not signal a process that ends when it is asked", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(
+        run(`process.on("SIGUSR2", () => process.exit(5)); console.log("up"); ${forever}`, {
+          stop: (handle) => Effect.sync(() => process.kill(handle.pid, "SIGUSR2"))
+        }),
+        scope
+      )
+      yield* server.printed("up")
+      const ended = yield* Effect.forkChild(server.ended, { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      const { exitCode, signal } = yield* Fiber.join(ended)
+      assert.deepStrictEqual([exitCode, signal], [5, undefined])
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("fails when there is no such program", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(ServerProcess.start("/nowhere/program", { arguments: [] }))
+      assert.strictEqual(error.reason._tag, "NotFound")
+    }).pipe(Effect.provide(NodePlatform.layer)))
+})
