@@ -155,7 +155,9 @@ export const server = (connection: Connection, options?: Frontend.Options): Serv
       reader = Frontend.readerUnsafe(phase, options)
       readers.set(phase, reader)
     }
-    return reader(bytes, start, end)
+    const message = reader(bytes, start, end)
+    if (message._tag === "StartupMessage") channel.phase = "password"
+    return message
   }
   const { parser, ...base } = make<Frontend.Message, Backend.Message>(
     connection,
@@ -164,10 +166,7 @@ export const server = (connection: Connection, options?: Frontend.Options): Serv
     Backend.writerUnsafe(options),
     (bytes, start, parser) => {
       // Of the packets without a tag only the StartupMessage is followed by messages that have one.
-      if (!parser.tagged && Frontend.isStartupMessage(bytes, start)) {
-        parser.tagged = true
-        channel.phase = "password"
-      }
+      if (!parser.tagged && Frontend.isStartupMessage(bytes, start)) parser.tagged = true
     }
   )
   parser.tagged = false

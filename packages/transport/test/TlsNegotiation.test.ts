@@ -1,0 +1,62 @@
+import { assert, describe, it } from "@effect/vitest"
+import { InMemory, TlsNegotiation } from "@hyperfect/transport"
+import { Effect, Fiber, Redacted } from "effect"
+
+const options = { verification: "none", serverName: "db.example" } as const
+const certificate = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"
+
+/** Starts a negotiation, lets the server answer, and gives its outcome. */
+const negotiate = (answer: Uint8Array) =>
+  Effect.gen(function*() {
+    const { client, server } = yield* InMemory.pair()
+    const negotiation = yield* Effect.forkChild(Effect.flip(TlsNegotiation.start(client, options)), {
+      startImmediately: true
+    })
+    const [request] = yield* server.pull
+    assert.deepStrictEqual([...request], [0, 0, 0, 8, 4, 210, 22, 47])
+    yield* server.write(answer)
+    return yield* Fiber.join(negotiation)
+  })
+
+describe("TlsNegotiation", () => {
+  it.effect("secures the line when the server agrees", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* InMemory.pair()
+      const negotiation = yield* Effect.forkChild(TlsNegotiation.start(client, options), { startImmediately: true })
+      yield* server.pull
+      yield* server.write(Uint8Array.of(0x53))
+      yield* server.acceptTls({ certificate, key: Redacted.make("") })
+      const info = yield* Fiber.join(negotiation)
+      assert.strictEqual(info.protocol, InMemory.tlsProtocol)
+      assert.deepStrictEqual(client.tls(), info)
+    }))
+
+  for (
+    const [what, answer, said] of [
+      ["says no", [0x4e], "that it has none"],
+      ["answers with an error", [0x45, 0, 0, 0, 5, 0], "with an error"],
+      ["answers with another byte", [0x58], "with an unknown byte"],
+      // CVE-2021-23222: bytes in clear behind the S would be taken for bytes under TLS.
+      ["sends more behind its S", [0x53, 0x52, 0, 0], "with 4 bytes where one was due"]
+    ] as const
+  ) {
+    it.effect(`refuses a server that ${what}`, () =>
+      Effect.gen(function*() {
+        const error = yield* negotiate(Uint8Array.from(answer))
+        assert.strictEqual(error.reason._tag, "TlsRefused")
+        assert.include(error.message, said)
+        assert.isFalse(error.isRetryable)
+      }))
+  }
+
+  it.effect("fails with Closed when the server hangs up instead", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* InMemory.pair()
+      const negotiation = yield* Effect.forkChild(Effect.flip(TlsNegotiation.start(client, options)), {
+        startImmediately: true
+      })
+      yield* server.pull
+      yield* server.close
+      assert.strictEqual((yield* Fiber.join(negotiation)).reason._tag, "Closed")
+    }))
+})
