@@ -128,6 +128,12 @@ const startupParameters = (config: ConnectionConfig): Record<string, string> => 
   ...config.parameters
 })
 
+/** Nobody can listen on a Unix socket. */
+const policy = (config: ConnectionConfig): Policy.Policy => ({
+  allowCleartextWithoutTls: config.endpoint._tag === "Unix",
+  ...config.policy
+})
+
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
 const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
 
@@ -156,14 +162,14 @@ export const make = (
     const transport = yield* Transport
     const registry = yield* TypeRegistry.TypeRegistry
     const connection = yield* connect(config)
-    const channel = MessageChannel.client(connection)
+    const channel = MessageChannel.client(connection, { longLimit: Authenticate.messageLimit })
     const login = yield* Authenticate.client(channel, {
       user: config.user,
       password: config.password,
       database: config.database,
       saslPrep: config.saslPrep,
       parameters: startupParameters(config)
-    }, config.policy)
+    }, policy(config))
 
     const parameters = new Map(login.parameters)
     const hyperVersion = parameters.get("hyper_version")
