@@ -12,8 +12,9 @@
  * @since 0.1.0
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
-import { protocolVersion30, type StartupMessage } from "@hyperfect/protocol/frontend/StartupMessage"
-import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import type * as Frontend from "@hyperfect/protocol/Frontend"
+import { protocolVersion30 } from "@hyperfect/protocol/frontend/StartupMessage"
+import type * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Digest from "effect/crypto/Digest"
@@ -22,6 +23,7 @@ import * as Mac from "effect/crypto/Mac"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Account } from "./Account.ts"
 import { type AuthError, fromReason, MethodUnsupported } from "./AuthError.ts"
 import * as Cleartext from "./Cleartext.ts"
 import {
@@ -31,11 +33,13 @@ import {
   type Step,
   unexpected
 } from "./internal/clientExchange.ts"
+import { make as makeServerExchange, type ServerExchange } from "./internal/serverExchange.ts"
 import type { Login } from "./Login.ts"
 import * as Md5 from "./Md5.ts"
 import { type Method, permit, type Policy } from "./Policy.ts"
 import * as ScramMessage from "./ScramMessage.ts"
 import * as ScramSha256 from "./ScramSha256.ts"
+import * as Startup from "./Startup.ts"
 
 /**
  * The cryptography that a log-in may need.
@@ -81,46 +85,6 @@ export interface Session {
   readonly notices: ReadonlyArray<Backend.NoticeResponse>
   /** The options of the protocol (`_pq_.`) that were asked for and the server does not know. */
   readonly unrecognizedOptions: ReadonlyArray<string>
-}
-
-const invalid = (messageName: string, field: string, wanted: string, found: string) =>
-  Effect.fail(
-    new ProtocolError.ProtocolError({
-      reason: ProtocolError.reason("ValueInvalid", messageName, field, 0, wanted, found)
-    })
-  )
-
-const startupMessage = (login: Login<unknown, unknown>): Effect.Effect<StartupMessage, ProtocolError.ProtocolError> => {
-  const { database, parameters = {}, user } = login
-  for (const name of ["user", "database"]) {
-    if (Object.hasOwn(parameters, name)) {
-      return invalid("StartupMessage", "parameters", `${name} in its own place`, `${name} among the parameters`)
-    }
-  }
-  return Effect.succeed({
-    _tag: "StartupMessage",
-    protocolVersion: protocolVersion30,
-    parameters: [
-      { name: "user", value: user },
-      ...(database === undefined ? [] : [{ name: "database", value: database }]),
-      ...Object.entries(parameters).map(([name, value]) => ({ name, value }))
-    ]
-  })
-}
-
-/** What the server does not know must be of version 3, and something that we have asked for. */
-const unrecognizedOptions = (
-  message: Backend.NegotiateProtocolVersion,
-  login: Login<unknown, unknown>
-): Effect.Effect<ReadonlyArray<string>, ProtocolError.ProtocolError> => {
-  const major = message.newestVersion >>> 16
-  const isAsked = (name: string) => name.startsWith("_pq_.") && Object.hasOwn(login.parameters ?? {}, name)
-  if (major !== 0 && major !== 3) {
-    return invalid("NegotiateProtocolVersion", "newestVersion", "version 3", `version ${major}`)
-  }
-  return message.unrecognizedOptions.every(isAsked)
-    ? Effect.succeed(message.unrecognizedOptions)
-    : invalid("NegotiateProtocolVersion", "unrecognizedOptions", "options that were asked for", "others")
 }
 
 const unsupported = (...offered: ReadonlyArray<string>) => Effect.fail(fromReason(new MethodUnsupported({ offered })))
@@ -207,12 +171,12 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   Services | R
 > {
   const exchange = makeClientExchange(channel, login, policy)
-  yield* exchange.send(yield* startupMessage(login))
+  yield* exchange.send(yield* Startup.toMessage(login))
 
   let request = yield* exchange.receive
   let unknown: ReadonlyArray<string> = []
   if (request._tag === "NegotiateProtocolVersion") {
-    unknown = yield* unrecognizedOptions(request, login)
+    unknown = yield* Startup.unrecognizedOptions(request, login)
     request = yield* exchange.receive
   }
 
@@ -226,4 +190,123 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   }
 
   return { method, ...yield* opened(exchange), notices: exchange.notices, unrecognizedOptions: unknown }
+})
+
+/**
+ * How a server receives clients.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions<out E = never, out R = never> {
+  /** What is known of a user who wants in; `undefined` for a stranger. */
+  readonly account: (startup: Startup.Startup) => Effect.Effect<Account | undefined, E, R>
+  /** The settings to report, such as `server_version`. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+  /** What will cancel a query of the session; a random one when absent. */
+  readonly key?: { readonly processId: number; readonly secretKey: Uint8Array } | undefined
+  /** Whose SQLSTATEs and texts refuse a client; PostgreSQL's when absent. */
+  readonly dialect?: "postgresql" | "hyper" | undefined
+  /** Secures the line when the client asks for it; TLS is refused when absent. */
+  readonly acceptTls?: Effect.Effect<unknown, TransportError.TransportError> | undefined
+}
+
+/**
+ * A client that was let in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client {
+  readonly _tag: "Client"
+  readonly startup: Startup.Startup
+  readonly method: Method
+  readonly key: Backend.BackendKeyData
+}
+
+/** Asks for the proof that an account calls for. */
+const demand = Effect.fnUntraced(function*(
+  exchange: ServerExchange,
+  account: Account | undefined
+): Effect.fn.Return<Method, Failure, Services> {
+  if (account === undefined) return yield* exchange.reject
+  switch (account.method) {
+    case "trust":
+      break
+    case "password": {
+      yield* Cleartext.server(exchange, account.password)
+      break
+    }
+    case "md5": {
+      yield* Md5.server(exchange, account.password)
+      break
+    }
+    case "scram-sha-256": {
+      yield* ScramSha256.server(exchange, account.verifier)
+      break
+    }
+  }
+  return account.method
+})
+
+const randomKey = Effect.gen(function*() {
+  const random = yield* SecureRandom.SecureRandom
+  return { processId: yield* random.intBetween(1, 0x7fffffff), secretKey: yield* random.randomBytes(4) }
+})
+
+/**
+ * Receives a client: the server's half of the log-in.
+ *
+ * **When to use**
+ *
+ * Use in servers for tests and in proxies.
+ *
+ * **Details**
+ *
+ * It answers requests for encryption, asks for what the account calls for, and says that the session is ready. A client
+ * that only came to cancel a query is reported as the CancelRequest that it sent; such a connection is closed without an
+ * answer. A newer minor version of the protocol is negotiated down to 3.0.
+ *
+ * Whoever is refused is told so, and the effect fails with the same `Rejected`. A message out of place is answered with
+ * 08P01 and is a `ProtocolError`. The connection is the caller's to close.
+ *
+ * **Gotchas**
+ *
+ * A stranger is refused before a proof is asked for, as Hyper does it, so strangers can be told from users.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const server = Effect.fnUntraced(function*<E = never, R = never>(
+  channel: MessageChannel.Server,
+  options: ServerOptions<E, R>
+): Effect.fn.Return<Client | Frontend.CancelRequest, Failure | E, Services | R> {
+  const packet = yield* Startup.receive(channel, options.acceptTls)
+  if (packet._tag === "CancelRequest") return packet
+
+  const startup = Startup.fromMessage(packet)
+  const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgresql")
+  const [major, minor] = startup.version
+  if (major !== 3) return yield* exchange.refuse("0A000", `unsupported frontend protocol ${major}.${minor}`)
+  const unknown = Array.from(startup.parameters.keys()).filter((name) => name.startsWith("_pq_."))
+  if (minor > 0 || unknown.length > 0) {
+    yield* channel.send({
+      _tag: "NegotiateProtocolVersion",
+      newestVersion: protocolVersion30,
+      unrecognizedOptions: unknown
+    })
+  }
+  if (startup.user === "") return yield* exchange.refuse("28000", "no user name was given")
+
+  const method = yield* demand(exchange, yield* options.account(startup))
+  const key = { _tag: "BackendKeyData", ...options.key ?? (yield* randomKey) } as const
+  yield* channel.send(
+    { _tag: "AuthenticationOk" },
+    ...Object.entries(options.parameters ?? {}).map(([name, value]) =>
+      ({ _tag: "ParameterStatus", name, value }) as const
+    ),
+    key,
+    { _tag: "ReadyForQuery", status: "I" }
+  )
+  return { _tag: "Client", startup, method, key }
 })

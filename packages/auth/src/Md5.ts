@@ -8,10 +8,12 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as Digest from "effect/crypto/Digest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { utf8Unsafe } from "./internal/bytes.ts"
+import { isSameText, utf8Unsafe } from "./internal/bytes.ts"
 import type { ClientExchange } from "./internal/clientExchange.ts"
+import type { Failure, ServerExchange } from "./internal/serverExchange.ts"
 
 /**
  * What answers a salt: `md5`, then `md5(md5(password + user) + salt)` in hexadecimal. The texts must be well formed.
@@ -42,4 +44,15 @@ export const client = Effect.fnUntraced(function*<E, R>(
     _tag: "PasswordMessage",
     password: yield* hash(exchange.login.user, password, request.salt)
   })
+})
+
+/** @internal */
+export const server = Effect.fnUntraced(function*(
+  exchange: ServerExchange,
+  password: Redacted.Redacted<string>
+): Effect.fn.Return<void, Failure, Digest.Digest | SecureRandom.SecureRandom> {
+  const salt = yield* (yield* SecureRandom.SecureRandom).randomBytes(4)
+  const answer = yield* exchange.ask({ _tag: "AuthenticationMD5Password", salt }, "PasswordMessage")
+  const wanted = yield* hash(exchange.startup.user, password, salt)
+  if (!isSameText(answer.password, wanted)) return yield* exchange.reject
 })

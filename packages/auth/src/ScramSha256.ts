@@ -12,9 +12,10 @@ import * as Mac from "effect/crypto/Mac"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { fromReason, type MechanismMalformed, Rejected, ServerNotAuthentic } from "./AuthError.ts"
+import { fromReason, MechanismMalformed, Rejected, ServerNotAuthentic } from "./AuthError.ts"
 import { base64, utf8Unsafe } from "./internal/bytes.ts"
 import { type ClientExchange, type Failure, unexpected } from "./internal/clientExchange.ts"
+import type { ServerExchange } from "./internal/serverExchange.ts"
 import { permitIterations } from "./Policy.ts"
 import * as SaslPrep from "./SaslPrep.ts"
 import * as ScramMessage from "./ScramMessage.ts"
@@ -79,4 +80,40 @@ export const client = Effect.fnUntraced(function*<E, R>(
   }
   const signature = yield* ScramVerifier.serverSignature(keys, authMessage)
   if (!Mac.timingSafeEqual(signature, serverFinal.signature)) return yield* notAuthentic("signature")
+})
+
+/** @internal */
+export const server = Effect.fnUntraced(function*(
+  exchange: ServerExchange,
+  verifier: ScramVerifier.ScramVerifier
+): Effect.fn.Return<void, Failure, Digest.Digest | Mac.Mac | SecureRandom.SecureRandom> {
+  const read = <A>(result: Result.Result<A, MechanismMalformed>) =>
+    Result.isSuccess(result) ? Effect.succeed(result.success) : exchange.malformed(result.failure)
+  const wrong = (messageName: string, problem: string) =>
+    exchange.malformed(new MechanismMalformed({ mechanism: ScramMessage.mechanism, messageName, problem }))
+
+  const offer = { _tag: "AuthenticationSASL", mechanisms: [ScramMessage.mechanism] } as const
+  const initial = yield* exchange.ask(offer, "SASLInitialResponse")
+  if (initial.mechanism !== ScramMessage.mechanism || initial.data === null) {
+    return yield* wrong("client-first-message", "it is of another mechanism")
+  }
+  const clientFirst = yield* read(ScramMessage.readClientFirst(initial.data))
+
+  const nonce = clientFirst.nonce + base64(yield* (yield* SecureRandom.SecureRandom).randomBytes(nonceSize))
+  const serverFirst = ScramMessage.serverFirst(nonce, verifier.salt, verifier.iterations)
+  const challenge = { _tag: "AuthenticationSASLContinue", data: utf8Unsafe(serverFirst.text) } as const
+  const clientFinal = yield* read(
+    ScramMessage.readClientFinal((yield* exchange.ask(challenge, "SASLResponse")).data)
+  )
+  if (clientFinal.nonce !== nonce) {
+    return yield* wrong("client-final-message", "its nonce is not the one of the exchange")
+  }
+  if (clientFinal.channelBinding !== ScramMessage.channelBinding(clientFirst.gs2Header)) {
+    return yield* wrong("client-final-message", "it does not repeat the header of the first message")
+  }
+
+  const authMessage = `${clientFirst.bare},${serverFirst.text},${clientFinal.withoutProof}`
+  if (!(yield* ScramVerifier.verify(verifier, authMessage, clientFinal.proof))) return yield* exchange.reject
+  const signature = yield* ScramVerifier.serverSignature(verifier, authMessage)
+  yield* exchange.send({ _tag: "AuthenticationSASLFinal", data: utf8Unsafe(ScramMessage.serverFinal(signature)) })
 })

@@ -17,8 +17,7 @@ const replay = (name: string, login: Login.Login, options?: { readonly skip: num
     const { client, server } = yield* InMemory.pair()
     const player = yield* Effect.forkChild(Transcripts.playServer(server, messages))
     const result = yield* Effect.result(Authenticate.client(MessageChannel.client(client), login))
-    const expected = messages.filter(({ from }) => from === "client").map(({ bytes }) => bytes)
-    assert.deepStrictEqual(yield* Fiber.join(player), Uint8Array.from(Buffer.concat(expected)))
+    assert.deepStrictEqual(yield* Fiber.join(player), Transcripts.said("client", messages))
     return result
   }).pipe(Effect.provide(crypto))
 

@@ -17,8 +17,11 @@ export const read = (name: string): ReadonlyArray<Recorded> => {
   return messages.map(({ from, hex }) => ({ from, bytes: Uint8Array.from(Buffer.from(hex, "hex")) }))
 }
 
-export const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number =>
-  chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+/** All that one end said, one behind the other. */
+export const said = (from: Recorded["from"], messages: ReadonlyArray<Recorded>): Uint8Array =>
+  Uint8Array.from(Buffer.concat(messages.filter((message) => message.from === from).map(({ bytes }) => bytes)))
+
+const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
 /** Plays the server: sends its part as far as the client has sent its own, and keeps what the client sent. */
 export const playServer = (

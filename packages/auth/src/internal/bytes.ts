@@ -1,4 +1,5 @@
 import * as Utf8 from "@hyperfect/protocol/Utf8"
+import * as Mac from "effect/crypto/Mac"
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 
@@ -23,3 +24,7 @@ export const base64Bytes = (text: string): Uint8Array | undefined => {
 
 /** Of arrays of the same length. */
 export const xor = (left: Uint8Array, right: Uint8Array): Uint8Array => left.map((byte, i) => byte ^ right[i]!)
+
+/** Takes as long for any two texts of the same length. */
+export const isSameText = (left: string, right: string): boolean =>
+  Mac.timingSafeEqual(utf8Unsafe(left), utf8Unsafe(right))

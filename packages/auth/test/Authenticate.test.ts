@@ -1,0 +1,305 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Account, Authenticate, ScramVerifier } from "@hyperfect/auth"
+import type { AuthError, Login, Policy } from "@hyperfect/auth"
+import type { Backend } from "@hyperfect/protocol"
+import type { MessageChannel } from "@hyperfect/transport"
+import { Data, Effect, Exit, Redacted } from "effect"
+import { converse, failureOf, reasonOf, secret } from "./conversation.ts"
+
+const password = Redacted.make(secret)
+const login: Login.Login = { user: "app", password, database: "shop" }
+
+const verifier = ScramVerifier.make(password, { salt: Uint8Array.from(Buffer.from("0123456789abcdef")) })
+
+const accounts: Readonly<
+  Record<Policy.Method, Effect.Effect<Account.Account, AuthError.AuthError, Authenticate.Services>>
+> = {
+  trust: Effect.succeed(Account.trust),
+  password: Effect.succeed(Account.password(password)),
+  md5: Effect.succeed(Account.password(password, "md5")),
+  "scram-sha-256": Effect.map(verifier, Account.scramSha256)
+}
+
+const methods = ["trust", "password", "md5", "scram-sha-256"] as const
+
+const parameters = { server_version: "18.0", client_encoding: "UTF8" }
+
+const serving = (method: Policy.Method, options?: Partial<Authenticate.ServerOptions<never, never>>) =>
+(
+  channel: MessageChannel.Server
+) =>
+  Effect.flatMap(
+    Effect.orDie(accounts[method]),
+    (account) => Authenticate.server(channel, { account: () => Effect.succeed(account), parameters, ...options })
+  )
+
+const anywhere: Policy.Policy = { allowCleartextWithoutTls: true }
+
+describe("a client and a server", () => {
+  for (const method of methods) {
+    it.effect(`agree on ${method}`, () =>
+      Effect.gen(function*() {
+        const { exit, played, wroteSecret } = yield* converse(serving(method), { login, policy: anywhere })
+        assert(Exit.isSuccess(exit) && Exit.isSuccess(played) && played.value._tag === "Client")
+        assert.strictEqual(exit.value.method, method)
+        assert.strictEqual(played.value.method, method)
+        assert.deepStrictEqual(Object.fromEntries(exit.value.parameters), parameters)
+        assert.strictEqual(exit.value.status, "I")
+        assert.deepStrictEqual(exit.value.key, played.value.key)
+        assert.strictEqual(played.value.startup.user, "app")
+        assert.strictEqual(played.value.startup.database, "shop")
+        assert.strictEqual(wroteSecret, method === "password")
+      }))
+
+    it.effect(`agree on ${method} when every byte comes alone`, () =>
+      Effect.gen(function*() {
+        const { exit } = yield* converse(serving(method), { login, policy: anywhere, line: { capacity: 1 } })
+        assert(Exit.isSuccess(exit))
+        assert.strictEqual(exit.value.method, method)
+      }))
+  }
+
+  for (const method of methods.slice(1)) {
+    it.effect(`disagree on ${method} when the password is wrong`, () =>
+      Effect.gen(function*() {
+        const wrong = { ...login, password: Redacted.make(`${secret}!`) }
+        const { exit, played } = yield* converse(serving(method), { login: wrong, policy: anywhere })
+        for (const reason of [reasonOf(exit), reasonOf(played)]) {
+          assert(reason._tag === "Rejected")
+          assert.strictEqual(reason.sqlState, "28P01")
+          assert.strictEqual(reason.text, "password authentication failed for user \"app\"")
+        }
+      }))
+  }
+
+  it.effect("agree on a password that is not ASCII, however it was typed", () =>
+    Effect.gen(function*() {
+      const stored = Redacted.make("caf\u00e9 \u2168")
+      const typed = Redacted.make("cafe\u0301\u00a0IX")
+      const account = Effect.map(Effect.orDie(ScramVerifier.make(stored)), Account.scramSha256)
+      const { exit } = yield* converse(
+        (channel) =>
+          Effect.flatMap(
+            account,
+            (account) => Authenticate.server(channel, { account: () => Effect.succeed(account) })
+          ),
+        { login: { user: "app", password: typed } }
+      )
+      assert(Exit.isSuccess(exit))
+    }))
+
+  it.effect("agree on a password that only one of them would normalize, when told so", () =>
+    Effect.gen(function*() {
+      const numeral = Redacted.make("\u2168\u00ad")
+      const account = Effect.map(
+        Effect.orDie(ScramVerifier.make(numeral, { saslPrep: "mapping" })),
+        Account.scramSha256
+      )
+      const server = (channel: MessageChannel.Server) =>
+        Effect.flatMap(account, (account) => Authenticate.server(channel, { account: () => Effect.succeed(account) }))
+      const mapping = yield* converse(server, { login: { user: "app", password: numeral, saslPrep: "mapping" } })
+      assert(Exit.isSuccess(mapping.exit))
+      const full = yield* converse(server, { login: { user: "app", password: numeral } })
+      assert.strictEqual(reasonOf(full.exit)._tag, "Rejected")
+    }))
+})
+
+describe("Authenticate.client", () => {
+  const trusting = serving("trust")
+
+  it.effect("sends the database and the further parameters behind the user, in their order", () =>
+    Effect.gen(function*() {
+      const parameters = { application_name: "caf\u00e9", options: "-c a=b" }
+      const { played } = yield* converse(trusting, { login: { user: "app", database: "shop", parameters } })
+      assert(Exit.isSuccess(played) && played.value._tag === "Client")
+      assert.deepStrictEqual(Array.from(played.value.startup.parameters), [
+        ["user", "app"],
+        ["database", "shop"],
+        ["application_name", "caf\u00e9"],
+        ["options", "-c a=b"]
+      ])
+      assert.deepStrictEqual(played.value.startup.version, [3, 0])
+    }))
+
+  it.effect("leaves out a database that was not named", () =>
+    Effect.gen(function*() {
+      const { played } = yield* converse(trusting, { login: { user: "app" } })
+      assert(Exit.isSuccess(played) && played.value._tag === "Client")
+      assert.deepStrictEqual(Array.from(played.value.startup.parameters), [["user", "app"]])
+    }))
+
+  for (
+    const [what, bad] of [
+      ["a user with a NUL", { user: "a\0b" }],
+      ["a user with an unpaired surrogate", { user: "a\ud800" }],
+      ["a database with a NUL", { user: "a", database: "a\0b" }],
+      ["a parameter without a name", { user: "a", parameters: { "": "x" } }],
+      ["a second user among the parameters", { user: "a", parameters: { user: "b" } }],
+      ["a second database among the parameters", { user: "a", parameters: { database: "b" } }],
+      ["more than a server reads", { user: "a", parameters: { options: "x".repeat(10_000) } }]
+    ] as const
+  ) {
+    it.effect(`sends nothing for ${what}`, () =>
+      Effect.gen(function*() {
+        const { exit, written } = yield* converse((channel) => channel.receive, { login: bad })
+        assert.strictEqual(failureOf(exit)._tag, "ProtocolError")
+        assert.strictEqual(written.length, 0)
+      }))
+  }
+
+  it.effect("fetches the password only when it is wanted", () =>
+    Effect.gen(function*() {
+      let fetched = 0
+      const fetching = { user: "app", password: Effect.sync(() => (fetched++, password)) }
+      yield* converse(trusting, { login: fetching })
+      assert.strictEqual(fetched, 0)
+      const { exit } = yield* converse(serving("scram-sha-256"), { login: fetching })
+      assert(Exit.isSuccess(exit))
+      assert.strictEqual(fetched, 1)
+    }))
+
+  it.effect("passes on why the password could not be fetched", () =>
+    Effect.gen(function*() {
+      class VaultSealed extends Data.TaggedError("VaultSealed")<{}> {}
+      const { exit } = yield* converse(serving("md5"), { login: { user: "app", password: new VaultSealed() } })
+      assert.strictEqual(failureOf(exit)._tag, "VaultSealed")
+    }))
+
+  for (const method of methods.slice(1)) {
+    for (const [what, none] of [["no", undefined], ["an empty", Redacted.make("")]] as const) {
+      it.effect(`reports that there is ${what} password for ${method}`, () =>
+        Effect.gen(function*() {
+          const { exit } = yield* converse(serving(method), {
+            login: { user: "app", password: none },
+            policy: anywhere
+          })
+          const reason = reasonOf(exit)
+          assert(reason._tag === "PasswordMissing")
+          assert.strictEqual(reason.method, method)
+          assert.strictEqual(reason.user, "app")
+        }))
+    }
+
+    it.effect(`reports a password with a NUL for ${method}`, () =>
+      Effect.gen(function*() {
+        const broken = { user: "app", password: Redacted.make(`${secret}\0`) }
+        const { exit } = yield* converse(serving(method), { login: broken, policy: anywhere })
+        assert.strictEqual(reasonOf(exit)._tag, "PasswordInvalid")
+      }))
+  }
+
+  it.effect("keeps the notices that came at any point", () =>
+    Effect.gen(function*() {
+      const notice = (text: string): Backend.NoticeResponse => ({
+        _tag: "NoticeResponse",
+        fields: [{ code: "S", value: "NOTICE" }, { code: "M", value: text }]
+      })
+      const { exit } = yield* converse((channel) =>
+        Effect.gen(function*() {
+          yield* channel.receive
+          yield* channel.send(notice("before"), { _tag: "AuthenticationOk" }, notice("within"), {
+            _tag: "ReadyForQuery",
+            status: "I"
+          })
+        }), { login })
+      assert(Exit.isSuccess(exit))
+      assert.deepStrictEqual(exit.value.notices, [notice("before"), notice("within")])
+      assert.isUndefined(exit.value.key)
+    }))
+
+  it.effect("names the options of the protocol that the server does not know", () =>
+    Effect.gen(function*() {
+      const asking = { user: "app", parameters: { "_pq_.speed": "9", application_name: "x" } }
+      const { exit } = yield* converse(trusting, { login: asking })
+      assert(Exit.isSuccess(exit))
+      assert.deepStrictEqual(exit.value.unrecognizedOptions, ["_pq_.speed"])
+    }))
+
+  const negotiation = (newestVersion: number, unrecognizedOptions: ReadonlyArray<string>) =>
+  (
+    channel: MessageChannel.Server
+  ) =>
+    Effect.andThen(
+      channel.receive,
+      channel.send({ _tag: "NegotiateProtocolVersion", newestVersion, unrecognizedOptions })
+    )
+
+  it.effect("refuses a server that does not know what it was not asked for", () =>
+    Effect.gen(function*() {
+      const { exit } = yield* converse(negotiation(196608, ["_pq_.other"]), { login })
+      const failure = failureOf(exit)
+      assert(failure._tag === "ProtocolError")
+      assert.strictEqual(failure.reason.field, "unrecognizedOptions")
+    }))
+
+  it.effect("refuses a server that speaks another major version", () =>
+    Effect.gen(function*() {
+      const { exit } = yield* converse(negotiation(2 << 16, []), { login })
+      const failure = failureOf(exit)
+      assert(failure._tag === "ProtocolError")
+      assert.strictEqual(failure.reason.field, "newestVersion")
+    }))
+})
+
+describe("an ErrorResponse to the log-in", () => {
+  const refusing = (sqlState: string) => (channel: MessageChannel.Server) =>
+    Effect.andThen(
+      channel.receive,
+      channel.send({
+        _tag: "ErrorResponse",
+        fields: [
+          { code: "S", value: "FATAL" },
+          { code: "C", value: sqlState },
+          { code: "M", value: "no" },
+          { code: "H", value: "a hint" }
+        ]
+      })
+    )
+
+  for (
+    const [sqlState, isRetryable] of [
+      ["28P01", false],
+      ["28000", false],
+      ["42501", false],
+      ["08000", false],
+      ["0A000", false],
+      ["53300", true],
+      ["57P01", true],
+      ["57P03", true],
+      ["57P04", false]
+    ] as const
+  ) {
+    it.effect(`${isRetryable ? "can" : "cannot"} be overcome by trying again when it is ${sqlState}`, () =>
+      Effect.gen(function*() {
+        const { exit } = yield* converse(refusing(sqlState), { login })
+        const failure = failureOf(exit)
+        assert(failure._tag === "AuthError" && failure.reason._tag === "Rejected")
+        assert.strictEqual(failure.reason.sqlState, sqlState)
+        assert.strictEqual(failure.reason.fields.length, 4)
+        assert.strictEqual(failure.isRetryable, isRetryable)
+      }))
+  }
+
+  for (const sqlState of ["3D000", "58S01"]) {
+    it.effect(`is a missing database when it is ${sqlState}`, () =>
+      Effect.gen(function*() {
+        const { exit } = yield* converse(refusing(sqlState), { login })
+        const reason = reasonOf(exit)
+        assert(reason._tag === "DatabaseMissing")
+        assert.strictEqual(reason.database, "shop")
+        assert.strictEqual(
+          reason.message,
+          `the server has no database "shop": no (${sqlState}); create it, or check its name`
+        )
+      }))
+  }
+
+  it.effect("may have no fields at all", () =>
+    Effect.gen(function*() {
+      const { exit } = yield* converse(
+        (channel) => Effect.andThen(channel.receive, channel.send({ _tag: "ErrorResponse", fields: [] })),
+        { login }
+      )
+      assert.strictEqual(reasonOf(exit).message, "the server refused \"app\": no message")
+    }))
+})
