@@ -31,6 +31,9 @@ export type WriteFrames = (out: ByteWriter.ByteWriter) => void
 /** How long the reader has for the server's last words after a write has failed. */
 const lastWords = "100 millis"
 
+/** How long a cancelled statement may take to end before it is cancelled again. */
+const patience = "200 millis"
+
 interface Pending {
   readonly exchange: Exchange
   readonly write: WriteFrames
@@ -236,8 +239,16 @@ export class Engine {
       const isAlone = this.queue[this.head] === exchange && this.queue.length - this.head === 1
       if (!isAlone || this.held) return Effect.void
       this.held = true
-      return this.options.cancel.pipe(
-        Effect.andThen(this.ended(exchange)),
+      // A request that comes before the server has read the statement does nothing: it is repeated until the end is there.
+      const untilEnded: Effect.Effect<void> = Effect.suspend(() =>
+        exchange.state === states.Ended || this.dead !== undefined
+          ? Effect.void
+          : this.options.cancel.pipe(
+            Effect.andThen(Effect.timeoutOption(this.ended(exchange), patience)),
+            Effect.andThen(untilEnded)
+          )
+      )
+      return untilEnded.pipe(
         Effect.timeoutOrElse({
           duration: this.options.cancelTimeout,
           // A session that may still be hit by a cancel request is of no use to anyone.
