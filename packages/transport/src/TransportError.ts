@@ -83,6 +83,22 @@ export class WriteFailed extends Schema.TaggedError<WriteFailed>()("WriteFailed"
 }
 
 /**
+ * The other end did not do in time what it has to do, and the connection was given up.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Unresponsive extends Schema.TaggedError<Unresponsive>()("Unresponsive", {
+  /** What was waited for. */
+  wanted: Schema.String,
+  milliseconds: Schema.Number
+}) {
+  override get message(): string {
+    return `the connection was given up: no ${this.wanted} within ${this.milliseconds} ms`
+  }
+}
+
+/**
  * The server does not speak TLS, although the caller wants it.
  *
  * @category errors
@@ -117,7 +133,15 @@ export class TlsFailed extends Schema.TaggedError<TlsFailed>()("TlsFailed", {
  * @category errors
  * @since 0.1.0
  */
-export type Reason = OpenFailed | OpenTimeout | Closed | ReadFailed | WriteFailed | TlsRefused | TlsFailed
+export type Reason =
+  | OpenFailed
+  | OpenTimeout
+  | Closed
+  | ReadFailed
+  | WriteFailed
+  | Unresponsive
+  | TlsRefused
+  | TlsFailed
 
 /**
  * A failure of the line below the protocol.
@@ -126,7 +150,7 @@ export type Reason = OpenFailed | OpenTimeout | Closed | ReadFailed | WriteFaile
  * @since 0.1.0
  */
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  reason: Schema.Union([OpenFailed, OpenTimeout, Closed, ReadFailed, WriteFailed, TlsRefused, TlsFailed])
+  reason: Schema.Union([OpenFailed, OpenTimeout, Closed, ReadFailed, WriteFailed, Unresponsive, TlsRefused, TlsFailed])
 }) {
   override get message(): string {
     return this.reason.message

@@ -253,7 +253,14 @@ export class Engine {
           duration: this.options.cancelTimeout,
           // A session that may still be hit by a cancel request is of no use to anyone.
           orElse: () =>
-            Effect.sync(() => this.die(TransportError.fromReason(new TransportError.Closed({ by: "local" }))))
+            Effect.sync(() =>
+              this.die(TransportError.fromReason(
+                new TransportError.Unresponsive({
+                  wanted: "end of a cancelled statement",
+                  milliseconds: this.options.cancelTimeout
+                })
+              ))
+            )
         }),
         Effect.andThen(Effect.sync(() => {
           this.held = false
