@@ -40,7 +40,7 @@ const map = (text: string): string => {
   let mapped = ""
   for (const character of text) {
     const codePoint = character.codePointAt(0)!
-    // U+200B is in both tables. PostgreSQL looks into this one first.
+    // U+200B is in both tables. PostgreSQL and Hyper (measured) look into this one first.
     if (has(nonAsciiSpaces, codePoint)) mapped += " "
     else if (!has(mappedToNothing, codePoint)) mapped += character
   }

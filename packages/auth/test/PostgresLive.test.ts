@@ -1,0 +1,203 @@
+import { assert, layer } from "@effect/vitest"
+import { Account, Authenticate, ScramVerifier } from "@hyperfect/auth"
+import type { Policy } from "@hyperfect/auth"
+import { NodePlatform } from "@hyperfect/node"
+import { PostgresServer } from "@hyperfect/testing"
+import { Effect, Exit, Layer, Redacted } from "effect"
+import { converse, secret } from "./conversation.ts"
+import { open, refusal, value } from "./live.ts"
+
+const password = Redacted.make(secret)
+const anywhere: Policy.Policy = { allowCleartextWithoutTls: true }
+
+/** Made by us, and given to the server in place of a password. */
+const ours = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" +
+  "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+const Server = PostgresServer.layer({
+  databases: ["app"],
+  hba: [
+    "local all all password",
+    "host all trusting all trust",
+    "host all clear all password",
+    "host all hashing all md5",
+    "host all banned all reject"
+  ],
+  setup: [
+    ...["trusting", "clear", "banned", "proving"].map((role) => `create role ${role} login password '${secret}'`),
+    `create role full_up login connection limit 0 password '${secret}'`,
+    "create role numeral login password U&'\\2168\\00adx'",
+    "create role prohibited login password U&'a\\0627\\0031'",
+    `create role verified login password '${ours}'`,
+    "set scram_iterations = 4095",
+    `create role hasty login password '${secret}'`,
+    "set password_encryption = 'md5'",
+    `create role hashing login password '${secret}'`
+  ]
+}).pipe(Layer.provideMerge(NodePlatform.layer))
+
+layer(Server, { excludeTestServices: true })("a log-in to PostgreSQL 18", (it) => {
+  const methods = { trusting: "trust", clear: "password", hashing: "md5", proving: "scram-sha-256" } as const
+
+  for (const [user, method] of Object.entries(methods)) {
+    it.effect(`succeeds with ${method}`, () =>
+      Effect.gen(function*() {
+        const { endpoint } = yield* PostgresServer.PostgresServer
+        const parameters = { application_name: "caf\u00e9" }
+        const login = { user, password, database: "app", parameters }
+        const { channel, session } = yield* open(endpoint, login, anywhere)
+        assert.strictEqual(session.method, method)
+        assert.strictEqual(session.status, "I")
+        assert.match(session.parameters.get("server_version") ?? "", /^18/)
+        assert.strictEqual(session.parameters.get("session_authorization"), user)
+        assert.strictEqual(session.key?.secretKey.length, 4)
+        assert.strictEqual(yield* value(channel, "select pg_backend_pid()"), `${session.key?.processId}`)
+        assert.strictEqual(
+          yield* value(channel, "select current_user || ' ' || current_database()"),
+          `${user} app`
+        )
+      }))
+
+    if (method !== "trust") {
+      it.effect(`fails with ${method} when the password is wrong`, () =>
+        Effect.gen(function*() {
+          const { endpoint } = yield* PostgresServer.PostgresServer
+          const login = { user, password: Redacted.make("wrong"), database: "app" }
+          const reason = yield* refusal(endpoint, login, anywhere)
+          assert(reason._tag === "Rejected")
+          assert.strictEqual(reason.sqlState, "28P01")
+          assert.strictEqual(reason.user, user)
+        }))
+    }
+  }
+
+  it.effect("does not send the password in clear over TCP", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "clear", password, database: "app" })
+      assert.strictEqual(reason._tag, "MethodRefused")
+    }))
+
+  it.effect("may send it in clear over a Unix socket", () =>
+    Effect.gen(function*() {
+      const { socket } = yield* PostgresServer.PostgresServer
+      const { session } = yield* open(socket, { user: "clear", password, database: "app" }, anywhere)
+      assert.strictEqual(session.method, "password")
+    }))
+
+  it.effect("is refused a user whom nobody knows", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "ghost", password, database: "app" })
+      assert(reason._tag === "Rejected")
+      assert.strictEqual(reason.sqlState, "28P01")
+    }))
+
+  it.effect("is refused a user whom the rules keep out", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "banned", password, database: "app" })
+      assert(reason._tag === "Rejected")
+      assert.strictEqual(reason.sqlState, "28000")
+      assert.include(reason.message, "pg_hba.conf")
+    }))
+
+  it.effect("is refused a database that does not exist", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "trusting", database: "nowhere" })
+      assert(reason._tag === "DatabaseMissing")
+      assert.strictEqual(reason.sqlState, "3D000")
+      assert.strictEqual(reason.database, "nowhere")
+    }))
+
+  it.effect("looks for a database of the user's name when none is given", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "trusting" })
+      assert(reason._tag === "DatabaseMissing")
+      assert.strictEqual(reason.database, "trusting")
+    }))
+
+  it.effect("can be tried again when there is no room for it", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const reason = yield* refusal(endpoint, { user: "full_up", password, database: "app" })
+      assert(reason._tag === "Rejected")
+      assert.strictEqual(reason.sqlState, "53300")
+      assert.isTrue(reason.isRetryable)
+    }))
+
+  it.effect("is refused a setting that does not exist", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const login = { user: "trusting", database: "app", parameters: { no_such_setting: "1" } }
+      const reason = yield* refusal(endpoint, login)
+      assert(reason._tag === "Rejected")
+      assert.strictEqual(reason.sqlState, "42704")
+    }))
+
+  it.effect("hears of the options that the server does not know", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const login = { user: "trusting", database: "app", parameters: { "_pq_.no_such_option": "1" } }
+      const { session } = yield* open(endpoint, login)
+      assert.deepStrictEqual(session.unrecognizedOptions, ["_pq_.no_such_option"])
+    }))
+
+  for (const typed of ["IXx", "\u2168x", "I\u00adX\u200dx"]) {
+    it.effect(`prepares a password as the server did: ${JSON.stringify(typed)}`, () =>
+      Effect.gen(function*() {
+        const { endpoint } = yield* PostgresServer.PostgresServer
+        const login = { user: "numeral", password: Redacted.make(typed), database: "app" }
+        const { session } = yield* open(endpoint, login)
+        assert.strictEqual(session.method, "scram-sha-256")
+      }))
+  }
+
+  it.effect("leaves a password that may not be prepared as it is, as the server does", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const login = { user: "prohibited", password: Redacted.make("a\u0627\u0031"), database: "app" }
+      const { session } = yield* open(endpoint, login)
+      assert.strictEqual(session.method, "scram-sha-256")
+    }))
+
+  it.effect("counts the server's iterations", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const login = { user: "hasty", password, database: "app" }
+      const reason = yield* refusal(endpoint, login)
+      assert(reason._tag === "IterationsOutOfBounds")
+      assert.strictEqual(reason.iterations, 4095)
+      const { session } = yield* open(endpoint, login, { minIterations: 4095 })
+      assert.strictEqual(session.method, "scram-sha-256")
+    }))
+
+  it.effect("succeeds against a verifier that we have made", () =>
+    Effect.gen(function*() {
+      const { endpoint } = yield* PostgresServer.PostgresServer
+      const login = { user: "verified", password: Redacted.make("pencil"), database: "app" }
+      const { session } = yield* open(endpoint, login)
+      assert.strictEqual(session.method, "scram-sha-256")
+    }))
+
+  it.effect("succeeds with our own server against a verifier that PostgreSQL has made", () =>
+    Effect.gen(function*() {
+      const server = yield* PostgresServer.PostgresServer
+      const { channel } = yield* open(server.endpoint, {
+        user: server.user,
+        password: server.password,
+        database: "app"
+      })
+      const stored = yield* value(channel, "select rolpassword from pg_authid where rolname = 'proving'")
+      const verifier = ScramVerifier.parse(Redacted.make(stored))
+      assert(verifier !== undefined)
+      const { exit } = yield* converse(
+        (channel) => Authenticate.server(channel, { account: () => Effect.succeed(Account.scramSha256(verifier)) }),
+        { login: { user: "proving", password } }
+      )
+      assert(Exit.isSuccess(exit))
+      assert.strictEqual(exit.value.method, "scram-sha-256")
+    }))
+})
