@@ -123,6 +123,9 @@ export const fromSocketUnsafe = (
   const onEnd = (): void => end(new TransportError.Closed({ by: "peer" }), undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
+    // What Node had read before the failure, such as the reason that a server gives before it hangs up.
+    const rest = line.read() as Uint8Array | null
+    if (rest !== null) unread.push(rest)
     const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
     end(new TransportError.ReadFailed(details), new TransportError.WriteFailed(details))
   }
@@ -148,7 +151,7 @@ export const fromSocketUnsafe = (
   const stopReader = Effect.sync(() => {
     reader = undefined
   })
-  const nextChunks = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
+  const pull = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
     if (unread.length > 0) return resume(take)
     if (readEnd !== undefined) return resume(readEnd)
     if (reader !== undefined) return resume(Effect.die(new Error("a connection allows one pull at a time")))
@@ -208,10 +211,11 @@ export const fromSocketUnsafe = (
   return {
     remote,
     tls: () => info,
-    pull: Effect.suspend(() => (unread.length > 0 ? take : nextChunks)),
+    pull,
     write: (bytes) =>
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
+        if (securing) return Effect.die(new Error("nothing can be written while a connection is being secured"))
         if (bytes.length === 0 || line.write(bytes)) return Effect.void
         return drained
       }),

@@ -158,6 +158,22 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(codeOf((yield* Effect.flip(line.write(bytes("?")))).reason), "WriteFailed ECONNRESET")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
+  it.live("hand out what was read ahead of a reset, although nobody has pulled it yet", () =>
+    Effect.gen(function*() {
+      const { port, sockets } = yield* foreignServer((socket) => socket.write("first"))
+      const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
+      assert.strictEqual(text(yield* line.pull), "first")
+      for (const word of [" second", " third"]) {
+        for (const socket of sockets) socket.write(word)
+        yield* Effect.sleep("20 millis")
+      }
+      for (const socket of sockets) socket.resetAndDestroy()
+      yield* Effect.sleep("20 millis")
+      const { end, text: words } = yield* pullAll(line)
+      assert.strictEqual(words, " second third")
+      assert.strictEqual(codeOf(end), "ReadFailed ECONNRESET")
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
   it.live("fail a suspended write with WriteFailed on a reset", () =>
     Effect.gen(function*() {
       const { port, sockets } = yield* foreignServer((socket) => socket.pause())

@@ -87,7 +87,7 @@ export const make = (capacity: number): Pipe => {
   const stopReader = Effect.sync(() => {
     reader = undefined
   })
-  const next = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
+  const pull = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
     if (chunks.length > 0) return resume(take)
     if (readEnd !== undefined) return resume(readEnd)
     if (reader !== undefined) return resume(Effect.die(new Error("a connection allows one pull at a time")))
@@ -107,7 +107,7 @@ export const make = (capacity: number): Pipe => {
     })
 
   return {
-    pull: Effect.suspend(() => (chunks.length > 0 ? take : next)),
+    pull,
     write: (bytes) =>
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
