@@ -28,6 +28,10 @@ export interface CalendarDate extends Equal.Equal {
   readonly [TypeId]: typeof TypeId
   /** Days since 2000-01-01; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
   readonly day: number
+  /** As `format`. */
+  toString(): string
+  /** As `format`. */
+  toJSON(): string
 }
 
 class Value implements CalendarDate {

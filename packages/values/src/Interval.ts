@@ -29,6 +29,10 @@ export interface Interval extends Equal.Equal {
   readonly days: number
   /** A 64-bit integer. */
   readonly microseconds: bigint
+  /** As `format`. */
+  toString(): string
+  /** As `format`. */
+  toJSON(): string
 }
 
 class Value implements Interval {

@@ -25,6 +25,10 @@ export interface TimeOfDay extends Equal.Equal {
   readonly [TypeId]: typeof TypeId
   /** Microseconds since midnight, 0 to 86400000000. */
   readonly microsecond: number
+  /** As `format`. */
+  toString(): string
+  /** As `format`. */
+  toJSON(): string
 }
 
 class Value implements TimeOfDay {

@@ -31,6 +31,10 @@ export interface Timestamp extends Equal.Equal {
   readonly day: number
   /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
   readonly microsecond: number
+  /** As `format`. */
+  toString(): string
+  /** As `format`. */
+  toJSON(): string
 }
 
 class Value implements Timestamp {

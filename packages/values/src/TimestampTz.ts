@@ -30,6 +30,10 @@ export interface TimestampTz extends Equal.Equal {
   readonly day: number
   /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
   readonly microsecond: number
+  /** As `format`. */
+  toString(): string
+  /** As `format`. */
+  toJSON(): string
 }
 
 class Value implements TimestampTz {

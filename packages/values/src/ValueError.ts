@@ -159,7 +159,10 @@ const locate = (
   name: string,
   index: number,
   row: number | undefined
-): unknown => isReason(thrown) ? { ...thrown, location, name, index, row } : tooLarge(thrown) ?? thrown
+): unknown => {
+  const found = isReason(thrown) ? thrown : tooLarge(thrown)
+  return found === undefined ? thrown : { ...found, location, name, index, row }
+}
 
 /** A value that does not fit into one message is the value's fault, not the protocol's. */
 const tooLarge = (thrown: unknown): Reason | undefined =>

@@ -45,6 +45,21 @@ export const declare = <A, G>(identifier: string, options: {
   return { instance, fromString: Schema.String.pipe(Schema.decodeTo(instance, transformation)) }
 }
 
+/** The Schema of some of the values of a JavaScript type, told apart by `is` and made arbitrarily by `fromArbitrary`. */
+export const refine = <A, G>(expected: string, options: {
+  readonly is: (u: unknown) => u is A
+  readonly arbitrary: Schema.Codec<G, G>
+  readonly fromArbitrary: (generated: G) => A
+}): Schema.declare<A> =>
+  Schema.declare(options.is, {
+    expected,
+    toCodecArbitrary: () =>
+      Schema.link<A>()(options.arbitrary, {
+        decode: SchemaGetter.transform((generated: G) => options.fromArbitrary(generated)),
+        encode: SchemaGetter.forbidden(() => "generated values go one way")
+      })
+  })
+
 /** What the throwing twins of constructors do. The text or number that was refused does not get into the error. */
 export const getOrThrow = <A>(option: Option.Option<A>, typeName: string, wanted: string): A =>
   Option.getOrThrowWith(

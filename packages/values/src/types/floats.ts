@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec.ts"
+import * as ValueSchema from "../internal/valueSchema.ts"
 import * as Words from "../internal/words.ts"
 import type { Format, Type } from "../Type.ts"
 
@@ -78,9 +79,11 @@ export const float4: Type<number> = {
   name: "float4",
   oid: 700,
   arrayOid: 1021,
-  schema: Schema.Number.check(
-    Schema.makeFilter((value: number) => Object.is(Math.fround(value), value), { expected: "a number of 32 bits" })
-  ),
+  schema: ValueSchema.refine("a number of 32 bits", {
+    is: (u): u is number => typeof u === "number" && Object.is(Math.fround(u), u),
+    arbitrary: Schema.Number,
+    fromArbitrary: Math.fround
+  }),
   text: Codec.text("float4", wanted, (text) => {
     const value = parse(text)
     if (value === undefined) return undefined

@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec.ts"
+import * as ValueSchema from "../internal/valueSchema.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 
 const check = (typeName: string, format: Format, value: unknown): string => {
@@ -130,10 +131,11 @@ export const char: Type<string> = {
   name: "char",
   oid: 18,
   arrayOid: 1002,
-  schema: Schema.String.check(Schema.makeFilter(
-    (value: string) => value.isWellFormed() && isOneCodePoint(value) && value !== "\0",
-    { expected: "one character" }
-  )),
+  schema: ValueSchema.refine("one character", {
+    is: (u): u is string => typeof u === "string" && u.isWellFormed() && isOneCodePoint(u) && u !== "\0",
+    arbitrary: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0x10ffff })),
+    fromArbitrary: (code) => String.fromCodePoint(code >= 0xd800 && code <= 0xdfff ? 0xfffd : code)
+  }),
   text: {
     read: (bytes, start, end) => Codec.utf8(bytes, start, end, "char", 0),
     write: (out, value) => out.utf8(checkNoNul("char", 0, checkChar(value, 0)))

@@ -4,6 +4,7 @@
 import * as Schema from "effect/Schema"
 import * as Bytes from "../internal/bytes.ts"
 import * as Codec from "../internal/codec.ts"
+import * as ValueSchema from "../internal/valueSchema.ts"
 import type { Format, Type } from "../Type.ts"
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -40,7 +41,14 @@ export const uuid: Type<string> = {
   name: "uuid",
   oid: 2950,
   arrayOid: 2951,
-  schema: Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/)),
+  schema: ValueSchema.refine(wanted, {
+    is: (u): u is string => typeof u === "string" && pattern.test(u) && u === u.toLowerCase(),
+    arbitrary: Schema.BigInt.check(
+      Schema.isBetweenBigInt({ minimum: BigInt(0), maximum: (BigInt(1) << BigInt(128)) - BigInt(1) })
+    ),
+    fromArbitrary: (integer) =>
+      integer.toString(16).padStart(32, "0").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
+  }),
   text: Codec.text(
     "uuid",
     wanted,

@@ -1,0 +1,617 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BuiltIn, Interval, Numeric, TimestampTz, Type, TypeRegistry, ValueError } from "@hyperfect/values"
+import { BigDecimal, DateTime, Effect, Equal, Schema } from "effect"
+import { fromHex, read, reasonOf, toHex, utf8, write } from "./fixtures.ts"
+
+const formats = [0, 1, 2] as const
+
+const big = (digits: string): bigint => BigInt(digits)
+
+const isJson = (type: Type.Any): boolean => type.name.startsWith("json")
+
+/** JSON without what the two types refuse, and without -0, which JSON writes as 0. */
+const json = Schema.Json.check(
+  Schema.makeFilter((value) => !/\\u(0000|d[89a-f])/.test(JSON.stringify(value)) && !hasNegativeZero(value))
+)
+
+const hasNegativeZero = (value: unknown): boolean =>
+  Object.is(value, -0) || (typeof value === "object" && value !== null && Object.values(value).some(hasNegativeZero))
+
+/** A type modifier that numerics need in HyperBinary. */
+const modifierOf = (type: Type.Any): number => (type.name.startsWith("numeric") ? ((38 << 16) | 10) + 4 : -1)
+
+/** What format 2 has no bytes for: infinities, days beyond Hyper's, and arrays of arrays. */
+const mayBeRefused = (type: Type.Any, format: Type.Format): boolean =>
+  format === 2 && /\[\]$|^(date|timestamp|timestamptz|interval|numeric)$/.test(type.name)
+
+const scalars = TypeRegistry.builtIn.types.filter((type) => !type.name.endsWith("[]"))
+
+describe("every type", () => {
+  for (const type of TypeRegistry.builtIn.types) {
+    if (isJson(type) || type.name.startsWith("geography")) continue
+    it.effect.prop(
+      `${type.name} comes back as it went`,
+      { value: type.schema as Schema.Codec<unknown, unknown> },
+      ({ value }) =>
+        Effect.sync(() => {
+          for (const format of formats) {
+            if (Type.codec(type, format) === undefined) continue
+            let bytes: Uint8Array
+            try {
+              bytes = write(type, format, value, modifierOf(type))
+            } catch (thrown) {
+              assert.isTrue(ValueError.isReason(thrown) && mayBeRefused(type, format), String(thrown))
+              continue
+            }
+            assert.isTrue(Equal.equals(read(type, format, bytes, modifierOf(type)), value))
+          }
+        }),
+      { arbitrary: { runs: 150 } }
+    )
+  }
+
+  for (const type of [BuiltIn.json, BuiltIn.jsonb]) {
+    it.effect.prop(`${type.name} comes back as it went`, { value: json }, ({ value }) =>
+      Effect.sync(() => {
+        for (const format of formats) {
+          if (Type.codec(type, format) === undefined) continue
+          assert.deepStrictEqual(JSON.stringify(read(type, format, write(type, format, value))), JSON.stringify(value))
+        }
+      }))
+  }
+
+  it.effect.prop(
+    "gives a value or a reason for any bytes",
+    { bytes: Schema.Uint8Array.check(Schema.isMaxLength(40)) },
+    ({ bytes }) =>
+      Effect.sync(() => {
+        for (const type of TypeRegistry.builtIn.types) {
+          for (const format of formats) {
+            if (Type.codec(type, format) === undefined) continue
+            try {
+              read(type, format, bytes, modifierOf(type))
+            } catch (thrown) {
+              assert.isTrue(ValueError.isReason(thrown), `${type.name}: ${String(thrown)}`)
+            }
+          }
+        }
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+
+  it("refuses JavaScript values of another kind, and says which", () => {
+    const values = [undefined, Symbol("s"), () => 1, new Map(), /x/, Promise.resolve()]
+    for (const type of TypeRegistry.builtIn.types) {
+      for (const format of formats) {
+        if (Type.codec(type, format) === undefined) continue
+        for (const value of values) {
+          // Any object is JSON, as JSON.stringify sees it.
+          if (isJson(type) && typeof value === "object") continue
+          const reason = reasonOf(() => write(type, format, value, modifierOf(type)))
+          assert.deepInclude(reason, { _tag: "TypeMismatch", format })
+        }
+      }
+    }
+  })
+
+  it("writes nothing of the value into a reason", () => {
+    const secret = "s3cr3t"
+    for (const type of scalars) {
+      for (const format of formats) {
+        if (Type.codec(type, format) === undefined) continue
+        for (
+          const run of [
+            () => write(type, format, secret),
+            () => write(type, format, { secret, toString: () => secret }),
+            () => read(type, format, utf8(secret))
+          ]
+        ) {
+          try {
+            run()
+          } catch (thrown) {
+            assert.isTrue(ValueError.isReason(thrown))
+            assert.notInclude(JSON.stringify(thrown), secret)
+          }
+        }
+      }
+    }
+  })
+
+  it("has a name and an OID of its own", () => {
+    const types = TypeRegistry.builtIn.types
+    assert.strictEqual(new Set(types.map(({ oid }) => oid)).size, types.length)
+    assert.strictEqual(new Set(types.map(({ name }) => name)).size, types.length)
+    for (const type of types) {
+      assert.strictEqual(TypeRegistry.builtIn.find(type.oid), type)
+      assert.strictEqual(TypeRegistry.builtIn.findByName(type.name), type)
+    }
+  })
+})
+
+describe("integers", () => {
+  const cases = [
+    [BuiltIn.int2, -0x8000, 0x7fff],
+    [BuiltIn.int4, -0x80000000, 0x7fffffff],
+    [BuiltIn.oid, 0, 0xffffffff]
+  ] as const
+
+  it("have exactly their range", () => {
+    for (const [type, minimum, maximum] of cases) {
+      for (const format of formats) {
+        for (const value of [minimum, minimum + 1, 0, 1, maximum - 1, maximum]) {
+          assert.strictEqual(read(type, format, write(type, format, value)), value)
+        }
+        for (const value of [minimum - 1, maximum + 1, 0.5, 1e300, -1e300, Infinity, -Infinity, 2 ** 32, 2 ** 53]) {
+          assert.strictEqual(reasonOf(() => write(type, format, value))._tag, "OutOfRange")
+        }
+        for (const value of [NaN, "1", true, big("1"), null, [1]]) {
+          assert.strictEqual(reasonOf(() => write(type, format, value))._tag, "TypeMismatch")
+        }
+      }
+    }
+  })
+
+  it("take -0 as 0", () => {
+    for (const type of [BuiltIn.int2, BuiltIn.int4, BuiltIn.oid, BuiltIn.int8]) {
+      assert.strictEqual(new TextDecoder().decode(write(type, 0, -0)), "0")
+    }
+  })
+
+  it("are read from digits only", () => {
+    for (
+      const text of ["", "-", "+1", " 1", "1 ", "1.0", "1e2", "0x1", "32768", "-32769", "99999999999999999999", "١"]
+    ) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.int2, 0, utf8(text)))._tag, "Malformed")
+    }
+    for (const text of ["", "-", "9223372036854775808", "-9223372036854775809", "1n", " 1", "0x1", "1".repeat(30)]) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.int8, 0, utf8(text)))._tag, "Malformed")
+    }
+  })
+
+  it("of 64 bits are bigints, and are written from safe integers as well", () => {
+    for (const digits of ["0", "-1", "9223372036854775807", "-9223372036854775808", "9007199254740993"]) {
+      for (const format of formats) {
+        assert.strictEqual(read(BuiltIn.int8, format, write(BuiltIn.int8, format, big(digits))), big(digits))
+      }
+    }
+    for (const value of [0, -1, 4294967296, -4294967297, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
+      for (const format of formats) {
+        assert.strictEqual(read(BuiltIn.int8, format, write(BuiltIn.int8, format, value)), BigInt(value))
+      }
+    }
+    for (const value of [2 ** 53, 0.5, Infinity, big("9223372036854775808"), big("-9223372036854775809")]) {
+      for (const format of formats) {
+        assert.strictEqual(reasonOf(() => write(BuiltIn.int8, format, value))._tag, "OutOfRange")
+      }
+    }
+  })
+})
+
+describe("floats", () => {
+  it("keep every double", () => {
+    for (
+      const value of [
+        0,
+        -0,
+        5e-324,
+        Number.MAX_VALUE,
+        -Number.MIN_VALUE,
+        0.1,
+        1e21,
+        123456789.12345678,
+        NaN,
+        Infinity,
+        -Infinity
+      ]
+    ) {
+      for (const format of formats) {
+        assert.isTrue(Object.is(read(BuiltIn.float8, format, write(BuiltIn.float8, format, value)), value))
+      }
+    }
+  })
+
+  it("of 32 bits round, and refuse what overflows or vanishes", () => {
+    assert.strictEqual(read(BuiltIn.float4, 1, write(BuiltIn.float4, 1, 0.1)), Math.fround(0.1))
+    assert.strictEqual(read(BuiltIn.float4, 0, utf8("0.1")), Math.fround(0.1))
+    assert.strictEqual(read(BuiltIn.float4, 0, utf8("1.67772e+07")), 16777200)
+    for (const value of [1e39, -1e39, 1e-50]) {
+      for (const format of formats) {
+        assert.strictEqual(reasonOf(() => write(BuiltIn.float4, format, value))._tag, "OutOfRange")
+      }
+    }
+  })
+
+  it("are not read from what JavaScript would also take for a number", () => {
+    for (
+      const text of [
+        "",
+        " ",
+        "1 ",
+        "0x10",
+        "0b1",
+        "1_0",
+        "inf",
+        "infinity",
+        "nan",
+        "+Infinity",
+        "1e",
+        "e1",
+        ".",
+        "-",
+        "1e400"
+      ]
+    ) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.float8, 0, utf8(text)))._tag, "Malformed")
+    }
+  })
+})
+
+describe("numerics", () => {
+  // Bytes as PostgreSQL's numeric_send makes them.
+  const cases: ReadonlyArray<readonly [string, string]> = [
+    ["0", "0000000000000000"],
+    ["0.00", "0000000000000002"],
+    ["1", "00010000000000000001"],
+    ["-1", "00010000400000000001"],
+    ["10000", "00010001000000000001"],
+    ["12345678", "000200010000000004d2162e"],
+    ["0.0001", "0001ffff000000040001"],
+    ["0.00010", "0001ffff000000050001"],
+    ["0.1", "0001ffff0000000103e8"],
+    ["1.5", "00020000000000010001" + "1388"],
+    ["1.50", "00020000000000020001" + "1388"],
+    ["12345.6789", "0003000100000004" + "0001" + "0929" + "1a85"],
+    ["-0.00000000000000000001", "0001fffb400000140001"],
+    ["NaN", "00000000c0000000"],
+    ["Infinity", "00000000d0000000"],
+    ["-Infinity", "00000000f0000000"]
+  ]
+
+  it.each(cases)("%s has PostgreSQL's bytes", (text, hex) => {
+    const value = read(BuiltIn.numeric, 0, utf8(text)) as Numeric.Numeric
+    assert.strictEqual(Numeric.format(value), text)
+    assert.strictEqual(toHex(write(BuiltIn.numeric, 1, value)), hex)
+    assert.strictEqual(Numeric.format(read(BuiltIn.numeric, 1, fromHex(hex)) as Numeric.Numeric), text)
+  })
+
+  it("keep every digit and the scale", () => {
+    const long = `${"123456789".repeat(200)}.${"987654321".repeat(100)}0`
+    for (const text of [long, `-${long}`, `0.${"0".repeat(1000)}1`, "1" + "0".repeat(500)]) {
+      const value = read(BuiltIn.numeric, 0, utf8(text))
+      for (const format of [0, 1] as const) {
+        const back = read(BuiltIn.numeric, format, write(BuiltIn.numeric, format, value))
+        assert.strictEqual(Numeric.format(back as Numeric.Numeric), text)
+      }
+    }
+  })
+
+  it("are written from bigints and from numbers with a negative scale", () => {
+    const decimal = BigDecimal.make(big("12"), -3)
+    for (const format of [0, 1] as const) {
+      assert.strictEqual(
+        Numeric.format(read(BuiltIn.numeric, format, write(BuiltIn.numeric, format, decimal)) as Numeric.Numeric),
+        "12000"
+      )
+      assert.strictEqual(
+        Numeric.format(read(BuiltIn.numeric, format, write(BuiltIn.numeric, format, big("-7"))) as Numeric.Numeric),
+        "-7"
+      )
+      assert.strictEqual(
+        Numeric.format(
+          read(
+            BuiltIn.numeric,
+            format,
+            write(BuiltIn.numeric, format, BigDecimal.make(big("0"), -5))
+          ) as Numeric.Numeric
+        ),
+        "0"
+      )
+    }
+  })
+
+  it("keep digits that a server sends beyond the scale", () => {
+    const value = read(
+      BuiltIn.numeric,
+      1,
+      fromHex("0002000000000001" + "00011388".replace("1388", "0d80"))
+    ) as BigDecimal.BigDecimal
+    assert.strictEqual(Numeric.format(value), "1.3456")
+  })
+
+  it("refuse what is none, and more digits than there is room for", () => {
+    for (const value of [1, NaN, "1", "nan", "Inf", null]) {
+      for (const format of formats) {
+        assert.strictEqual(
+          reasonOf(() => write(BuiltIn.numeric, format, value, modifierOf(BuiltIn.numeric)))._tag,
+          "TypeMismatch"
+        )
+      }
+    }
+    for (
+      const value of [
+        BigDecimal.make(big("1"), 16_384),
+        BigDecimal.make(big("1"), -131_073),
+        BigDecimal.make(big("1"), 1e9)
+      ]
+    ) {
+      for (const format of formats) {
+        assert.strictEqual(
+          reasonOf(() => write(BuiltIn.numeric, format, value, modifierOf(BuiltIn.numeric)))._tag,
+          "OutOfRange"
+        )
+      }
+    }
+  })
+
+  it("are refused when malformed", () => {
+    for (const text of ["", "-", ".", "1.", ".5", "1e3", "+1", " 1", "1,5", "nan", "inf"]) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.numeric, 0, utf8(text)))._tag, "Malformed")
+    }
+    for (
+      const hex of [
+        "",
+        "00",
+        "00010000000000",
+        "0001000000000000",
+        "00010000000000002710",
+        "00000000800000",
+        "0000000080000000",
+        "00000000000040000",
+        "ffff000000000000",
+        "0000000000004000"
+      ]
+    ) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.numeric, 1, fromHex(hex)))._tag, "Malformed")
+    }
+    assert.strictEqual(
+      reasonOf(() => read(BuiltIn.numeric, 2, new Uint8Array(12), modifierOf(BuiltIn.numeric)))._tag,
+      "Malformed"
+    )
+  })
+
+  it.effect.prop(
+    "of HyperBinary have the width of their precision",
+    { digits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 38 })), unscaled: Schema.BigInt },
+    ({ digits, unscaled }) =>
+      Effect.sync(() => {
+        const scale = digits >> 1
+        const typeModifier = ((digits << 16) | scale) + 4
+        const value = BigDecimal.make(unscaled % BigInt(10) ** BigInt(digits), scale)
+        const bytes = write(BuiltIn.numeric, 2, value, typeModifier)
+        assert.strictEqual(bytes.length, digits <= 18 ? 8 : 16)
+        const back = read(BuiltIn.numeric, 2, bytes, typeModifier) as BigDecimal.BigDecimal
+        assert.deepStrictEqual([back.value, back.scale], [value.value, value.scale])
+      })
+  )
+})
+
+describe("texts", () => {
+  it("refuse unpaired surrogates and, for PostgreSQL, U+0000", () => {
+    for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]) {
+      for (const format of formats) {
+        for (const value of ["\ud800", "a\udc00b", "\ud83d"]) {
+          assert.strictEqual(reasonOf(() => write(type, format, value))._tag, "NotRepresentable")
+        }
+        if (format === 2) assert.strictEqual(toHex(write(type, format, "a\0b")), "610062")
+        else assert.strictEqual(reasonOf(() => write(type, format, "a\0b"))._tag, "NotRepresentable")
+      }
+    }
+  })
+
+  it("keep byte order marks and U+FFFD", () => {
+    for (const value of ["\ufeffa", "\ufffd", "\ufffd".repeat(30)]) {
+      assert.strictEqual(read(BuiltIn.text, 1, write(BuiltIn.text, 1, value)), value)
+    }
+  })
+
+  it("of one character may be PostgreSQL's bytes", () => {
+    for (const [hex, value] of [["61", "a"], ["00", ""], ["80", "\\200"], ["ff", "\\377"], ["c3a9", "é"]] as const) {
+      assert.strictEqual(read(BuiltIn.char, 1, fromHex(hex)), value)
+      assert.strictEqual(toHex(write(BuiltIn.char, 1, value)), hex)
+    }
+    for (const value of ["ab", "\u{1f600}a"]) {
+      for (const format of formats) {
+        assert.strictEqual(reasonOf(() => write(BuiltIn.char, format, value))._tag, "OutOfRange")
+      }
+    }
+    assert.strictEqual(reasonOf(() => write(BuiltIn.char, 2, ""))._tag, "OutOfRange")
+  })
+})
+
+describe("bytea", () => {
+  it("is read in both of PostgreSQL's text forms", () => {
+    assert.deepStrictEqual(read(BuiltIn.bytea, 0, utf8("\\x00fFA0")), Uint8Array.of(0, 255, 0xa0))
+    assert.deepStrictEqual(read(BuiltIn.bytea, 0, utf8("a\\\\b\\000\\377")), Uint8Array.of(0x61, 0x5c, 0x62, 0, 255))
+    assert.deepStrictEqual(read(BuiltIn.bytea, 0, utf8("")), new Uint8Array(0))
+    for (const text of ["\\x0", "\\x0g", "\\", "\\1", "\\12", "\\400", "\\08a"]) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.bytea, 0, utf8(text)))._tag, "Malformed")
+    }
+  })
+
+  it("does not take other views of memory", () => {
+    for (const value of [new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), new Int8Array(1), [1], "\\x00"]) {
+      assert.strictEqual(reasonOf(() => write(BuiltIn.bytea, 1, value))._tag, "TypeMismatch")
+    }
+    assert.strictEqual(toHex(write(BuiltIn.bytea, 1, Buffer.from("ab"))), "6162")
+  })
+})
+
+describe("uuid", () => {
+  it("is written from either case and read in lower case", () => {
+    const value = "00112233-4455-6677-8899-AABBCCDDEEFF"
+    for (const format of formats) {
+      assert.strictEqual(read(BuiltIn.uuid, format, write(BuiltIn.uuid, format, value)), value.toLowerCase())
+    }
+    for (
+      const wrong of ["", "00112233445566778899aabbccddeeff", `{${value}}`, value.slice(1), value.replace("0", "g")]
+    ) {
+      for (const format of formats) {
+        assert.strictEqual(reasonOf(() => write(BuiltIn.uuid, format, wrong))._tag, "OutOfRange")
+      }
+    }
+  })
+})
+
+describe("JSON", () => {
+  it("refuses what JSON.stringify would lose or not take", () => {
+    const cycle: Record<string, unknown> = {}
+    cycle["self"] = cycle
+    for (const type of [BuiltIn.json, BuiltIn.jsonb]) {
+      for (const value of [{ a: NaN }, [Infinity], -Infinity, { a: [{ b: NaN }] }]) {
+        assert.strictEqual(reasonOf(() => write(type, 1, value))._tag, "NotRepresentable")
+      }
+      for (const value of [undefined, cycle, big("1"), { a: big("1") }, [undefined], [() => 1], [Symbol("s")]]) {
+        assert.strictEqual(reasonOf(() => write(type, 1, value))._tag, "TypeMismatch")
+      }
+      for (const value of ["\ud800", { a: "x\udfff" }, { "\ud800": 1 }, "\\\\\ud800"]) {
+        assert.strictEqual(reasonOf(() => write(type, 1, value))._tag, "NotRepresentable")
+      }
+    }
+  })
+
+  it("takes what only looks like it", () => {
+    for (const value of ["\\ud800", "\\\\ud800", "\u{1f600}", { null: null }, "null", { a: undefined }, "\\u0000"]) {
+      const back = read(BuiltIn.jsonb, 1, write(BuiltIn.jsonb, 1, value))
+      assert.strictEqual(JSON.stringify(back), JSON.stringify(value))
+    }
+  })
+
+  it("refuses U+0000 for jsonb and version bytes other than 1", () => {
+    assert.strictEqual(reasonOf(() => write(BuiltIn.jsonb, 1, "a\0"))._tag, "NotRepresentable")
+    assert.strictEqual(read(BuiltIn.json, 1, write(BuiltIn.json, 1, "a\0")), "a\0")
+    for (const hex of ["", "00", "027b7d", "7b7d"]) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.jsonb, 1, fromHex(hex)))._tag, "Malformed")
+    }
+  })
+
+  it("writes an empty array as an empty array", () => {
+    assert.strictEqual(toHex(write(BuiltIn.jsonb, 1, [])), "015b5d")
+  })
+
+  it("can be had as its text", () => {
+    const text = "{\"n\": 12345678901234567890.50, \"n\": 1}"
+    assert.strictEqual(read(BuiltIn.jsonbText, 1, utf8(`\u0001${text}`)), text)
+    assert.strictEqual(toHex(write(BuiltIn.jsonbText, 1, text)), "01" + toHex(utf8(text)))
+    assert.strictEqual(read(BuiltIn.jsonText, 0, utf8(text)), text)
+  })
+})
+
+describe("instants", () => {
+  // In the hour that New York skips and in the one that it repeats, and before zones had whole minutes.
+  const instants = [
+    ["2024-03-10T07:30:00.000Z", "2024-03-10 07:30:00+00"],
+    ["2024-11-03T05:30:00.123Z", "2024-11-03 05:30:00.123+00"],
+    ["1883-11-18T12:00:00.000Z", "1883-11-18 12:00:00+00"],
+    ["-000043-03-15T12:00:00.000Z", "0044-03-15 12:00:00+00 BC"]
+  ] as const
+
+  it("are written from JavaScript's dates, whatever the zone of the process", () => {
+    const zone = process.env["TZ"]
+    try {
+      for (const tz of ["UTC", "America/New_York", "Europe/Dublin", "Asia/Kathmandu", "Pacific/Apia"]) {
+        process.env["TZ"] = tz
+        for (const [iso, text] of instants) {
+          const bytes = write(BuiltIn.timestamptz, 1, new Date(iso))
+          assert.strictEqual(new TextDecoder().decode(write(BuiltIn.timestamptz, 0, new Date(iso))), text)
+          assert.strictEqual(
+            TimestampTz.toDateUnsafe(read(BuiltIn.timestamptz, 1, bytes) as TimestampTz.TimestampTz).toISOString(),
+            iso
+          )
+        }
+      }
+    } finally {
+      if (zone === undefined) delete process.env["TZ"]
+      else process.env["TZ"] = zone
+    }
+  })
+
+  it("are written from DateTimes, with or without a zone", () => {
+    const utc = DateTime.makeUnsafe("2024-02-29T12:00:00.5Z")
+    const zoned = DateTime.makeZonedUnsafe(utc, { timeZone: "Asia/Tokyo" })
+    assert.strictEqual(toHex(write(BuiltIn.timestamptz, 1, zoned)), toHex(write(BuiltIn.timestamptz, 1, utc)))
+    assert.strictEqual(new TextDecoder().decode(write(BuiltIn.timestamptz, 0, zoned)), "2024-02-29 12:00:00.5+00")
+  })
+
+  it("refuse invalid dates", () => {
+    for (const format of formats) {
+      assert.strictEqual(reasonOf(() => write(BuiltIn.timestamptz, format, new Date(NaN)))._tag, "OutOfRange")
+    }
+  })
+
+  it("are not dates without a zone", () => {
+    for (const type of [BuiltIn.timestamp, BuiltIn.date, BuiltIn.time]) {
+      assert.strictEqual(reasonOf(() => write(type, 1, new Date(0)))._tag, "TypeMismatch")
+    }
+  })
+})
+
+describe("infinities", () => {
+  it("are PostgreSQL's numbers, and refused for Hyper", () => {
+    const cases = [
+      [BuiltIn.date, "infinity", "7fffffff"],
+      [BuiltIn.date, "-infinity", "80000000"],
+      [BuiltIn.timestamp, "infinity", "7fffffffffffffff"],
+      [BuiltIn.timestamp, "-infinity", "8000000000000000"],
+      [BuiltIn.timestamptz, "infinity", "7fffffffffffffff"],
+      [BuiltIn.timestamptz, "-infinity", "8000000000000000"],
+      [BuiltIn.interval, "infinity", "7fffffffffffffff7fffffff7fffffff"],
+      [BuiltIn.interval, "-infinity", "80000000000000008000000080000000"]
+    ] as const
+    for (const [type, text, hex] of cases) {
+      const value = read(type, 1, fromHex(hex))
+      assert.strictEqual(String(value), text)
+      assert.deepStrictEqual(read(type, 0, utf8(text)), value)
+      assert.strictEqual(toHex(write(type, 1, value)), hex)
+      assert.strictEqual(new TextDecoder().decode(write(type, 0, value)), text)
+      assert.strictEqual(reasonOf(() => write(type, 2, value))._tag, "NotRepresentable")
+    }
+  })
+})
+
+describe("intervals", () => {
+  it("are read in every style that PostgreSQL prints", () => {
+    const value = Interval.makeUnsafe({ months: 14, days: -3, microseconds: big("14706789000") })
+    for (
+      const text of [
+        "1 year 2 mons -3 days +04:05:06.789",
+        "@ 1 year 2 mons -3 days 4 hours 5 mins 6.789 secs",
+        "P1Y2M-3DT4H5M6.789S",
+        "+1-2 -3 +4:05:06.789"
+      ]
+    ) assert.deepStrictEqual(read(BuiltIn.interval, 0, utf8(text)), value)
+    const negative = Interval.makeUnsafe({ microseconds: big("-1500000") })
+    for (const text of ["-00:00:01.5", "@ 1.5 secs ago", "PT-1.5S", "-0:00:01.5"]) {
+      assert.deepStrictEqual(read(BuiltIn.interval, 0, utf8(text)), negative)
+    }
+    for (const text of ["00:00:00", "@ 0", "PT0S", "0"]) {
+      assert.deepStrictEqual(read(BuiltIn.interval, 0, utf8(text)), Interval.makeUnsafe({}))
+    }
+    assert.deepStrictEqual(
+      read(BuiltIn.interval, 0, utf8("-3 4:05:06")),
+      Interval.makeUnsafe({ days: -3, microseconds: big("-14706000000") })
+    )
+    assert.deepStrictEqual(read(BuiltIn.interval, 0, utf8("-1-2")), Interval.makeUnsafe({ months: -14 }))
+    for (
+      const text of [
+        "",
+        "P",
+        "PT",
+        "P1",
+        "1",
+        "1 day 2",
+        "day",
+        "@",
+        "@ ago",
+        "1 week",
+        "1:2:3",
+        "00:61:00",
+        "P1YT",
+        "1 day day",
+        "1.5 days",
+        "178956971 years"
+      ]
+    ) {
+      assert.strictEqual(reasonOf(() => read(BuiltIn.interval, 0, utf8(text)))._tag, "Malformed")
+    }
+  })
+})
