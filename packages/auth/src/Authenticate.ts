@@ -202,11 +202,14 @@ export interface ServerOptions<out E = never, out R = never> {
   /** What is known of a user who wants in; `undefined` for a stranger. */
   readonly account: (startup: Startup.Startup) => Effect.Effect<Account | undefined, E, R>
   /** The settings to report, such as `server_version`. */
-  readonly parameters?: Readonly<Record<string, string>> | undefined
+  readonly parameters?:
+    | Readonly<Record<string, string>>
+    | ((startup: Startup.Startup) => Readonly<Record<string, string>>)
+    | undefined
   /** What will cancel a query of the session; a random one when absent. */
   readonly key?: { readonly processId: number; readonly secretKey: Uint8Array } | undefined
   /** Whose SQLSTATEs and texts refuse a client; PostgreSQL's when absent. */
-  readonly dialect?: "postgresql" | "hyper" | undefined
+  readonly dialect?: "postgres" | "hyper" | undefined
   /** Secures the line when the client asks for it; TLS is refused when absent. */
   readonly acceptTls?: Effect.Effect<unknown, TransportError.TransportError> | undefined
 }
@@ -285,7 +288,7 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
   if (packet._tag === "CancelRequest") return packet
 
   const startup = Startup.fromMessage(packet)
-  const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgresql")
+  const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgres")
   const [major, minor] = startup.version
   if (major !== 3) return yield* exchange.refuse("0A000", `unsupported frontend protocol ${major}.${minor}`)
   const unknown = Array.from(startup.parameters.keys()).filter((name) => name.startsWith("_pq_."))
@@ -300,9 +303,10 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
 
   const method = yield* demand(exchange, yield* options.account(startup))
   const key = { _tag: "BackendKeyData", ...options.key ?? (yield* randomKey) } as const
+  const { parameters = {} } = options
   yield* channel.send(
     { _tag: "AuthenticationOk" },
-    ...Object.entries(options.parameters ?? {}).map(([name, value]) =>
+    ...Object.entries(typeof parameters === "function" ? parameters(startup) : parameters).map(([name, value]) =>
       ({ _tag: "ParameterStatus", name, value }) as const
     ),
     key,

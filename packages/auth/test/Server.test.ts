@@ -70,6 +70,19 @@ describe("Authenticate.server", () => {
       assert.strictEqual(exit.value.startup.database, "app")
     }))
 
+  it.effect("may report settings that the client has asked for", () =>
+    Effect.gen(function*() {
+      const { heard } = yield* serve(
+        { parameters: ({ parameters, user }) => ({ application_name: parameters.get("application_name") ?? user }) },
+        (channel) =>
+          Effect.gen(function*() {
+            yield* channel.send(startup({ user: "app", application_name: "till" }))
+            return [yield* channel.receive, yield* channel.receive]
+          })
+      )
+      assert.deepStrictEqual(heard[1], { _tag: "ParameterStatus", name: "application_name", value: "till" })
+    }))
+
   it.effect("draws a key that is hard to guess", () =>
     Effect.gen(function*() {
       const key = () =>

@@ -12,7 +12,7 @@ import type { Startup } from "../Startup.ts"
 export type Failure = AuthError | ProtocolError.ProtocolError | TransportError.TransportError
 
 /** The servers whose way of saying no is known. */
-export type Dialect = "postgresql" | "hyper"
+export type Dialect = "postgres" | "hyper"
 
 export interface ServerExchange {
   readonly startup: Startup
