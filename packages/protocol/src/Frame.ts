@@ -76,13 +76,17 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
   // An unfinished frame: `held` has room for all of it once its header is complete, and `filled` bytes are there.
   let held = empty
   let filled = 0
+  // A zero byte is no tag: a packet that opens a connection, sent once more on a live one, must not be waited for.
+  const untaggedLimit = limits[0]!
+  const tagLimits = limits.slice()
+  tagLimits[0] = 0
 
   /** The size of the frame at `at`, or 0 while its header is incomplete. */
   const frameSize = (bytes: Uint8Array, at: number, end: number): number => {
     const lengthAt = parser.tagged ? at + 1 : at
     if (end < lengthAt + 4) return 0
     const length = readInt32(bytes, lengthAt)
-    const limit = parser.tagged ? limits[bytes[at]!]! : limits[0]!
+    const limit = parser.tagged ? tagLimits[bytes[at]!]! : untaggedLimit
     if (length < 4 || length > limit) throw invalidHeader(bytes[at]!, length, limit, parser.tagged)
     return lengthAt - at + length
   }
@@ -126,7 +130,7 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
     while (parser.tagged && at + 5 <= end) {
       const length = (chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!
       const next = at + 1 + length
-      if (length < 4 || length > limits[chunk[at]!]! || next > end) break
+      if (length < 4 || length > tagLimits[chunk[at]!]! || next > end) break
       onFrame(chunk, at, next)
       at = next
     }

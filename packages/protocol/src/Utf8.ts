@@ -112,10 +112,8 @@ export const byteLength = (text: string): number => {
     const unit = text.charCodeAt(i)
     if (unit > 0x7f) {
       length += unit > 0x7ff ? 2 : 1
-      if (unit >= 0xd800 && unit <= 0xdbff) {
-        length-- // the pair is four bytes, of which the low half adds one
-        i++
-      }
+      // A pair is two units and four bytes: the two that were added for its first half are all.
+      if (unit >= 0xd800 && unit <= 0xdbff) i++
     }
   }
   return length

@@ -114,9 +114,7 @@ export const CharOf = <const Allowed extends ReadonlyArray<string>>(allowed: All
  * @since 0.1.0
  */
 export const Char = Schema.String.check(
-  Schema.makeFilter((text) => text.length === 1 && text > "\0" && text <= "\u00ff", {
-    expected: "a character of one byte, not zero"
-  })
+  Schema.isPattern(/^[^\0\u0100-\uffff]$/, { expected: "a character of one byte, not zero" })
 ).annotate({ wire: { _tag: "Char" } })
 
 const byteArray = (minimum: number, maximum: number, wire: Layout.Layout) => {

@@ -192,13 +192,14 @@ const intWrites: Record<Layout.Int["type"], (value: string) => string> = {
   Int64: (v) => `w.int64(${v})`
 }
 
+// The type first: arithmetic on a bigint or a symbol throws.
 const intWrong: Record<Layout.Int["type"], (value: string) => string> = {
-  Int8: (v) => `${v} !== (${v} << 24) >> 24`,
-  UInt8: (v) => `${v} !== (${v} & 255)`,
-  Int16: (v) => `${v} !== (${v} << 16) >> 16`,
-  UInt16: (v) => `${v} !== (${v} & 65535)`,
-  Int32: (v) => `${v} !== (${v} | 0)`,
-  UInt32: (v) => `${v} !== ${v} >>> 0`,
+  Int8: (v) => `typeof ${v} !== "number" || ${v} !== (${v} << 24) >> 24`,
+  UInt8: (v) => `typeof ${v} !== "number" || ${v} !== (${v} & 255)`,
+  Int16: (v) => `typeof ${v} !== "number" || ${v} !== (${v} << 16) >> 16`,
+  UInt16: (v) => `typeof ${v} !== "number" || ${v} !== (${v} & 65535)`,
+  Int32: (v) => `typeof ${v} !== "number" || ${v} !== (${v} | 0)`,
+  UInt32: (v) => `typeof ${v} !== "number" || ${v} !== ${v} >>> 0`,
   Int64: (v) => `typeof ${v} !== "bigint" || BigInt.asIntN(64, ${v}) !== ${v}`
 }
 

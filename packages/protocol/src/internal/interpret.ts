@@ -267,7 +267,12 @@ export const writer = (layout: Layout.Layout): Write => {
       return (out, value) => {
         const code = typeof value === "string" && value.length === 1 ? value.charCodeAt(0) : 0
         if (code === 0 || code > 0xff || (allowed !== undefined && !allowed.includes(value as string))) {
-          throw new Failure("ValueInvalid", out.position, allowed?.join(", ") ?? "a character", JSON.stringify(value))
+          const found = typeof value !== "string"
+            ? typeof value
+            : value.length === 1
+            ? JSON.stringify(value)
+            : `${value.length} characters`
+          throw new Failure("ValueInvalid", out.position, allowed?.join(", ") ?? "a character", found)
         }
         out.uint8(code)
       }

@@ -1,0 +1,130 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ByteWriter } from "@hyperfect/protocol"
+import { reasonOf } from "./thrown.ts"
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
+
+describe("a writer", () => {
+  it("writes integers and floats in both byte orders", () => {
+    const out = ByteWriter.make()
+    out.uint8(0xfe)
+    out.int16(-2)
+    out.int16LE(-2)
+    out.int16(0x0102)
+    out.int16LE(0x0102)
+    out.int32(0x01020304)
+    out.int32LE(0x01020304)
+    out.int64(BigInt("0x0102030405060708"))
+    out.int64LE(BigInt("0x0102030405060708"))
+    out.float32(1.5)
+    out.float32LE(1.5)
+    out.float64(-2)
+    out.float64LE(-2)
+    assert.strictEqual(
+      hex(out.take()),
+      "fe" + "fffe" + "feff" + "0102" + "0201" + "01020304" + "04030201" + "0102030405060708" + "0807060504030201" +
+        "3fc00000" + "0000c03f" + "c000000000000000" + "00000000000000c0"
+    )
+  })
+
+  it("grows under every one of its methods", () => {
+    const writes: Record<string, (out: ByteWriter.ByteWriter) => void> = {
+      uint8: (out) => out.uint8(1),
+      int16: (out) => out.int16(1),
+      int16LE: (out) => out.int16LE(1),
+      int32: (out) => out.int32(1),
+      int32LE: (out) => out.int32LE(1),
+      int64: (out) => out.int64(BigInt(1)),
+      int64LE: (out) => out.int64LE(BigInt(1)),
+      float32: (out) => out.float32(1),
+      float32LE: (out) => out.float32LE(1),
+      float64: (out) => out.float64(1),
+      float64LE: (out) => out.float64LE(1),
+      copy: (out) => out.copy(Uint8Array.of(1, 2, 3)),
+      utf8: (out) => out.utf8("aé€😀")
+    }
+    for (const [name, write] of Object.entries(writes)) {
+      const small = ByteWriter.make(0)
+      const large = ByteWriter.make(1 << 20)
+      for (let i = 0; i < 20_000; i++) {
+        write(small)
+        write(large)
+      }
+      assert.strictEqual(hex(small.take()), hex(large.take()), name)
+    }
+  })
+
+  it("keeps a noted position good while it grows, also behind what was taken before", () => {
+    const out = ByteWriter.make(16)
+    out.copy(new Uint8Array(9).fill(7))
+    const taken = out.take()
+    const at = out.position
+    out.int32(0)
+    out.copy(new Uint8Array(100_000).fill(9))
+    out.setInt32(at, 0x0a0b0c0d)
+    const whole = out.take()
+    assert.strictEqual(whole.length, 100_004)
+    assert.strictEqual(hex(whole.subarray(0, 5)), "0a0b0c0d09")
+    assert.strictEqual(hex(taken), "07".repeat(9))
+  })
+
+  it("writes over a length in both byte orders", () => {
+    const out = ByteWriter.make()
+    const at = out.position
+    out.int32(0)
+    out.setInt32(at, -2)
+    assert.strictEqual(hex(out.bytes.subarray(at, at + 4)), "fffffffe")
+    out.setInt32LE(at, 0x01020304)
+    assert.strictEqual(hex(out.take()), "04030201")
+  })
+
+  it("never touches what it has handed out", () => {
+    const out = ByteWriter.make()
+    const taken: Array<Uint8Array> = []
+    for (let i = 0; i < 5000; i++) {
+      out.int32(i)
+      if (i % 7 === 0) out.copy(new Uint8Array(i % 300).fill(i))
+      taken.push(out.take())
+    }
+    taken.forEach((bytes, i) => assert.strictEqual(new DataView(bytes.buffer, bytes.byteOffset).getInt32(0), i))
+  })
+
+  it("hands out nothing when nothing was written", () => {
+    const out = ByteWriter.make()
+    assert.strictEqual(out.take().length, 0)
+    out.uint8(1)
+    assert.strictEqual(out.size, 1)
+    out.take()
+    assert.strictEqual(out.size, 0)
+    assert.strictEqual(out.take().length, 0)
+  })
+
+  it("gives a slab that a large batch has made to the one who took it", () => {
+    const out = ByteWriter.make()
+    out.copy(new Uint8Array(1 << 20))
+    out.take()
+    assert.isAtMost(out.bytes.length, 16 * 1024)
+  })
+
+  it("forgets what was written since the last take, or since a position", () => {
+    const out = ByteWriter.make(4)
+    out.int32(1)
+    assert.strictEqual(hex(out.take()), "00000001")
+    out.int32(2)
+    const at = out.position
+    out.copy(new Uint8Array(50_000))
+    out.rewind(at)
+    out.uint8(3)
+    assert.strictEqual(hex(out.bytes.subarray(at - 4, out.position)), "0000000203")
+    out.rewind()
+    assert.strictEqual(out.size, 0)
+    out.uint8(4)
+    assert.strictEqual(hex(out.take()), "04")
+  })
+
+  it("refuses to grow over what a length word can express, before it allocates", () => {
+    const out = ByteWriter.make()
+    out.uint8(0)
+    assert.deepInclude(reasonOf(() => out.ensure(0x7fffffff)), { _tag: "LengthExceeded", found: "2147483648" })
+  })
+})

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Utf8 } from "@hyperfect/protocol"
+
+const encode = (text: string) => new Uint8Array(Buffer.from(text))
+
+/** The text from the middle of other bytes, by both functions. */
+const decodeBoth = (bytes: Uint8Array): string | undefined => {
+  const padded = new Uint8Array(bytes.length + 6).fill(0x41)
+  padded.set(bytes, 3)
+  const text = Utf8.decode(padded, 3, 3 + bytes.length)
+  assert.strictEqual(Utf8.decodeRepeated(padded, 3, 3 + bytes.length), text)
+  // Once more: now it may have been seen.
+  assert.strictEqual(Utf8.decodeRepeated(padded, 3, 3 + bytes.length), text)
+  return text
+}
+
+const write = (text: string): Uint8Array => {
+  const into = new Uint8Array(text.length * 3 + 4).fill(0xee)
+  const written = Utf8.writeUnsafe(text, into, 2)
+  assert.deepStrictEqual([into[0], into[1], into[2 + written]], [0xee, 0xee, 0xee])
+  return into.slice(2, 2 + written)
+}
+
+/** From both sides of each limit at which another road is taken. */
+const lengths = [0, 1, 2, 23, 24, 25, 26, 31, 32, 33, 34, 100, 1000]
+const characters = [
+  "a",
+  "\u007f",
+  "\u0080",
+  "é",
+  "\u07ff",
+  "\u0800",
+  "€",
+  "\ufffd",
+  "\ufeff",
+  "\uffff",
+  "😀",
+  "\u{10ffff}"
+]
+
+describe("text", () => {
+  for (const length of lengths) {
+    it(`of about ${length} bytes goes there and back, with each kind of character at either end`, () => {
+      for (const character of characters) {
+        const filling = "x".repeat(Math.max(0, length - encode(character).length))
+        for (const text of [filling, character + filling, filling + character, character.repeat(length)]) {
+          const bytes = encode(text)
+          assert.deepStrictEqual(write(text), bytes)
+          assert.strictEqual(Utf8.byteLength(text), bytes.length)
+          assert.strictEqual(decodeBoth(bytes), text)
+        }
+      }
+    })
+  }
+
+  it("keeps a byte order mark", () => {
+    for (const text of ["\ufeff", "\ufeffabc", "\ufeff" + "x".repeat(40)]) {
+      assert.strictEqual(decodeBoth(encode(text)), text)
+    }
+  })
+
+  it("keeps a U+FFFD that was really sent", () => {
+    for (const text of ["\ufffd", "a\ufffdb", "\ufffd".repeat(30)]) assert.strictEqual(decodeBoth(encode(text)), text)
+  })
+})
+
+describe("bytes that are not UTF-8", () => {
+  const invalid: Record<string, ReadonlyArray<number>> = {
+    "a lone continuation byte": [0x80],
+    "a lead byte at the end": [0xc3],
+    "two bytes of three": [0xe2, 0x82],
+    "three bytes of four": [0xf0, 0x9f, 0x98],
+    "a lead byte before ASCII": [0xc3, 0x41],
+    "an overlong slash": [0xc0, 0xaf],
+    "an overlong NUL": [0xc0, 0x80],
+    "an overlong form of three bytes": [0xe0, 0x80, 0xaf],
+    "a high surrogate": [0xed, 0xa0, 0x80],
+    "a surrogate pair in two times three bytes": [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80],
+    "above U+10FFFF": [0xf4, 0x90, 0x80, 0x80],
+    "a lead byte that never was": [0xff]
+  }
+  for (const [name, sequence] of Object.entries(invalid)) {
+    it(`are refused: ${name}, at either end of texts of all lengths`, () => {
+      for (const length of lengths) {
+        const filling = Array.from({ length }, () => 0x78)
+        assert.isUndefined(decodeBoth(Uint8Array.from([...filling, ...sequence])))
+        assert.isUndefined(decodeBoth(Uint8Array.from([...filling, ...sequence, 0x78])))
+      }
+    })
+  }
+
+  it("are refused also beside a U+FFFD that was really sent", () => {
+    assert.isUndefined(decodeBoth(Uint8Array.from([...encode("\ufffd"), 0x80])))
+  })
+})
+
+describe("texts that come again", () => {
+  it("are not taken for others of the same length, ends and middle", () => {
+    const texts = ["abcde", "abXde", "aXcde", "abcXe"]
+    for (let round = 0; round < 3; round++) {
+      for (const text of texts) assert.strictEqual(decodeBoth(encode(text)), text)
+    }
+  })
+
+  it("are not taken for a text whose units are the same numbers as the bytes", () => {
+    // U+00C3 U+00A9 has the units C3 A9, which are also the two bytes of U+00E9.
+    assert.strictEqual(decodeBoth(encode("\u00c3\u00a9")), "\u00c3\u00a9")
+    assert.strictEqual(decodeBoth(Uint8Array.of(0xc3, 0xa9)), "\u00e9")
+  })
+})
