@@ -190,42 +190,39 @@ describe("NodeTransport lines", () => {
   it.live("can still be written to when the other end has ended its side only", () =>
     Effect.gen(function*() {
       const heard: Array<Uint8Array> = []
+      const end = Promise.withResolvers<void>()
       const { port } = yield* foreignServer((socket) => {
         socket.end("that was all from me")
         socket.on("data", (chunk) => heard.push(chunk))
+        socket.on("end", end.resolve)
       }, { allowHalfOpen: true })
       const scope = yield* Scope.make()
       const line = yield* Scope.provide(connect(Endpoint.tcp("127.0.0.1", port)), scope)
-      const { end, text: words } = yield* pullAll(line)
-      assert.strictEqual(words, "that was all from me")
-      assert.isTrue(end._tag === "Closed" && end.by === "peer")
+      const pulled = yield* pullAll(line)
+      assert.strictEqual(pulled.text, "that was all from me")
+      assert.isTrue(pulled.end._tag === "Closed" && pulled.end.by === "peer")
       yield* line.write(bytes("and "))
       yield* Effect.sleep("10 millis")
       yield* line.write(bytes("this from me"))
       yield* Scope.close(scope, Exit.void)
-      yield* Effect.sleep("10 millis")
+      yield* Effect.promise(() => end.promise)
       assert.strictEqual(text(heard), "and this from me")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
   it.live("end with an end, not with a reset, although the other end's last words were not read", () =>
     Effect.gen(function*() {
-      let end = ""
+      const end = Promise.withResolvers<string>()
       const { port } = yield* foreignServer((socket) => {
         socket.write("unread")
-        socket.on("error", (error: NodeJS.ErrnoException) => {
-          end = error.code ?? ""
-        })
-        socket.on("end", () => {
-          end = "end"
-        })
+        socket.on("error", (error: NodeJS.ErrnoException) => end.resolve(error.code ?? ""))
+        socket.on("end", () => end.resolve("end"))
         socket.resume()
       })
       yield* Effect.scoped(Effect.gen(function*() {
         yield* connect(Endpoint.tcp("127.0.0.1", port))
         yield* Effect.sleep("20 millis")
       }))
-      yield* Effect.sleep("20 millis")
-      assert.strictEqual(end, "end")
+      assert.strictEqual(yield* Effect.promise(() => end.promise), "end")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
   it.live("are cut when the other end is in the middle of something that nobody wants any more", () =>

@@ -129,7 +129,7 @@ export const lineLaws = (options: LineOptions): Record<string, LawEffect> => ({
       client.connection.write,
       { concurrency: "unbounded", discard: true }
     )
-    yield* Effect.forkChild(writing)
+    yield* Effect.forkChild(writing, { startImmediately: true })
     const runs: Array<number> = []
     let received = 0
     while (received < writers * size) {

@@ -1,0 +1,118 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TransportConformance } from "@hyperfect/testing"
+import { type Connection, Endpoint, InMemory, Listener, Transport, TransportError } from "@hyperfect/transport"
+import { Context, Effect, Layer } from "effect"
+
+const laws = TransportConformance.laws({
+  endpoint: Effect.succeed(Endpoint.tcp("server", 0)),
+  bigWrite: 1_000_000,
+  timeout: "3 seconds"
+})
+
+type Change = (line: Connection.Connection) => Partial<Connection.Connection>
+
+/** A network in memory whose lines are not what they should be, on both ends. */
+const broken = (change: Change) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const transport = yield* Transport.Transport
+    const listener = yield* Listener.Listener
+    return Context.make(
+      Transport.Transport,
+      Transport.Transport.of({
+        connect: (endpoint) => Effect.map(transport.connect(endpoint), (line) => ({ ...line, ...change(line) }))
+      })
+    ).pipe(Context.add(
+      Listener.Listener,
+      Listener.Listener.of({
+        listen: (endpoint) =>
+          Effect.map(listener.listen(endpoint), (listening) => ({
+            ...listening,
+            accept: Effect.map(listening.accept, (line) => ({ ...line, ...change(line) }))
+          }))
+      })
+    ))
+  })).pipe(Layer.provide(InMemory.layerNetwork({ capacity: 1000 })))
+
+const closedByPeer = Effect.suspend(() =>
+  Effect.fail(TransportError.fromReason(new TransportError.Closed({ by: "peer" })))
+)
+
+const mutants: Record<string, readonly [law: string, change: Change]> = {
+  "drops a byte now and then": ["bytes arrive whole and in order", (line) => {
+    let count = 0
+    return { write: (bytes) => line.write(++count % 100 === 0 ? bytes.subarray(1) : bytes) }
+  }],
+  "sends a byte twice": ["bytes that are written one by one", (line) => {
+    let count = 0
+    return {
+      write: (bytes) => (++count === 100 ? Effect.andThen(line.write(bytes), line.write(bytes)) : line.write(bytes))
+    }
+  }],
+  "cuts big writes short": [
+    "a big write",
+    (line) => ({ write: (bytes) => line.write(bytes.subarray(0, 500_000)) })
+  ],
+  "sends a byte for an empty write": [
+    "an empty write",
+    (line) => ({ write: (bytes) => line.write(bytes.length === 0 ? new Uint8Array(1) : bytes) })
+  ],
+  "fails on an empty write": [
+    "an empty write",
+    (line) => ({ write: (bytes) => (bytes.length === 0 ? closedByPeer : line.write(bytes)) })
+  ],
+  "mixes writes": ["writes of several fibers", (line) => ({
+    write: (bytes) =>
+      Effect.andThen(line.write(bytes.subarray(0, bytes.length >> 1)), line.write(bytes.subarray(bytes.length >> 1)))
+  })],
+  "sends what the writer's array holds later": ["an interrupted write is still sent", (line) => ({
+    write: (bytes) => Effect.onInterrupt(line.write(bytes), () => Effect.sync(() => bytes.fill(0)))
+  })],
+  "gives up a write that is interrupted": ["an interrupted write is still sent", (line) => ({
+    write: (bytes) =>
+      Effect.forEach(
+        Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, i) => bytes.subarray(i * 1000, (i + 1) * 1000)),
+        line.write,
+        { discard: true }
+      )
+  })],
+  "accepts writes without end": [
+    "an interrupted write is still sent",
+    (line) => ({ write: (bytes) => Effect.asVoid(Effect.forkDetach(line.write(bytes), { startImmediately: true })) })
+  ],
+  "returns an empty chunk": ["a question is answered", (line) => {
+    let count = 0
+    return { pull: Effect.suspend(() => (++count === 3 ? Effect.succeed([new Uint8Array(0)] as const) : line.pull)) }
+  }],
+  "lends its chunks only": ["a chunk belongs", (line) => {
+    const buffer = new Uint8Array(2000)
+    return {
+      pull: Effect.map(line.pull, ([chunk]) => {
+        buffer.set(chunk)
+        return [buffer.subarray(0, chunk.length)] as const
+      })
+    }
+  }],
+  "ends the stream early": ["what was written before a close arrives", (line) => {
+    let count = 0
+    return { pull: Effect.suspend(() => (++count > 10 ? closedByPeer : line.pull)) }
+  }],
+  "says that the other end has closed what we have": ["closing fails a suspended pull", (line) => ({
+    pull: Effect.catch(line.pull, () => closedByPeer)
+  })],
+  "never says that the stream has ended": ["the other end's close fails a suspended pull", (line) => ({
+    pull: Effect.catch(line.pull, () => Effect.never)
+  })],
+  "has no name": ["both ends can name", () => ({ remote: "" })]
+}
+
+describe("the laws of transports", () => {
+  for (const [name, [prefix, change]] of Object.entries(mutants)) {
+    it.live(`catch a line that ${name}`, () =>
+      Effect.gen(function*() {
+        const law = laws.find(({ name }) => name.startsWith(prefix))!
+        yield* Effect.provide(law.check, InMemory.layerNetwork({ capacity: 1000 }))
+        const error = yield* Effect.flip(Effect.provide(law.check, broken(change)))
+        assert.strictEqual(error._tag, "LawBroken")
+      }))
+  }
+})
