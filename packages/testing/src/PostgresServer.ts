@@ -19,6 +19,7 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
@@ -315,6 +316,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     const port = yield* Random.nextIntBetween(ports.from, ports.to)
     const result = yield* Effect.result(Scope.provide(launch(port), trial))
     if (result._tag === "Success") return result.success
+    yield* Scope.close(trial, Exit.void)
     const { reason } = result.failure
     if (reason._tag !== "Exited" || !reason.output.includes(portTaken) || attempt >= ports.attempts) {
       return yield* result.failure

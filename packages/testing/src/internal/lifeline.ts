@@ -15,7 +15,8 @@
  * - `wait` returns early when a trap runs, hence the loop; `kill -0` fails once the child has been waited for.
  * - A program that dies of our death, for example because it prints, may be gone before the shell hears of it. So the
  *   shell prints an empty line at the end: that fails when there is nobody to read it.
- * - The reader is waited for as well, because it would stay a zombie wherever nobody adopts orphans.
+ * - The reader is killed by a signal that cannot be lost: it begins with the shell's own traps. It is waited for as
+ *   well, because it would stay a zombie wherever nobody adopts orphans.
  */
 export const script = `
 directory=$1
@@ -36,7 +37,7 @@ while kill -0 "$child" 2>/dev/null; do
   status=$?
 done
 trap '' TERM INT HUP PIPE
-kill "$reader" 2>/dev/null
+kill -KILL "$reader" 2>/dev/null
 wait "$reader" 2>/dev/null
 echo 2>/dev/null || cut=1
 [ -z "$cut" ] || rm -rf -- "$directory"
