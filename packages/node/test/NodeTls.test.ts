@@ -4,6 +4,9 @@ import { Certificates } from "@hyperfect/testing"
 import { type Connection, Endpoint, Listener, Transport, type TransportError } from "@hyperfect/transport"
 import { Effect, Redacted } from "effect"
 import { Digest, Signature } from "effect/crypto"
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import * as Tls from "node:tls"
 
 const authority = await Effect.runPromise(Certificates.makeAuthority({ name: "Root" }))
 const stranger = await Effect.runPromise(Certificates.makeAuthority({ name: "Somebody else's root" }))
@@ -204,4 +207,64 @@ describe("certificates and keys that cannot be read", () => {
       const { nearResult } = yield* meet({ ...full("db.example.org"), rootCertificates: "nonsense" }, named)
       assert.strictEqual(nearResult._tag, "Failure")
     }))
+})
+
+describe("peers that are not ours", () => {
+  it.live("are told the name that is wanted, but never an address", () =>
+    Effect.gen(function*() {
+      const server = Tls.createServer({ cert: named.certificate, key: Redacted.value(named.key) }, (socket) => {
+        socket.end(`asked for ${socket.servername}`)
+      })
+      server.listen(0, "127.0.0.1")
+      yield* Effect.promise(() => once(server, "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const transport = yield* Transport.Transport
+      const { port } = server.address() as AddressInfo
+      for (
+        const [serverName, told] of [["db.example.org", "db.example.org"], ["127.0.0.1", "false"], ["::1", "false"]]
+      ) {
+        const line = yield* transport.connect(Endpoint.tcp("127.0.0.1", port))
+        yield* line.startTls({ verification: "none", serverName: serverName! })
+        assert.strictEqual(Buffer.concat(yield* line.pull).toString(), `asked for ${told}`)
+      }
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("speak TLS 1.2 with both of our ends", () =>
+    Effect.gen(function*() {
+      const listener = yield* Listener.Listener
+      const listening = yield* listener.listen(Endpoint.tcp("127.0.0.1", 0))
+      const { port } = listening.endpoint as typeof Endpoint.Tcp.Type
+      const client = Tls.connect({
+        host: "127.0.0.1",
+        port,
+        maxVersion: "TLSv1.2",
+        servername: "db.example.org",
+        ca: authority.certificate
+      })
+      const secured = once(client, "secureConnect")
+      const line = yield* listening.accept
+      const info = yield* line.acceptTls(named)
+      yield* Effect.promise(() => secured)
+      assert.strictEqual(info.protocol, "TLSv1.2")
+      const received = once(client, "data")
+      yield* line.write(Uint8Array.of(7, 8, 9))
+      assert.deepStrictEqual([...(yield* Effect.promise(() => received))[0] as Buffer], [7, 8, 9])
+      client.end(Uint8Array.of(1))
+      assert.deepStrictEqual([...(yield* line.pull)[0]], [1])
+      assert.strictEqual((yield* Effect.flip(line.pull)).reason._tag, "Closed")
+
+      const server = Tls.createServer({
+        cert: named.certificate,
+        key: Redacted.value(named.key),
+        maxVersion: "TLSv1.2"
+      }, (socket) => socket.pipe(socket))
+      server.listen(0, "127.0.0.1")
+      yield* Effect.promise(() => once(server, "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const transport = yield* Transport.Transport
+      const near = yield* transport.connect(Endpoint.tcp("127.0.0.1", (server.address() as AddressInfo).port))
+      assert.strictEqual((yield* near.startTls(full("db.example.org"))).protocol, "TLSv1.2")
+      yield* near.write(Uint8Array.of(4, 5, 6))
+      assert.deepStrictEqual([...(yield* near.pull)[0]], [4, 5, 6])
+    }).pipe(Effect.provide(NodeTransport.layer)))
 })

@@ -71,7 +71,7 @@ export interface TlsInfo {
  * **Details**
  *
  * A connection belongs to the scope it was opened in; closing the scope closes the line and fails a suspended `pull` or
- * `write` with `Closed`.
+ * `write` with `Closed`. What was written before is still sent.
  *
  * @category models
  * @since 0.1.0
@@ -89,13 +89,15 @@ export interface Connection {
    * Sends the bytes; suspends while the other end does not read.
    *
    * The connection keeps the array for as long as it needs it: the caller must not write into it again. Writes are in
-   * order. Success means that the bytes were accepted, not that they arrived.
+   * order. Success means that the bytes were accepted, not that they arrived. Interrupting a write ends the waiting
+   * only: its bytes are sent whole all the same, so that the stream stays in step.
    */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, TransportError>
   /**
    * Secures the line in place: the TLS handshake runs now, and everything after it is encrypted.
    *
-   * Nothing may have been pulled that belongs to the handshake.
+   * Nothing may have been pulled that belongs to the handshake, and nothing may be written while it runs. A handshake
+   * that fails or is interrupted closes the line.
    */
   readonly startTls: (options: TlsOptions) => Effect.Effect<TlsInfo, TransportError>
   /** What is known of the TLS session; `undefined` on a plain line. */

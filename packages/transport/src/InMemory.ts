@@ -78,7 +78,8 @@ const makeEnd = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string): InMe
   }
   const secure = (
     role: "client" | "server",
-    certificate: string | undefined
+    certificate: string | undefined,
+    asksForCertificate: boolean
   ): Effect.Effect<Connection.TlsInfo, TransportError.TransportError> =>
     Effect.suspend(() => {
       if (securing || info !== undefined) {
@@ -87,7 +88,11 @@ const makeEnd = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string): InMe
       securing = true
       return handshake(role, incoming, outgoing, certificate).pipe(
         Effect.map((peerCertificate): Connection.TlsInfo => {
-          info = { protocol: tlsProtocol, cipher: "NULL", peerCertificate }
+          info = {
+            protocol: tlsProtocol,
+            cipher: "NULL",
+            peerCertificate: asksForCertificate ? peerCertificate : undefined
+          }
           return info
         }),
         Effect.onExit((exit) =>
@@ -103,8 +108,8 @@ const makeEnd = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string): InMe
     pull: incoming.pull,
     write: outgoing.write,
     tls: () => info,
-    startTls: (options) => secure("client", options.certificate),
-    acceptTls: (options) => secure("server", options.certificate),
+    startTls: (options) => secure("client", options.certificate, true),
+    acceptTls: (options) => secure("server", options.certificate, options.clientRoots !== undefined),
     close: Effect.sync(closeUnsafe)
   }
 }

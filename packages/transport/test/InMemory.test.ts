@@ -100,18 +100,21 @@ describe("InMemory.pair", () => {
 
   it.effect("says that a line secured in memory is not encrypted, and whose certificates it has", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* InMemory.pair()
       const own = yield* Certificates.selfSigned({ name: "client" })
-      const [clientInfo, serverInfo] = yield* Effect.all([
-        client.startTls({ ...tls.client, certificate: own.certificate, key: own.key }),
-        server.acceptTls(tls.server)
-      ], { concurrency: 2 })
-      assert.deepStrictEqual(clientInfo, {
-        protocol: InMemory.tlsProtocol,
-        cipher: "NULL",
-        peerCertificate: certificate.der
-      })
-      assert.deepStrictEqual(serverInfo.peerCertificate, own.der)
+      for (const clientRoots of [undefined, own.certificate]) {
+        const { client, server } = yield* InMemory.pair()
+        const [clientInfo, serverInfo] = yield* Effect.all([
+          client.startTls({ ...tls.client, certificate: own.certificate, key: own.key }),
+          server.acceptTls({ ...tls.server, clientRoots })
+        ], { concurrency: 2 })
+        assert.deepStrictEqual(clientInfo, {
+          protocol: InMemory.tlsProtocol,
+          cipher: "NULL",
+          peerCertificate: certificate.der
+        })
+        // A client's certificate is shown to who asks for it.
+        assert.deepStrictEqual(serverInfo.peerCertificate, clientRoots === undefined ? undefined : own.der)
+      }
     }))
 
   it.effect("refuses a certificate that is none", () =>
