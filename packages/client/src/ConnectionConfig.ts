@@ -74,7 +74,8 @@ const sslModes: ReadonlyArray<string> = ["disable", "require", "verify-full"] sa
 
 const port = (text: string): number => {
   const value = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  return value > 0 && value <= 65_535 ? value : fail("port", `${JSON.stringify(text)} is not a port`)
+  // The text is not shown: it can be the end of a password that should have been percent-encoded.
+  return value > 0 && value <= 65_535 ? value : fail("port", "is not a number from 1 to 65535")
 }
 
 /** The keys of a URI's query, with what each does to the configuration. */
@@ -119,7 +120,7 @@ const decode = (setting: string, text: string): string => {
 }
 
 const grammar =
-  /^postgres(?:ql)?:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?(\[[^\]]*\]|[^:/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/
+  /^postgres(?:ql)?:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?(\[[^\]]*\]|[^:@/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/
 
 const parseUri = (uri: string): ConnectionConfig => {
   const match = grammar.exec(uri)
@@ -136,7 +137,8 @@ const parseUri = (uri: string): ConnectionConfig => {
     if (equals < 0) fail("uri", "a parameter of the query has no value")
     const key = decode("uri", pair.slice(0, equals))
     if (!Object.hasOwn(keys, key)) fail(key, `is not a setting; did you mean ${nearest(key)}?`)
-    keys[key]!(draft, decode(key, pair.slice(equals + 1)))
+    // As in libpq, a setting without a value is one that was not made.
+    if (equals < pair.length - 1) keys[key]!(draft, decode(key, pair.slice(equals + 1)))
   }
   const { host: where = "localhost", port: at = 5432, ...rest } = draft
   if (where.includes(",")) fail("host", "is one host, not several")
@@ -154,7 +156,8 @@ const parseUri = (uri: string): ConnectionConfig => {
  *
  * `postgresql://user:password@host:port/database?key=value`, as libpq writes it, parts percent-encoded. A host that
  * begins with `/` (as `%2Ftmp`, or `?host=/tmp`) is the directory of a Unix socket. Keys: `host`, `port`, `user`,
- * `password`, `dbname`, `sslmode`, `application_name`, `options`, `connect_timeout`. An unknown key is an error.
+ * `password`, `dbname`, `sslmode`, `application_name`, `options`, `connect_timeout`. An unknown key is an error, an empty
+ * value is none.
  *
  * **Example** (A URI)
  *

@@ -25,11 +25,12 @@ export interface Reason<out Condition extends SqlState.Condition = SqlState.Cond
   readonly severity: string
   /** In the server's language: match on the condition, not on this. */
   readonly message: string
-  /** May hold data of rows; not part of the error's own message. */
+  /** May hold data of rows; neither part of the error's message nor shown where errors are printed. */
   readonly detail: string | undefined
   readonly hint: string | undefined
   /** Where in the query, as a 1-based count of characters. */
   readonly position: number | undefined
+  /** The context, such as the line of a COPY; may hold data of rows, as the detail does. */
   readonly where: string | undefined
   readonly schema: string | undefined
   readonly table: string | undefined
@@ -38,7 +39,7 @@ export interface Reason<out Condition extends SqlState.Condition = SqlState.Cond
   readonly constraint: string | undefined
   /** Hyper: whether the cause lies with the `User` or the `System`. */
   readonly source: string | undefined
-  /** Every field as it was sent, also those of unknown meaning. */
+  /** Every field as it was sent, also those of unknown meaning; not shown where errors are printed. */
   readonly fields: ReadonlyArray<ErrorField.ErrorField>
 }
 
@@ -119,23 +120,26 @@ export const fromFields = (fields: ReadonlyArray<ErrorField.ErrorField>): Server
   const get = (name: ErrorField.Name) => ErrorField.get(fields, name)
   const sqlState = get("sqlState") ?? ""
   const position = Number(get("position"))
+  const reason = {
+    _tag: SqlState.condition(sqlState),
+    sqlState,
+    severity: get("severity") ?? get("severityLocalized") ?? "ERROR",
+    message: get("message") ?? "",
+    hint: get("hint"),
+    position: Number.isInteger(position) && position > 0 ? position : undefined,
+    schema: get("schema"),
+    table: get("table"),
+    column: get("column"),
+    dataType: get("dataType"),
+    constraint: get("constraint"),
+    source: get("source")
+  }
+  // What may quote rows is there for who asks for it, but is not enumerated: it stays out of logs and other output.
   return new ServerError({
-    reason: {
-      _tag: SqlState.condition(sqlState),
-      sqlState,
-      severity: get("severity") ?? get("severityLocalized") ?? "ERROR",
-      message: get("message") ?? "",
-      detail: get("detail"),
-      hint: get("hint"),
-      position: Number.isInteger(position) ? position : undefined,
-      where: get("where"),
-      schema: get("schema"),
-      table: get("table"),
-      column: get("column"),
-      dataType: get("dataType"),
-      constraint: get("constraint"),
-      source: get("source"),
-      fields
-    } as AnyReason
+    reason: Object.defineProperties(reason, {
+      detail: { value: get("detail") },
+      where: { value: get("where") },
+      fields: { value: fields }
+    }) as AnyReason
   })
 }
