@@ -68,6 +68,8 @@ export interface Codec<out A, in I = A> {
 export interface HyperCodec<out A, in I = A> extends Codec<A, I> {
   /** The fixed number of bytes under a type modifier, or -1 for types that carry a length in COPY and in arrays. */
   readonly size: (typeModifier: number) => number
+  /** How the value is written inside an array, where that is another way. */
+  readonly element?: HyperCodec<A, I> | undefined
 }
 
 /**

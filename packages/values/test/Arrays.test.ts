@@ -55,10 +55,18 @@ describe("the text of an array", () => {
     )
   })
 
-  it("is read in Hyper's form as well, whose strings are JSON's", () => {
+  it("may begin with bounds and then hold texts of any length in any script", () => {
+    const value = PgArray.makeUnsafe([{ length: 40, lowerBound: 0 }], Array.from({ length: 40 }, () => "\u{1f600}é"))
+    for (let shift = 0; shift < 4; shift++) {
+      const shifted = PgArray.makeUnsafe(value.dimensions, ["x".repeat(shift), ...value.elements.slice(1)])
+      assert.deepStrictEqual(read(texts, 0, write(texts, 0, shifted)), shifted)
+    }
+  })
+
+  it("is read in Hyper's form as well", () => {
     assert.deepStrictEqual(readText(int4s, "[1,2,NULL]"), [1, 2, null])
     assert.deepStrictEqual(readText(int4s, "[]"), [])
-    assert.deepStrictEqual(readText(texts, "[\"a\\nb\",\"\\u00e9\",\"\\\"\\\\\",NULL]"), ["a\nb", "é", "\"\\", null])
+    assert.deepStrictEqual(readText(texts, "[\"a\nb\",\"é\",\"\\\"\\\\\",NULL]"), ["a\nb", "é", "\"\\", null])
   })
 
   it.each([

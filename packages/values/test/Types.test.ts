@@ -276,7 +276,7 @@ describe("numerics", () => {
 
   it("keep every digit and the scale", () => {
     const long = `${"123456789".repeat(200)}.${"987654321".repeat(100)}0`
-    for (const text of [long, `-${long}`, `0.${"0".repeat(1000)}1`, "1" + "0".repeat(500)]) {
+    for (const text of [long, `-${long}`, `0.${"0".repeat(1000)}1`, "1" + "0".repeat(500), "7".repeat(131_072)]) {
       const value = read(BuiltIn.numeric, 0, utf8(text))
       for (const format of [0, 1] as const) {
         const back = read(BuiltIn.numeric, format, write(BuiltIn.numeric, format, value))

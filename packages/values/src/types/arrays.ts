@@ -278,7 +278,8 @@ const make = <A, I>(
 ): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
   const name = `${element.name}[]`
   const flat = hasArrayValues(element)
-  const { binary, hyper } = element
+  const { binary } = element
+  const hyper = element.hyper?.element ?? element.hyper
   const delimiter = element.delimiter ?? ArrayText.defaultDelimiter
   const parts = (value: PgArray.ArrayValue<I>, format: Format): Parts<I> => {
     const found = takeApart<I>(value, flat, name, format)

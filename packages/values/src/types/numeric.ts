@@ -35,11 +35,11 @@ const specials = new Map<number, Numeric.Special>([[0xc000, "NaN"], [0xd000, "In
 
 const readBinary = (bytes: Uint8Array, start: number, end: number): Numeric.Numeric => {
   if (end - start < 8) return Codec.wrongLength("numeric", 1, "at least 8 bytes", end - start)
-  const count = Words.int16(bytes, start)
+  const count = Words.int16(bytes, start) & 0xffff
   const weight = Words.int16(bytes, start + 2)
   const sign = Words.int16(bytes, start + 4) & 0xffff
   const scale = Words.int16(bytes, start + 6)
-  if (count < 0 || end - start !== 8 + count * 2) {
+  if (end - start !== 8 + count * 2) {
     return Codec.wrongLength("numeric", 1, `8 bytes and ${count} digits of 2`, end - start)
   }
   if (sign !== positive && sign !== negative) {

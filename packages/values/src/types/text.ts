@@ -4,6 +4,7 @@
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec.ts"
 import * as ValueSchema from "../internal/valueSchema.ts"
+import * as Words from "../internal/words.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 
 const check = (typeName: string, format: Format, value: unknown): string => {
@@ -64,13 +65,31 @@ export const text: Type<string> = make("text", 25, 1009)
  */
 export const varchar: Type<string> = make("varchar", 1043, 1015)
 
+const blanks = make("bpchar", 1042, 1014)
+
+/** Hyper sends blanks in results, but not in arrays of HyperBinary (measured on hyperd). The modifier says how many. */
+const pad = (value: string, typeModifier: number): string => {
+  if (typeModifier < 4) return value
+  const length = Array.from(value).length // in characters, as SQL counts
+  return length < typeModifier - 4 ? value + " ".repeat(typeModifier - 4 - length) : value
+}
+
 /**
  * `char(n)`, in Hyper for n above 1. Results are padded with blanks to n, as the servers send them.
  *
  * @category types
  * @since 0.1.0
  */
-export const bpchar: Type<string> = make("bpchar", 1042, 1014)
+export const bpchar: Type<string> = {
+  ...blanks,
+  hyper: blanks.hyper && {
+    ...blanks.hyper,
+    element: Codec.variable({
+      read: (bytes, start, end, typeModifier) => pad(Codec.utf8(bytes, start, end, "bpchar", 2), typeModifier),
+      write: blanks.hyper.write
+    })
+  }
+}
 
 /**
  * `name`, the type of PostgreSQL's identifiers.
@@ -153,8 +172,25 @@ export const char: Type<string> = {
       out.utf8(checked)
     }
   },
-  hyper: Codec.variable({
-    read: (bytes, start, end) => Codec.utf8(bytes, start, end, "char", 2),
-    write: (out, value) => out.utf8(checkChar(value, 2))
-  })
+  hyper: {
+    ...Codec.variable({
+      read: (bytes, start, end) => Codec.utf8(bytes, start, end, "char", 2),
+      write: (out, value) => out.utf8(checkChar(value, 2))
+    }),
+    // In an array of Hyper's it is a code point, and the blank, of which nothing is left without blanks, is 0 (measured on
+    // hyperd).
+    element: Codec.fixed(4, {
+      read: (bytes, start) => {
+        const code = Words.int32LE(bytes, start)
+        if (code === 0) return " "
+        return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff)
+          ? String.fromCodePoint(code)
+          : Codec.malformed("char", 2, "a code point", "another number")
+      },
+      write: (out, value) => {
+        const code = checkChar(value, 2).codePointAt(0)!
+        out.int32LE(code === 0x20 ? 0 : code)
+      }
+    })
+  }
 }

@@ -1,0 +1,231 @@
+import { assert, layer } from "@effect/vitest"
+import { NodePlatform } from "@hyperfect/node"
+import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
+import { PostgresServer } from "@hyperfect/testing"
+import { BuiltIn, Parameter, PgBinaryCopy, RowReader, type Type, TypeRegistry } from "@hyperfect/values"
+import { Effect, Equal, Layer } from "effect"
+import { read, write } from "./fixtures.ts"
+import * as Literals from "./literals.ts"
+import { type Argument, copyIn, open, query, type Rows } from "./live.ts"
+
+const Server = PostgresServer.layer({ authentication: "trust" }).pipe(Layer.provideMerge(NodePlatform.layer))
+
+const connect = Effect.gen(function*() {
+  const { database, endpoint, user } = yield* PostgresServer.PostgresServer
+  return yield* open(endpoint, { user, database })
+})
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+const cells = ({ columns, rows }: Rows, format: Type.Format): ReadonlyArray<unknown> =>
+  rows[0]!.map((bytes, i) => {
+    const { typeModifier, typeOid } = columns[i]!
+    const type = TypeRegistry.builtIn.find(typeOid)
+    if (type === undefined) return assert.fail(`no type has OID ${typeOid}`)
+    return bytes === null ? null : read(type, format, bytes, typeModifier)
+  })
+
+const argument = (type: Type.Any, format: Type.Format, value: unknown): Argument => ({
+  oid: type.oid,
+  format,
+  bytes: write(type, format, value)
+})
+
+const formatsOf = (type: Type.Any): ReadonlyArray<0 | 1> => (type.binary === undefined ? [0] : [0, 1])
+
+const text = (bytes: Uint8Array | null | undefined): string | null => bytes ? new TextDecoder().decode(bytes) : null
+
+layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreSQL", (it) => {
+  for (const { literals, sql, type } of [...Literals.common, ...Literals.postgres]) {
+    it.effect(`${sql} is the same in every format and both directions: ${literals.length} values`, () =>
+      Effect.gen(function*() {
+        const channel = yield* connect
+        const array = type.arrayOid === 0 ? undefined : TypeRegistry.builtIn.find(type.arrayOid)
+        for (const literal of literals) {
+          const value = `cast(${quoted(literal)} as ${sql})`
+          const select = array === undefined ? `select ${value}` : `select ${value}, array[${value}, null, ${value}]`
+          const printed = (yield* query(channel, select.replaceAll(value, `(${value})`))).rows[0]!.map(text)
+          const [first, ...others] = yield* Effect.forEach(
+            formatsOf(type),
+            (format) => Effect.map(query(channel, select, format), (rows) => cells(rows, format))
+          )
+          for (const other of others) assert.isTrue(Equal.equals(other, first), `${sql} ${literal}: ${String(other)}`)
+          if (array !== undefined) assert.isTrue(Equal.equals(first![1], [first![0], null, first![0]]))
+
+          for (const format of formatsOf(type)) {
+            const back = yield* query(channel, "select $1, $2", 0, [
+              argument(type, format, first![0]),
+              array === undefined ? argument(type, format, first![0]) : argument(array, format, first![1])
+            ])
+            assert.strictEqual(text(back.rows[0]![0]), printed[0])
+            if (array !== undefined) assert.strictEqual(text(back.rows[0]![1]), printed[1])
+          }
+        }
+      }))
+  }
+
+  it.effect("instants are read alike in every time zone, and all times in every style of intervals", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      for (const { literals, type } of Literals.common.concat(Literals.postgres)) {
+        if (type !== BuiltIn.timestamptz) continue
+        for (
+          const zone of ["UTC", "America/New_York", "Europe/Amsterdam", "Asia/Kathmandu", "Pacific/Apia", "-13:37"]
+        ) {
+          yield* query(channel, `set timezone = ${quoted(zone)}`)
+          for (const literal of literals) {
+            const select = `select cast(${quoted(literal)} as timestamptz)`
+            const [ofText] = cells(yield* query(channel, select, 0), 0)
+            const [ofBinary] = cells(yield* query(channel, select, 1), 1)
+            assert.isTrue(Equal.equals(ofText, ofBinary), `${zone} ${literal}`)
+          }
+        }
+      }
+      for (const { literals, type } of Literals.common.concat(Literals.postgres)) {
+        if (type !== BuiltIn.interval) continue
+        for (const style of ["postgres", "postgres_verbose", "sql_standard", "iso_8601"]) {
+          yield* query(channel, `set intervalstyle = ${quoted(style)}`)
+          for (const literal of literals) {
+            const select = `select cast(${quoted(literal)} as interval)`
+            const printed = text((yield* query(channel, select, 0)).rows[0]![0])
+            const [ofText] = cells(yield* query(channel, select, 0), 0)
+            const [ofBinary] = cells(yield* query(channel, select, 1), 1)
+            assert.isTrue(Equal.equals(ofText, ofBinary), `${style} ${printed}`)
+          }
+        }
+      }
+    }))
+
+  it.effect("dates in another style than ISO are refused, not misread", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      for (const style of ["SQL, DMY", "German", "Postgres, MDY"]) {
+        yield* query(channel, `set datestyle = ${quoted(style)}`)
+        for (const type of ["date", "timestamp", "timestamptz"]) {
+          const rows = yield* query(channel, `select cast('2003-02-01 00:00' as ${type})`, 0)
+          assert.throws(() => cells(rows, 0))
+        }
+      }
+    }))
+
+  it.effect("bytea is read in both of its text forms", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const all = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+      for (const output of ["hex", "escape"]) {
+        yield* query(channel, `set bytea_output = ${output}`)
+        const rows = yield* query(channel, "select $1", 0, [argument(BuiltIn.bytea, 1, all)])
+        assert.deepStrictEqual(cells(rows, 0), [all])
+      }
+    }))
+
+  it.effect("arrays keep their bounds and dimensions", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const int4s = BuiltIn.array(BuiltIn.int4)
+      for (
+        const literal of ["{}", "{1,NULL}", "{{1,2},{3,4}}", "[0:2]={1,2,3}", "[-1:0][5:6]={{1,NULL},{3,4}}", "{{{1}}}"]
+      ) {
+        const select = `select cast(${quoted(literal)} as int4[])`
+        const [ofText] = cells(yield* query(channel, select, 0), 0)
+        const [ofBinary] = cells(yield* query(channel, select, 1), 1)
+        assert.isTrue(Equal.equals(ofText, ofBinary))
+        for (const format of [0, 1] as const) {
+          const rows = yield* query(channel, "select $1", 0, [argument(int4s, format, ofBinary)])
+          assert.strictEqual(text(rows.rows[0]![0]), literal)
+        }
+      }
+    }))
+
+  it.effect("parameters of inferred types arrive as what they are", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const values = [1, 3_000_000_000, 0.5, -0, true, "it's", BigInt(7), Uint8Array.of(0, 255), new Date(0), {
+        a: [1]
+      }, null]
+      const sql = `select ${
+        ["int4", "int8", "float8", "float8", "bool", "text", "int8", "bytea", "timestamptz", "jsonb", "date"].map((
+          type,
+          i
+        ) => `cast($${i + 1} as ${type})`).join(", ")
+      }`
+      const parameters = values.map((value): Argument => {
+        const encoder = Parameter.encoder(value, "postgres")
+        const out = ByteWriter.make()
+        Parameter.write(out, encoder, value)
+        const bytes = out.take()
+        return { oid: encoder.typeOid, format: encoder.format, bytes: value === null ? null : bytes.subarray(4) }
+      })
+      const found = cells(yield* query(channel, sql, 1, parameters), 1)
+      assert.deepStrictEqual(found.slice(0, 8), [
+        1,
+        BigInt(3_000_000_000),
+        0.5,
+        -0,
+        true,
+        "it's",
+        BigInt(7),
+        Uint8Array.of(0, 255)
+      ])
+      assert.strictEqual(String(found[8]), "1970-01-01T00:00:00Z")
+      assert.deepStrictEqual(found.slice(9), [{ a: [1] }, null])
+    }))
+
+  it.effect("rows go in by binary COPY and come back", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const columns = Literals.common.map(({ literals, sql, type }, i) => ({ name: `c${i}`, literals, sql, type }))
+      yield* query(
+        channel,
+        `create temp table copied (id int4, ${columns.map(({ name, sql }) => `${name} ${sql}`).join(", ")})`
+      )
+      const values = yield* Effect.forEach([0, 1], (row) =>
+        Effect.map(
+          query(
+            channel,
+            `select ${columns.map(({ literals, sql }) => `cast(${quoted(literals[row]!)} as ${sql})`).join(", ")}`,
+            1
+          ),
+          (rows) => cells(rows, 1)
+        ))
+      const all = [...values, columns.map(() => null)]
+      const out = ByteWriter.make()
+      PgBinaryCopy.writeHeader(out)
+      const writeRow = PgBinaryCopy.arraysUnsafe({
+        columns: [{ name: "id", type: BuiltIn.int4, nullable: false }, ...columns]
+      })
+      for (const [i, row] of all.entries()) writeRow(out, [i, ...row], i)
+      PgBinaryCopy.writeTrailer(out)
+      assert.strictEqual(yield* copyIn(channel, "copy copied from stdin (format binary)", out.take()), "COPY 3")
+      const back = yield* query(channel, "select * from copied order by id", 1)
+      const reader = RowReader.arraysUnsafe({ columns: back.columns, formats: 1 })
+      const found = back.rows.map((row) => {
+        const body = ByteWriter.make()
+        body.int16(row.length)
+        for (const bytes of row) {
+          body.int32(bytes === null ? -1 : bytes.length)
+          if (bytes !== null) body.copy(bytes)
+        }
+        const bytes = body.take()
+        return reader(bytes, 0, bytes.length)
+      })
+      for (const [i, row] of all.entries()) assert.isTrue(Equal.equals(found[i], [i, ...row]))
+    }))
+
+  it.effect("types have the names, OIDs and arrays of the catalogue", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const { rows } = yield* query(channel, "select oid, typname, typarray, typdelim from pg_type")
+      const catalogue = new Map(rows.map((row) => [Number(text(row[0])), row.slice(1).map(text)]))
+      for (const { arrayOid, delimiter = 0x2c, name, oid } of TypeRegistry.builtIn.types) {
+        if (name.startsWith("geography")) continue
+        const [typname, typarray, typdelim] = catalogue.get(oid) ?? assert.fail(`${name} is not in the catalogue`)
+        if (name.endsWith("[]")) assert.strictEqual(typname, `_${name.slice(0, -2)}`)
+        else {assert.deepStrictEqual([typname, typarray, typdelim], [
+            name,
+            `${arrayOid}`,
+            String.fromCharCode(delimiter)
+          ])}
+      }
+    }))
+})
