@@ -342,6 +342,9 @@ describe("Hyperd", () => {
         const unknown = yield* failure({ settings: { no_such_setting: 1 } })
         assert.isTrue(unknown._tag === "Exited" && unknown.exitCode === 1)
         assert.include(unknown.message, "No internal setting named 'no_such_setting' exists")
+        // It ends without reading the password that is written to it.
+        const unread = yield* failure({ password: Redacted.make("pa55"), settings: { no_such_setting: 1 } })
+        assert.isTrue(unread._tag === "Exited" && unread.exitCode === 1)
         const value = yield* failure({ settings: { default_database_version: 99 } })
         assert.include(value.message, "unsupported database version 99")
         for (const settings of [{ "a b": 1 }, { "": 1 }, { "--x": 1 }, { language: "\0" }]) {
