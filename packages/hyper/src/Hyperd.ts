@@ -20,7 +20,6 @@
  * @since 0.1.0
  */
 import type { SslMode } from "@hyperfect/client/ConnectionConfig"
-import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Listener from "@hyperfect/transport/Listener"
@@ -36,19 +35,10 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import {
-  EndpointUnusable,
-  Exited,
-  fromReason,
-  type HyperdError,
-  OptionInvalid,
-  SocketPathTooLong,
-  SpawnFailed,
-  StartTimeout,
-  SystemFailed
-} from "./HyperdError.ts"
+import { EndpointUnusable, Exited, fromReason, type HyperdError, SpawnFailed, StartTimeout } from "./HyperdError.ts"
 import * as HyperEndpoint from "./HyperEndpoint.ts"
 import * as Callback from "./internal/callback.ts"
+import * as HyperdOptions from "./internal/hyperdOptions.ts"
 import * as Program from "./internal/program.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
@@ -184,122 +174,6 @@ export class Hyperd extends Context.Service<Hyperd, {
   readonly exited: Effect.Effect<never, HyperdError>
 }>()("@hyperfect/hyper/Hyperd") {}
 
-const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
-  language: "en_US",
-  date_style: "MDY",
-  date_style_lenient: false
-}
-
-const platform = (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform
-
-/** `sun_path` of `struct sockaddr_un` without its terminating zero: 108 bytes on Linux, 104 on the BSDs and macOS. */
-const socketPathLimit = platform === "linux" ? 107 : 103
-
-/**
- * The command to run the program by. When we are killed, nobody reads the server's output any more, and it prints that
- * it ends: `SIGPIPE` would kill it in the middle of an orderly end, and leave its socket file to block its successor. A
- * signal that is ignored stays so across `exec`.
- */
-const commandOf = (program: string): readonly [string, ...ReadonlyArray<string>] =>
-  platform === "win32" ? [program] : ["/bin/sh", "-c", "trap '' PIPE; exec \"$0\" \"$@\"", program]
-
-/** Where to connect to a server that listens there: an address of all interfaces is nobody's address. */
-const reachable = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
-  endpoint._tag === "Unix" ? endpoint : Endpoint.tcp(
-    endpoint.host === "0.0.0.0" ? "127.0.0.1" : endpoint.host === "::" ? "::1" : endpoint.host,
-    endpoint.port
-  )
-
-const failedTo = (action: string) => <A, E extends Error, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.mapError(self, (cause) => fromReason(new SystemFailed({ action, cause })))
-
-const invalid = (option: string, problem: string) => Effect.fail(fromReason(new OptionInvalid({ option, problem })))
-
-const checkOptions = (options: Options) =>
-  Effect.suspend((): Effect.Effect<void, HyperdError> => {
-    if (options.user !== undefined && !/^[^\0\r\n]+$/.test(options.user)) {
-      return invalid("user", "must be a name without line breaks and zero bytes")
-    }
-    // The server reads it as a line of its input, and refuses an empty one.
-    if (options.password !== undefined && !/^[^\0\r\n]+$/.test(Redacted.value(options.password))) {
-      return invalid("password", "must not be empty and not contain line breaks and zero bytes")
-    }
-    for (const [name, value] of Object.entries(options.settings ?? {})) {
-      if (!/^[A-Za-z][A-Za-z0-9_.-]*$/.test(name) || String(value).includes("\0")) {
-        return invalid(`settings.${name}`, "is not a setting's name and value")
-      }
-    }
-    return Effect.void
-  })
-
-/** What stands behind `listen`, checked as far as it can be before the server tries. */
-const endpointsOf = Effect.fnUntraced(function*(options: Options, directory: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const asked = options.listen ?? "tcp"
-  const list = Array.isArray(asked) ? asked as ReadonlyArray<Listen> : [asked as Listen]
-  const endpoints = list.map((listen) =>
-    listen === "tcp"
-      ? Endpoint.tcp("127.0.0.1", 0)
-      : listen === "unix"
-      ? Endpoint.unix(path.join(directory, ".s.PGSQL.7483"))
-      : listen._tag === "Unix"
-      ? Endpoint.unix(path.resolve(listen.path))
-      : listen
-  )
-  for (const endpoint of endpoints) {
-    const unusable = (problem: string) =>
-      fromReason(new EndpointUnusable({ endpoint: Endpoint.format(endpoint), problem }))
-    if (endpoint._tag === "Tcp") {
-      if (!/^[^\s,/]+$/.test(endpoint.host)) return yield* unusable("that is not the name or address of a host")
-      continue
-    }
-    // Endpoints are told to the server in one list, separated by commas.
-    if (/[\p{Cc},]/u.test(endpoint.path)) return yield* unusable("the path contains a comma or a control character")
-    const bytes = Utf8.byteLength(endpoint.path)
-    if (bytes > socketPathLimit) {
-      return yield* fromReason(new SocketPathTooLong({ path: endpoint.path, bytes, limit: socketPathLimit }))
-    }
-    // The server puts its socket in the place of any file that it finds there.
-    const existing = yield* Effect.option(fs.stat(endpoint.path))
-    if (existing._tag === "Some" && existing.value.type !== "Socket") {
-      return yield* unusable(`a ${existing.value.type === "Directory" ? "directory" : "file"} is there`)
-    }
-  }
-  // The server reports one endpoint, its first one over TCP, so one free port is what can be learnt.
-  if (endpoints.filter((endpoint) => endpoint._tag === "Tcp" && endpoint.port === 0).length > 1) {
-    return yield* invalid("listen", "asks for more than one free port")
-  }
-  return endpoints as unknown as NonEmptyReadonlyArray<Endpoint.Endpoint>
-})
-
-/** The certificate, and the files that the server reads it and its key from. */
-const tlsOf = Effect.fnUntraced(function*(options: TlsOptions | undefined, directory: string) {
-  if (options === undefined) return undefined
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const required = options.required ?? false
-  if ("certificateFile" in options) {
-    const certificateFile = path.resolve(options.certificateFile)
-    const certificate = yield* failedTo(`read ${certificateFile}`)(fs.readFileString(certificateFile))
-    return { required, certificate, certificateFile, keyFile: path.resolve(options.keyFile), ours: [] }
-  }
-  const { certificate, key } = options
-  const [certificateFile, keyFile] = [path.join(directory, "server.crt"), path.join(directory, "server.key")]
-  yield* failedTo(`write ${certificateFile}`)(fs.writeFileString(certificateFile, certificate))
-  yield* failedTo(`write ${keyFile}`)(fs.writeFileString(keyFile, Redacted.value(key), { mode: 0o600 }))
-  return { required, certificate, certificateFile, keyFile, ours: [certificateFile, keyFile] }
-})
-
-/** `--name=value`, with Hyper's dashes for the underscores that settings have in SQL. A later name replaces an earlier. */
-const flags = (...settings: ReadonlyArray<Readonly<Record<string, string | number | boolean>>>): Array<string> => {
-  const merged = new Map<string, string | number | boolean>()
-  for (const [name, value] of settings.flatMap((some) => Object.entries(some))) {
-    merged.set(name.replaceAll("_", "-"), value)
-  }
-  return Array.from(merged, ([name, value]) => `--${name}=${value}`)
-}
-
 /** What a shell returns for a program that cannot be run, and the loader for one that lacks a library. */
 const notRun: ReadonlyArray<number | undefined> = [126, 127]
 
@@ -344,47 +218,33 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const startTimeout = Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
   const stopTimeout = options.stopTimeout ?? "10 seconds"
 
-  yield* checkOptions(options)
+  yield* HyperdOptions.checkOptions(options)
   const program = yield* Program.find(options.path)
   const workingDirectory = path.resolve(options.workingDirectory ?? ".")
-  const { type } = yield* failedTo(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
-  if (type !== "Directory") return yield* invalid("workingDirectory", "is not a directory")
+  const { type } = yield* HyperdOptions.failedTo(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
+  if (type !== "Directory") return yield* HyperdOptions.invalid("workingDirectory", "is not a directory")
   const directory = yield* Effect.acquireRelease(
-    failedTo("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-hyperd-" })),
+    HyperdOptions.failedTo("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-hyperd-" })),
     (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
   )
   const logDirectory = path.resolve(options.logDirectory ?? directory)
-  yield* failedTo(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
-  const endpoints = yield* endpointsOf(options, directory)
-  const tls = yield* tlsOf(options.tls, directory)
+  yield* HyperdOptions.failedTo(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
+  const endpoints = yield* HyperdOptions.endpointsOf(options, directory)
+  const tls = yield* HyperdOptions.tlsOf(options.tls, directory)
 
   const listening = yield* Scope.fork(yield* Effect.scope)
-  const callback = yield* failedTo("listen for the server's report")(
+  const callback = yield* HyperdOptions.failedTo("listen for the server's report")(
     Scope.provide(listener.listen(Endpoint.tcp("127.0.0.1", 0)), listening)
   )
 
   // Holds the callback connection; closing it is what stops the server.
   const lifeline = yield* Scope.fork(yield* Effect.scope)
   let reported = false
-  const [command, ...before] = commandOf(program)
+  const [command, ...before] = HyperdOptions.commandOf(program)
   const server = yield* ServerProcess.start(command, {
     arguments: [
       ...before,
-      "run",
-      "--skip-license",
-      `--init-user=${user}`,
-      ...password === undefined ? ["--no-password"] : [],
-      `--listen-connection=${endpoints.map(HyperEndpoint.format).join(",")}`,
-      `--callback-connection=${HyperEndpoint.format(callback.endpoint)}`,
-      `--log-dir=${logDirectory}`,
-      ...tls === undefined ? [] : [`--ssl-certificate=${tls.certificateFile}`, `--ssl-key=${tls.keyFile}`],
-      ...tls?.required === true ? ["--ssl-force=1"] : [],
-      ...flags(
-        defaultSettings,
-        { default_database_version: options.defaultDatabaseVersion ?? 4 },
-        options.settings ?? {}
-      ),
-      ...options.arguments ?? []
+      ...HyperdOptions.argumentsOf(options, { user, endpoints, callback: callback.endpoint, logDirectory, tls })
     ],
     workingDirectory,
     environment: options.environment,
@@ -430,13 +290,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   }
 
   const bound = HyperEndpoint.parse(descriptor)
-  if (bound === undefined) {
-    return yield* fromReason(
-      new EndpointUnusable({ endpoint: descriptor, problem: "it is neither a TCP address nor a Unix socket" })
-    )
+  const asksForPort = endpoints.some((endpoint) => endpoint._tag === "Tcp" && endpoint.port === 0)
+  if (bound === undefined || asksForPort && bound._tag !== "Tcp") {
+    return yield* fromReason(new EndpointUnusable({ endpoint: descriptor, problem: "it is none that was asked for" }))
   }
   const [endpoint, ...others] = endpoints.map((asked) =>
-    reachable(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)
+    HyperdOptions.reachable(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)
   )
   return Hyperd.of({
     endpoint: endpoint!,

@@ -1,0 +1,163 @@
+/** What the options of a server come to: checked, completed, and in the words of its command line. */
+import * as Utf8 from "@hyperfect/protocol/Utf8"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Redacted from "effect/Redacted"
+import type { Listen, Options, TlsOptions } from "../Hyperd.ts"
+import {
+  EndpointUnusable,
+  fromReason,
+  type HyperdError,
+  OptionInvalid,
+  SocketPathTooLong,
+  SystemFailed
+} from "../HyperdError.ts"
+import * as HyperEndpoint from "../HyperEndpoint.ts"
+
+const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
+  language: "en_US",
+  date_style: "MDY",
+  date_style_lenient: false
+}
+
+const platform = (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform
+
+/** `sun_path` of `struct sockaddr_un` without its terminating zero: 108 bytes on Linux, 104 on the BSDs and macOS. */
+const socketPathLimit = platform === "linux" ? 107 : 103
+
+/**
+ * The command to run the program by. When we are killed, nobody reads the server's output any more, and it prints that
+ * it ends: `SIGPIPE` would kill it in the middle of an orderly end, and leave its socket file to block its successor. A
+ * signal that is ignored stays so across `exec`.
+ */
+export const commandOf = (program: string): readonly [string, ...ReadonlyArray<string>] =>
+  platform === "win32" ? [program] : ["/bin/sh", "-c", "trap '' PIPE; exec \"$0\" \"$@\"", program]
+
+/** Where to connect to a server that listens there: an address of all interfaces is nobody's address. */
+export const reachable = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
+  endpoint._tag === "Unix" ? endpoint : Endpoint.tcp(
+    endpoint.host === "0.0.0.0" ? "127.0.0.1" : endpoint.host === "::" ? "::1" : endpoint.host,
+    endpoint.port
+  )
+
+export const failedTo = (action: string) => <A, E extends Error, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.mapError(self, (cause) => fromReason(new SystemFailed({ action, cause })))
+
+export const invalid = (option: string, problem: string) =>
+  Effect.fail(fromReason(new OptionInvalid({ option, problem })))
+
+export const checkOptions = (options: Options) =>
+  Effect.suspend((): Effect.Effect<void, HyperdError> => {
+    if (options.user !== undefined && !/^[^\0\r\n]+$/.test(options.user)) {
+      return invalid("user", "must be a name without line breaks and zero bytes")
+    }
+    // The server reads it as a line of its input, and refuses an empty one.
+    if (options.password !== undefined && !/^[^\0\r\n]+$/.test(Redacted.value(options.password))) {
+      return invalid("password", "must not be empty and not contain line breaks and zero bytes")
+    }
+    for (const [name, value] of Object.entries(options.settings ?? {})) {
+      if (!/^[A-Za-z][A-Za-z0-9_.-]*$/.test(name) || String(value).includes("\0")) {
+        return invalid(`settings.${name}`, "is not a setting's name and value")
+      }
+    }
+    return Effect.void
+  })
+
+/** What stands behind `listen`, checked as far as it can be before the server tries. */
+export const endpointsOf = Effect.fnUntraced(function*(options: Options, directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const asked = options.listen ?? "tcp"
+  const list = Array.isArray(asked) ? asked as ReadonlyArray<Listen> : [asked as Listen]
+  const endpoints = list.map((listen) =>
+    listen === "tcp"
+      ? Endpoint.tcp("127.0.0.1", 0)
+      : listen === "unix"
+      ? Endpoint.unix(path.join(directory, ".s.PGSQL.7483"))
+      : listen._tag === "Unix"
+      ? Endpoint.unix(path.resolve(listen.path))
+      : listen
+  )
+  for (const endpoint of endpoints) {
+    const unusable = (problem: string) =>
+      fromReason(new EndpointUnusable({ endpoint: Endpoint.format(endpoint), problem }))
+    if (endpoint._tag === "Tcp") {
+      if (!/^[^\s,/]+$/.test(endpoint.host)) return yield* unusable("that is not the name or address of a host")
+      continue
+    }
+    // Endpoints are told to the server in one list, separated by commas.
+    if (/[\p{Cc},]/u.test(endpoint.path)) return yield* unusable("the path contains a comma or a control character")
+    const bytes = Utf8.byteLength(endpoint.path)
+    if (bytes > socketPathLimit) {
+      return yield* fromReason(new SocketPathTooLong({ path: endpoint.path, bytes, limit: socketPathLimit }))
+    }
+    // The server puts its socket in the place of any file that it finds there.
+    const existing = yield* Effect.option(fs.stat(endpoint.path))
+    if (existing._tag === "Some" && existing.value.type !== "Socket") {
+      return yield* unusable(`a ${existing.value.type === "Directory" ? "directory" : "file"} is there`)
+    }
+  }
+  // The server reports one endpoint, its first one over TCP, so one free port is what can be learnt.
+  if (endpoints.filter((endpoint) => endpoint._tag === "Tcp" && endpoint.port === 0).length > 1) {
+    return yield* invalid("listen", "asks for more than one free port")
+  }
+  return endpoints as unknown as NonEmptyReadonlyArray<Endpoint.Endpoint>
+})
+
+/** The certificate, and the files that the server reads it and its key from. */
+export const tlsOf = Effect.fnUntraced(function*(options: TlsOptions | undefined, directory: string) {
+  if (options === undefined) return undefined
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const required = options.required ?? false
+  if ("certificateFile" in options) {
+    const certificateFile = path.resolve(options.certificateFile)
+    const certificate = yield* failedTo(`read ${certificateFile}`)(fs.readFileString(certificateFile))
+    return { required, certificate, certificateFile, keyFile: path.resolve(options.keyFile), ours: [] }
+  }
+  const { certificate, key } = options
+  const [certificateFile, keyFile] = [path.join(directory, "server.crt"), path.join(directory, "server.key")]
+  yield* failedTo(`write ${certificateFile}`)(fs.writeFileString(certificateFile, certificate))
+  yield* failedTo(`write ${keyFile}`)(fs.writeFileString(keyFile, Redacted.value(key), { mode: 0o600 }))
+  return { required, certificate, certificateFile, keyFile, ours: [certificateFile, keyFile] }
+})
+
+/** `--name=value`, with Hyper's dashes for the underscores that settings have in SQL. A later name replaces an earlier. */
+const flags = (...settings: ReadonlyArray<Readonly<Record<string, string | number | boolean>>>): Array<string> => {
+  const merged = new Map<string, string | number | boolean>()
+  for (const [name, value] of settings.flatMap((some) => Object.entries(some))) {
+    merged.set(name.replaceAll("_", "-"), value)
+  }
+  return Array.from(merged, ([name, value]) => `--${name}=${value}`)
+}
+
+/** The server's command line. The password is not on it. */
+export const argumentsOf = (options: Options, completed: {
+  readonly user: string
+  readonly endpoints: ReadonlyArray<Endpoint.Endpoint>
+  readonly callback: Endpoint.Endpoint
+  readonly logDirectory: string
+  readonly tls: Effect.Success<ReturnType<typeof tlsOf>>
+}): ReadonlyArray<string> => {
+  const { callback, endpoints, logDirectory, tls, user } = completed
+  return [
+    "run",
+    "--skip-license",
+    `--init-user=${user}`,
+    ...options.password === undefined ? ["--no-password"] : [],
+    `--listen-connection=${endpoints.map(HyperEndpoint.format).join(",")}`,
+    `--callback-connection=${HyperEndpoint.format(callback)}`,
+    `--log-dir=${logDirectory}`,
+    ...tls === undefined ? [] : [`--ssl-certificate=${tls.certificateFile}`, `--ssl-key=${tls.keyFile}`],
+    ...tls?.required === true ? ["--ssl-force=1"] : [],
+    ...flags(
+      defaultSettings,
+      { default_database_version: options.defaultDatabaseVersion ?? 4 },
+      options.settings ?? {}
+    ),
+    ...options.arguments ?? []
+  ]
+}
