@@ -16,7 +16,8 @@ import * as Wire from "./Wire.ts"
 export const ErrorField = Schema.Struct({
   /** The field's code, such as `M`; see {@link codes}. */
   code: Wire.Char,
-  value: Wire.CString
+  /** Detail, context and internal query may hold rows and parameters; traces hide them. */
+  value: Wire.secretCStringWhen("code", ["D", "W", "q"])
 })
 
 /**

@@ -38,6 +38,8 @@ export interface Char {
  */
 export interface CString {
   readonly _tag: "CString"
+  /** Whether traces hide the text: always, or when a field beside it has one of some values. */
+  readonly secret?: true | { readonly field: string; readonly in: ReadonlyArray<string> } | undefined
 }
 
 /**

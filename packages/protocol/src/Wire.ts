@@ -89,6 +89,24 @@ export const CString = Schema.String.check(
 ).annotate({ wire: { _tag: "CString" } })
 
 /**
+ * As {@link CString}, for what nobody is to read in a trace: a password.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const SecretCString = CString.annotate({ wire: { _tag: "CString", secret: true } })
+
+/**
+ * As {@link CString}, and a trace hides it when a field beside it has one of some values: the detail of an error, which
+ * may show rows.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const secretCStringWhen = (field: string, values: ReadonlyArray<string>): typeof CString =>
+  CString.annotate({ wire: { _tag: "CString", secret: { field, in: values } } })
+
+/**
  * UTF-8 text of at least one character that ends with a zero byte: an item of a {@link Terminated} list.
  *
  * @category schemas
@@ -243,6 +261,8 @@ export interface Header {
   readonly tag?: string | undefined
   /** The Int32 behind the length that tells messages of one tag, or packets without a tag, apart. */
   readonly code?: number | undefined
+  /** The message that carries it. One that is carried has a tag, but no length: it ends where its carrier ends. */
+  readonly within?: "CopyData" | undefined
   /**
    * What a message may count, its length word included; tag excluded, as the protocol counts. More is refused before
    * anything is read or allocated.

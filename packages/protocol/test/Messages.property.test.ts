@@ -1,20 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, ByteWriter, Frame, Frontend, ProtocolError, Wire } from "@hyperfect/protocol"
+import { Backend, ByteWriter, Frame, Frontend, Wire } from "@hyperfect/protocol"
 import { Effect, Equal, Schema } from "effect"
 import { kinds } from "./messages.ts"
+import { outcome } from "./thrown.ts"
 
 const backEnds = ["generated", "closures"] as const
 const runs = { arbitrary: { runs: 200, seed: "hyperfect" } }
-
-/** What a reader or writer gave, or the reason that it threw. Anything else that is thrown is a bug and passes. */
-const outcome = <A>(run: () => A): { readonly value: A } | { readonly reason: ProtocolError.Reason } => {
-  try {
-    return { value: run() }
-  } catch (thrown) {
-    if (ProtocolError.isReason(thrown)) return { reason: thrown }
-    throw thrown
-  }
-}
 
 const frameOf = (message: Wire.AnyMessage, value: unknown, backEnd: Wire.BackEnd): Uint8Array => {
   const out = ByteWriter.make(64)

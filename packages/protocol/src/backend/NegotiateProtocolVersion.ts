@@ -22,3 +22,17 @@ export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion",
  * @since 0.1.0
  */
 export type NegotiateProtocolVersion = typeof NegotiateProtocolVersion.Type
+
+/**
+ * The newest version of the protocol that the server speaks, major number in the upper half.
+ *
+ * **Details**
+ *
+ * PostgreSQL sends the whole version. The chapter once said that it is the minor number alone, and servers that took it
+ * by its word send that: what has no major number then has the one that the client has asked for, 3.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const newestVersion = (message: NegotiateProtocolVersion): number =>
+  message.newestVersion >>> 16 === 0 ? 0x3_0000 | message.newestVersion : message.newestVersion

@@ -7,7 +7,7 @@ import * as Wire from "../Wire.ts"
  * @since 0.1.0
  */
 export const PasswordMessage = Wire.message("PasswordMessage", { from: "frontend", tag: "p", limit: 65_535 }, {
-  password: Wire.CString
+  password: Wire.SecretCString
 })
 
 /**

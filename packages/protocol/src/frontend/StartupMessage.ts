@@ -10,6 +10,31 @@ import * as Wire from "../Wire.ts"
 export const protocolVersion30 = 196608
 
 /**
+ * Version 3.2 of the protocol: keys for CancelRequest may be longer than four bytes. PostgreSQL speaks it since 18.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const protocolVersion32 = 196610
+
+/**
+ * Version 3.9999, which will never exist: a server that knows how to negotiate answers it with NegotiateProtocolVersion.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const protocolVersion39999 = 206607
+
+/**
+ * What names of protocol options begin with. A server lists those that it does not know in NegotiateProtocolVersion, and
+ * goes on without them.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const protocolOptionPrefix = "_pq_."
+
+/**
  * The first message of a session: the version that the client speaks, who it is, and what it wants set.
  *
  * **Details**

@@ -16,6 +16,7 @@ interface Definition {
   readonly from: "backend" | "frontend" | "both"
   readonly tag?: string | undefined
   readonly code?: number | undefined
+  readonly within?: "CopyData" | undefined
   readonly limit: number
   readonly layout: Layout.Struct
 }
@@ -58,9 +59,10 @@ const explainRead = (definition: Definition): Generate.ReadBody => {
   }
 }
 
-/** Bytes before the fields: the tag if there is one, the length, the code if there is one. */
+/** Bytes before the fields: the tag if there is one, the length unless another message carries it, the code if any. */
 export const headerSize = (definition: Definition): number =>
-  (definition.tag === undefined ? 0 : 1) + 4 + (definition.code === undefined ? 0 : 4)
+  (definition.tag === undefined ? 0 : 1) + (definition.within === undefined ? 4 : 0) +
+  (definition.code === undefined ? 0 : 4)
 
 /** The function that reads the fields of a message, whose header was looked at already. */
 export const readBody = (definition: Definition, backEnd: BackEnd): Generate.ReadBody => {
@@ -91,6 +93,7 @@ export const readFrame = (definition: Definition, backEnd: BackEnd) => {
   const tag = definition.tag?.charCodeAt(0)
   const lengthAt = tag === undefined ? 0 : 1
   const size = headerSize(definition)
+  const isCarried = definition.within !== undefined
   return (bytes: Uint8Array, start: number, end: number): unknown => {
     if (end - start < size) throw reason("Truncated", name, "", 0, `at least ${size} bytes`, `${end - start} bytes`)
     if (tag !== undefined && bytes[start] !== tag) {
@@ -103,7 +106,7 @@ export const readFrame = (definition: Definition, backEnd: BackEnd) => {
         JSON.stringify(String.fromCharCode(bytes[start]!))
       )
     }
-    const length = readInt32(bytes, start + lengthAt)
+    const length = isCarried ? end - start - lengthAt : readInt32(bytes, start + lengthAt)
     if (length !== end - start - lengthAt) {
       throw reason("LengthInvalid", name, "", lengthAt, `${end - start - lengthAt}`, `${length}`)
     }
@@ -126,6 +129,7 @@ export const readFrame = (definition: Definition, backEnd: BackEnd) => {
 export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
   const { code, limit, name } = definition
   const tag = definition.tag?.charCodeAt(0)
+  const isCarried = definition.within !== undefined
   const closures = Interpret.writer(definition.layout)
   let bodyAt = 0
   const explain: Generate.WriteBody = (out, message) => {
@@ -138,7 +142,7 @@ export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
     try {
       if (tag !== undefined) out.uint8(tag)
       const lengthAt = out.position
-      out.int32(0)
+      if (!isCarried) out.int32(0)
       if (code !== undefined) out.int32(code)
       bodyAt = out.position
       body(out, message)
@@ -146,7 +150,7 @@ export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
       if (length > limit) {
         throw reason("LengthExceeded", name, "", lengthAt - start, `at most ${limit} bytes`, `${length} bytes`)
       }
-      out.setInt32(lengthAt, length)
+      if (!isCarried) out.setInt32(lengthAt, length)
     } catch (thrown) {
       out.rewind(start)
       throw toReason(thrown, name, start)

@@ -1,0 +1,169 @@
+/**
+ * Messages as lines for people, in the shape that libpq's PQtrace prints.
+ *
+ * A line is the direction (`F` from the frontend, `B` from the backend), the length as the message says it, the name,
+ * and the fields in the order of the wire, separated by tabs and spaces. It is derived from the layout of the message:
+ * numbers as they are, text in double quotes, bytes in single ones, characters bare, a count before what it counts, a
+ * length before what may be NULL. Unlike libpq's, a line shows small integers as numbers, a version as one number, and
+ * control characters escaped wherever they are, so that a message is always one line.
+ *
+ * Unless asked for all of it, a line shows no bytes and no secrets, but how many there are: passwords, SASL data,
+ * parameters, columns, COPY data, keys, and those fields of errors that may hold rows. The text of statements is shown;
+ * a program that writes secrets into statements must not trace them.
+ *
+ * @since 0.1.0
+ */
+import * as Backend from "./Backend.ts"
+import * as ByteWriter from "./ByteWriter.ts"
+import * as Frontend from "./Frontend.ts"
+import * as Layout from "./Layout.ts"
+import * as Replication from "./Replication.ts"
+import * as Utf8 from "./Utf8.ts"
+import type * as Wire from "./Wire.ts"
+
+/**
+ * Whose message it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Direction = "backend" | "frontend"
+
+/**
+ * A message that can be traced.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Message = Backend.Message | Frontend.Message | Replication.Message
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Whether bytes and secrets are shown as how many bytes they are; true when absent. */
+  readonly redact?: boolean | undefined
+}
+
+const byName = (messages: ReadonlyArray<Wire.AnyMessage>): ReadonlyMap<string, Wire.Definition> =>
+  new Map([...messages, ...Replication.messages].map(({ definition }) => [definition.name, definition]))
+
+const definitions = { backend: byName(Backend.messages), frontend: byName(Frontend.messages) }
+
+/**
+ * The line of a message, without a line break.
+ *
+ * **Example** (What is hidden, and what is not)
+ *
+ * ```ts
+ * import { Trace } from "@hyperfect/protocol"
+ * import { strict as assert } from "node:assert"
+ *
+ * const row = { _tag: "DataRow", columns: [new TextEncoder().encode("hi"), null] } as const
+ * assert.equal(Trace.line("backend", row), "B\t16\tDataRow\t 2 2 -1")
+ * assert.equal(Trace.line("backend", row, { redact: false }), "B\t16\tDataRow\t 2 2 'hi' -1")
+ * assert.equal(Trace.line("frontend", { _tag: "Query", query: "select 1" }), "F\t13\tQuery\t \"select 1\"")
+ * ```
+ *
+ * @category tracing
+ * @since 0.1.0
+ */
+export const line = (direction: Direction, message: Message, options?: Options): string => {
+  const prefix = direction === "backend" ? "B" : "F"
+  const definition = definitions[direction].get(message._tag)
+  if (definition === undefined) return `${prefix}\t-\t${message._tag}`
+  const printer = new Printer(options?.redact ?? true)
+  printer.print(definition.layout, message, {})
+  const header = (definition.within === undefined ? 4 : 0) + (definition.code === undefined ? 0 : 4)
+  const fields = printer.text === "" ? "" : `\t${printer.text}`
+  return `${prefix}\t${header + printer.size}\t${definition.name}${fields}`
+}
+
+/** Gathers the text of fields, and counts the bytes that they take on the wire. */
+class Printer {
+  text = ""
+  size = 0
+  private readonly redact: boolean
+
+  constructor(redact: boolean) {
+    this.redact = redact
+  }
+
+  /** `beside` holds the fields of the struct that the value is a field of. */
+  print(layout: Layout.Layout, value: unknown, beside: Readonly<Record<string, unknown>>): void {
+    switch (layout._tag) {
+      case "Int":
+        return this.add(String(value), Layout.intSize(layout))
+      case "Char":
+        return this.add(escapeText(value as string), 1)
+      case "CString": {
+        const text = value as string
+        const size = Utf8.byteLength(text)
+        return this.add(this.redact && isSecret(layout, beside) ? hidden(size) : `"${escapeText(text)}"`, size + 1)
+      }
+      case "Bytes":
+      case "Rest":
+        return this.add(
+          this.redact ? hidden((value as Uint8Array).length) : quoted(value as Uint8Array),
+          (value as Uint8Array).length
+        )
+      case "Nullable": {
+        if (value === null) return this.add("-1", 4)
+        const bytes = bytesOf(value as Uint8Array | Wire.Writable)
+        this.add(String(bytes.length), 4)
+        if (this.redact) this.size += bytes.length
+        else this.add(quoted(bytes), bytes.length)
+        return
+      }
+      case "Counted": {
+        const items = value as ReadonlyArray<unknown>
+        this.add(String(items.length), Layout.intSize(layout.count))
+        for (const item of items) this.print(layout.item, item, {})
+        return
+      }
+      case "Terminated":
+        for (const item of value as ReadonlyArray<unknown>) this.print(layout.item, item, {})
+        return this.add("\\x00", 1)
+      case "Struct": {
+        const fields = value as Readonly<Record<string, unknown>>
+        for (const field of layout.fields) this.print(field.layout, fields[field.name], fields)
+      }
+    }
+  }
+
+  private add(text: string, size: number): void {
+    this.text += ` ${text}`
+    this.size += size
+  }
+}
+
+const isSecret = ({ secret }: Layout.CString, beside: Readonly<Record<string, unknown>>): boolean =>
+  secret === true || (secret !== undefined && secret.in.includes(beside[secret.field] as string))
+
+const hidden = (size: number): string => `<${size} bytes>`
+
+/** The bytes of a parameter, which may be one that writes itself. */
+const bytesOf = (value: Uint8Array | Wire.Writable): Uint8Array => {
+  if (value instanceof Uint8Array) return value
+  const out = ByteWriter.make(64)
+  value.writeTo(out)
+  return out.take()
+}
+
+const escapeByte = (byte: number): string => `\\x${byte.toString(16).padStart(2, "0")}`
+
+const quoted = (bytes: Uint8Array): string => {
+  let text = ""
+  for (const byte of bytes) text += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : escapeByte(byte)
+  return `'${text}'`
+}
+
+/** Control characters, and the line breaks of Unicode. Nothing in a message can begin a line of its own. */
+const breaking = /[\p{Cc}\u2028\u2029]/gu
+
+const escapeText = (text: string): string =>
+  text.replace(breaking, (character) => {
+    const code = character.charCodeAt(0)
+    return code <= 0xff ? escapeByte(code) : `\\u${code.toString(16)}`
+  })
