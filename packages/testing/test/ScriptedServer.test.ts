@@ -1,0 +1,563 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Authenticate from "@hyperfect/auth/Authenticate"
+import type * as Backend from "@hyperfect/protocol/Backend"
+import type * as Frontend from "@hyperfect/protocol/Frontend"
+import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as MessageChannel from "@hyperfect/transport/MessageChannel"
+import * as Transport from "@hyperfect/transport/Transport"
+import * as BuiltIn from "@hyperfect/values/BuiltIn"
+import { Cause, Effect, Exit, Fiber, Redacted, type Scope } from "effect"
+
+const { accept, complete, disconnect, error, expect, layer, layerEach, on, repeat, rows, send, sendBytes, stall } =
+  ScriptedServer
+
+const password = Redacted.make("s3cret")
+const ok = { _tag: "AuthenticationOk" } as const
+const ready = { _tag: "ReadyForQuery", status: "I" } as const
+
+const connect = Effect.gen(function*() {
+  const transport = yield* Transport.Transport
+  return MessageChannel.client(yield* transport.connect(Endpoint.tcp("db", 5432)))
+})
+
+const login = Effect.gen(function*() {
+  const channel = yield* connect
+  yield* Authenticate.client(channel, { user: "app", password })
+  return channel
+}).pipe(Effect.provide(Authenticate.layerCrypto))
+
+/** What comes up to and with the next ReadyForQuery. */
+const answer = Effect.fnUntraced(
+  function*(channel: MessageChannel.Client, ...messages: ReadonlyArray<Frontend.Message>) {
+    yield* channel.send(...messages)
+    const heard: Array<Backend.Message> = []
+    do heard.push(yield* channel.receive)
+    while (heard.at(-1)?._tag !== "ReadyForQuery")
+    return heard
+  }
+)
+
+const query = (channel: MessageChannel.Client, query: string) => answer(channel, { _tag: "Query", query })
+
+const tags = (messages: ReadonlyArray<Backend.Message>): string => messages.map(({ _tag }) => _tag).join(" ")
+
+const text = (bytes: Uint8Array | null | undefined) =>
+  bytes === null || bytes === undefined ? bytes : Buffer.from(bytes).toString()
+
+const cells = (messages: ReadonlyArray<Backend.Message>) =>
+  messages.flatMap((message) => message._tag === "DataRow" ? [message.columns.map(text)] : [])
+
+const parse = (text: string, name = "", parameterTypes: ReadonlyArray<number> = []) =>
+  ({ _tag: "Parse", name, query: text, parameterTypes }) as const
+const bind = (statement = "", resultFormats: ReadonlyArray<number> = []) =>
+  ({ _tag: "Bind", portal: "", statement, parameterFormats: [], parameters: [], resultFormats }) as const
+const execute = { _tag: "Execute", portal: "", maxRows: 0 } as const
+const sync = { _tag: "Sync" } as const
+const describeStatement = (name = "") => ({ _tag: "Describe", kind: "S", name }) as const
+const describePortal = { _tag: "Describe", kind: "P", name: "" } as const
+
+const users = rows({ id: BuiltIn.int8, email: BuiltIn.text }, [
+  { id: 1n, email: "a@b.c" },
+  { id: 2n, email: null }
+])
+
+const one = (value: string) => rows({ value: BuiltIn.text }, [{ value }])
+
+/** The report of a script that was not kept to, as whoever uses the layer gets to see it. */
+const report = (
+  script: ReturnType<typeof layer>,
+  client: Effect.Effect<unknown, unknown, Transport.Transport | Scope.Scope>
+) =>
+  Effect.gen(function*() {
+    // The client swallows whatever happens to it.
+    const exit = yield* Effect.ignore(Effect.scoped(client)).pipe(Effect.provide(script), Effect.exit)
+    assert(Exit.isFailure(exit), "the layer's end reports it")
+    const defect = exit.cause.reasons.find((reason) => reason._tag === "Die")?.defect
+    assert(defect instanceof Error && "_tag" in defect && defect._tag === "ScriptError", Cause.pretty(exit.cause))
+    return defect.message
+  })
+
+describe("ScriptedServer", () => {
+  it.effect("lets in whoever knows the password, by SCRAM-SHA-256", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const session = yield* Authenticate.client(channel, {
+        user: "app",
+        password,
+        parameters: { application_name: "x" }
+      })
+      assert.strictEqual(session.method, "scram-sha-256")
+      assert.strictEqual(session.parameters.get("server_version"), "18.0")
+      assert.strictEqual(session.parameters.get("application_name"), "x")
+      const server = yield* ScriptedServer.ScriptedServer
+      const [played] = yield* server.played
+      assert.strictEqual(played!.startup?.user, "app")
+      assert.deepStrictEqual(played!.received, [], "what belongs to the log-in is not kept")
+    }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ user: "app", password })))))
+
+  for (const method of ["password", "md5"] as const) {
+    it.effect(`asks by ${method} when told so`, () =>
+      Effect.gen(function*() {
+        const policy = { allowCleartextWithoutTls: true }
+        const session = yield* Authenticate.client(yield* connect, { user: "app", password }, policy)
+        assert.strictEqual(session.method, method)
+      }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ password, method })))))
+  }
+
+  it.effect("lets in everybody when there is no password", () =>
+    Effect.gen(function*() {
+      const session = yield* Authenticate.client(yield* connect, { user: "anybody" })
+      assert.strictEqual(session.method, "trust")
+    }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept()))))
+
+  it.effect("plays Hyper when told so", () =>
+    Effect.gen(function*() {
+      const session = yield* Authenticate.client(yield* connect, { user: "app", password })
+      assert.isTrue(session.parameters.has("hyper_version"))
+      assert.strictEqual(session.parameters.get("TimeZone"), "Europe/Berlin")
+    }).pipe(
+      Effect.provide(Authenticate.layerCrypto),
+      Effect.provide(layer(accept({ dialect: "hyper", parameters: { TimeZone: "Europe/Berlin" } })))
+    ))
+
+  for (
+    const [what, attempt, sqlState] of [
+      ["a wrong password", { user: "app", password: Redacted.make("wrong") }, "28P01"],
+      ["another user", { user: "root", password }, "28P01"]
+    ] as const
+  ) {
+    it.effect(`refuses ${what}, which is what the script wants when it says no more`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Authenticate.client(yield* connect, attempt))
+        assert(error._tag === "AuthError" && error.reason._tag === "Rejected")
+        assert.strictEqual(error.reason.sqlState, sqlState)
+      }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ user: "app", password })))))
+  }
+
+  it.effect("answers a simple query with rows in text", () =>
+    Effect.gen(function*() {
+      const heard = yield* query(yield* login, "select * from users")
+      assert.strictEqual(tags(heard), "RowDescription DataRow DataRow CommandComplete ReadyForQuery")
+      assert.deepStrictEqual(cells(heard), [["1", "a@b.c"], ["2", null]])
+      assert(heard[0]?._tag === "RowDescription" && heard[3]?._tag === "CommandComplete")
+      assert.deepStrictEqual(
+        heard[0].fields.map(({ format, name, typeOid }) => [name, typeOid, format]),
+        [["id", 20, 0], ["email", 25, 0]]
+      )
+      assert.strictEqual(heard[3].commandTag, "SELECT 2")
+    }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
+
+  it.effect("answers the extended protocol in the formats that were asked for", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      const heard = yield* answer(
+        channel,
+        parse("select * from users where id > $1", "", [20]),
+        describeStatement(),
+        bind("", [1, 0]),
+        describePortal,
+        execute,
+        sync
+      )
+      assert.strictEqual(
+        tags(heard),
+        "ParseComplete ParameterDescription RowDescription BindComplete RowDescription DataRow DataRow CommandComplete ReadyForQuery"
+      )
+      assert.deepStrictEqual(heard[1], { _tag: "ParameterDescription", parameterTypes: [20] })
+      assert(heard[4]?._tag === "RowDescription" && heard[5]?._tag === "DataRow")
+      assert.deepStrictEqual(heard[4].fields.map(({ format }) => format), [1, 0])
+      assert.deepStrictEqual(heard[5].columns[0], Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1))
+    }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
+
+  it.effect("says format 0 whatever it sends when it plays Hyper", () =>
+    Effect.gen(function*() {
+      const heard = yield* answer(yield* login, parse("select 1"), bind("", [2]), describePortal, execute, sync)
+      assert(heard[2]?._tag === "RowDescription" && heard[3]?._tag === "DataRow")
+      assert.strictEqual(heard[2].fields[0]?.format, 0)
+      assert.deepStrictEqual(heard[3].columns[0], Uint8Array.of(1, 0, 0, 0))
+    }).pipe(Effect.provide(layer(
+      accept({ dialect: "hyper" }),
+      on("select 1", rows({ one: BuiltIn.int4 }, [{ one: 1 }]))
+    ))))
+
+  it.effect("knows a statement by its name, in groups of any size", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      assert.strictEqual(
+        tags(yield* answer(channel, parse("select * from users", "s"), describeStatement("s"), sync)),
+        "ParseComplete ParameterDescription RowDescription ReadyForQuery"
+      )
+      for (const more of [[], [{ _tag: "Close", kind: "P", name: "" }]] as const) {
+        const heard = yield* answer(channel, bind("s"), execute, ...more, sync)
+        assert.deepStrictEqual(cells(heard), [["1", "a@b.c"], ["2", null]])
+      }
+      const twice = yield* answer(channel, bind("s"), execute, bind("s"), execute, sync)
+      assert.strictEqual(cells(twice).length, 4)
+    }).pipe(
+      Effect.provide(layer(accept(), on(/users/, users), on(/users/, users), on(/users/, users), on(/users/, users)))
+    ))
+
+  it.effect("hands out rows in the portions that Execute asks for", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      const one = { _tag: "Execute", portal: "", maxRows: 1 } as const
+      const heard = yield* answer(channel, parse("select * from users"), bind(), one, one, sync)
+      assert.strictEqual(
+        tags(heard),
+        "ParseComplete BindComplete DataRow PortalSuspended DataRow CommandComplete ReadyForQuery"
+      )
+    }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
+
+  it.effect("answers with an error, and skips what comes behind it up to Sync", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      const heard = yield* answer(channel, parse("insert"), bind(), execute, bind(), execute, sync)
+      assert.strictEqual(tags(heard), "ParseComplete BindComplete ErrorResponse ReadyForQuery")
+      assert.deepStrictEqual(heard[2], {
+        _tag: "ErrorResponse",
+        fields: [
+          { code: "S", value: "ERROR" },
+          { code: "V", value: "ERROR" },
+          { code: "C", value: "23505" },
+          { code: "M", value: "UniqueViolation" },
+          { code: "n", value: "users_email_key" }
+        ]
+      })
+      assert.strictEqual(tags(yield* query(channel, "select")), "ErrorResponse ReadyForQuery")
+    }).pipe(Effect.provide(layer(
+      accept(),
+      on("insert", error({ code: "23505", constraint: "users_email_key" })),
+      on("select", error({ code: "42601", message: "no" }))
+    ))))
+
+  it.effect("refuses a statement with a syntax error when it is parsed", () =>
+    Effect.gen(function*() {
+      const heard = yield* answer(yield* login, parse("selct"), describeStatement(), bind(), execute, sync)
+      assert.strictEqual(tags(heard), "ErrorResponse ReadyForQuery")
+    }).pipe(Effect.provide(layer(accept(), on("selct", error({ code: "42601" }))))))
+
+  it.effect("may fail behind some rows", () =>
+    Effect.gen(function*() {
+      const heard = yield* query(yield* login, "select")
+      assert.strictEqual(tags(heard), "RowDescription DataRow ErrorResponse ReadyForQuery")
+    }).pipe(Effect.provide(layer(
+      accept(),
+      on("select", rows({ n: BuiltIn.int4 }, [{ n: 1 }], error({ code: "22012" })))
+    ))))
+
+  it.effect("reports where a transaction stands", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      const statuses: Array<string> = []
+      for (const text of ["begin", "select 1", "selct", "rollback", "begin", "commit"]) {
+        const last = (yield* query(channel, text)).at(-1)
+        statuses.push(last?._tag === "ReadyForQuery" ? last.status : "")
+      }
+      assert.strictEqual(statuses.join(""), "TTEITI")
+    }).pipe(Effect.provide(layer(
+      accept(),
+      repeat(
+        on("begin", complete("BEGIN")),
+        on("select 1", rows({ one: BuiltIn.int4 }, [{ one: 1 }])),
+        on("selct", error({ code: "42601" })),
+        on("rollback", complete("ROLLBACK")),
+        on("commit", complete("COMMIT"))
+      )
+    ))))
+
+  it.effect("repeats by the first rule that fits, and goes on with what no rule is for", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      for (const wanted of ["1", "2", "1", "3"]) {
+        assert.deepStrictEqual(cells(yield* query(channel, `select ${wanted}`)), [[wanted]])
+      }
+      const server = yield* ScriptedServer.ScriptedServer
+      yield* server.verify
+    }).pipe(Effect.provide(layer(
+      accept(),
+      repeat(on(/1/g, one("1")), on(/2/, one("2")), on(/[12]/, one("never"))),
+      on("select 3", one("3"))
+    ))))
+
+  it.effect("hangs up as a step, and as a reply", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 2; i++) {
+        const channel = yield* login
+        const closed = yield* Effect.flip(query(channel, "select 1"))
+        assert(closed._tag === "TransportError" && closed.reason._tag === "Closed")
+      }
+    }).pipe(Effect.provide(layerEach([
+      [accept(), expect({ _tag: "Query" }), disconnect],
+      [accept(), on("select 1", disconnect)]
+    ]))))
+
+  it.effect("hangs up behind an error that is fatal", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      yield* channel.send({ _tag: "Query", query: "select 1" })
+      assert.strictEqual((yield* channel.receive)._tag, "ErrorResponse")
+      assert.strictEqual((yield* Effect.flip(channel.receive))._tag, "TransportError")
+    }).pipe(Effect.provide(layer(accept(), on("select 1", error({ code: "57P01", severity: "FATAL" }))))))
+
+  for (
+    const [what, script] of [["as a step", [expect({ _tag: "Query" }), stall]], ["as a reply", [
+      on("x", stall)
+    ]]] as const
+  ) {
+    it.effect(`goes silent ${what}`, () =>
+      Effect.gen(function*() {
+        const channel = yield* login
+        const waiting = yield* Effect.forkChild(query(channel, "x"), { startImmediately: true })
+        const server = yield* ScriptedServer.ScriptedServer
+        yield* server.verify
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* Fiber.interrupt(waiting)
+      }).pipe(Effect.provide(layer(accept(), ...script))))
+  }
+
+  it.effect("speaks message by message, and bytes that are none", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      yield* channel.send({
+        _tag: "StartupMessage",
+        protocolVersion: 196608,
+        parameters: [{ name: "user", value: "app" }]
+      })
+      assert.deepStrictEqual(yield* channel.receive, ok)
+      assert.deepStrictEqual(yield* channel.receive, ready)
+      yield* channel.send({ _tag: "Flush" })
+      assert.strictEqual((yield* Effect.flip(channel.receive))._tag, "ProtocolError")
+    }).pipe(Effect.provide(layer(
+      expect({
+        _tag: "StartupMessage",
+        parameters: (parameters) => parameters.some(({ name, value }) => name === "user" && value === "app")
+      }),
+      send(ok, ready),
+      expect({ _tag: "Flush" }),
+      sendBytes(Uint8Array.of(0, 0, 0, 0, 0))
+    ))))
+
+  it.effect("takes the client's next message for what the last request makes of it", () =>
+    Effect.gen(function*() {
+      const failed = yield* Effect.flip(Authenticate.client(yield* connect, { user: "app", password }))
+      assert(failed._tag === "AuthError")
+      assert.strictEqual(failed.reason._tag, "ServerNotAuthentic")
+    }).pipe(
+      Effect.provide(Authenticate.layerCrypto),
+      Effect.provide(layer(
+        expect({ _tag: "StartupMessage" }),
+        send({ _tag: "AuthenticationSASL", mechanisms: ["SCRAM-SHA-256"] }),
+        expect({ _tag: "SASLInitialResponse", mechanism: /^SCRAM/ }),
+        send(ok)
+      ))
+    ))
+
+  it.effect("cancels the query of the session whose key it is given, and of no other", () =>
+    Effect.gen(function*() {
+      const key = { processId: 7, secretKey: Uint8Array.of(1, 2, 3, 4) }
+      yield* Effect.gen(function*() {
+        const channel = yield* login
+        const running = yield* Effect.forkChild(query(channel, "slow"), { startImmediately: true })
+        const server = yield* ScriptedServer.ScriptedServer
+        const cancel = (secretKey: Uint8Array) =>
+          Effect.gen(function*() {
+            const other = yield* connect
+            yield* other.send({ _tag: "CancelRequest", processId: 7, secretKey })
+            assert.strictEqual((yield* Effect.flip(other.receive))._tag, "TransportError")
+          })
+        yield* cancel(Uint8Array.of(4, 3, 2, 1))
+        yield* Effect.flip(server.verify)
+        assert.isUndefined(running.pollUnsafe())
+        yield* cancel(key.secretKey)
+        const heard = yield* Fiber.join(running)
+        assert.strictEqual(tags(heard), "ErrorResponse ReadyForQuery")
+        yield* server.verify
+        assert.strictEqual((yield* server.played).length, 1)
+      }).pipe(Effect.provide(layer(accept({ key }), on("slow", ScriptedServer.untilCancelled))))
+    }))
+
+  it.effect("keeps what it has received", () =>
+    Effect.gen(function*() {
+      const channel = yield* login
+      yield* query(channel, "select 1")
+      const server = yield* ScriptedServer.ScriptedServer
+      assert.deepStrictEqual((yield* server.played)[0]?.received, [{ _tag: "Query", query: "select 1" }])
+    }).pipe(Effect.provide(layer(accept(), on("select 1", complete("SELECT 0"))))))
+})
+
+describe("a script that is not kept to", () => {
+  it.effect("cuts the connection, and tells expected from received field by field", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* channel.send(parse("select id from orders", "", [20]))
+        const closed = yield* Effect.flip(channel.receive)
+        assert(closed._tag === "TransportError" && closed.reason._tag === "Closed")
+      })
+      const script = layer(accept(), expect({ _tag: "Parse", name: "", query: "select id from users" }))
+      assert.strictEqual(
+        yield* report(script, client),
+        [
+          "connection 1, at step 2 of 2 (expect Parse name: \"\" query: \"select id from users\"): something else came",
+          "  Parse",
+          "    name: \"\"",
+          "-   query: \"select id from users\"",
+          "+   query: \"select id from orders\"",
+          "    parameterTypes: [20]"
+        ].join("\n")
+      )
+    }))
+
+  it.effect("shows both messages when they have nothing in common", () =>
+    Effect.gen(function*() {
+      const client = Effect.flatMap(login, (channel) => query(channel, "select 1"))
+      const script = layer(accept(), expect({ _tag: "Bind", parameters: [Uint8Array.of(0x31), null] }))
+      assert.strictEqual(
+        yield* report(script, client),
+        [
+          "connection 1, at step 2 of 2 (expect Bind parameters: [<31>, null]): something else came",
+          "- Bind",
+          "-   parameters: [<31>, null]",
+          "+ Query",
+          "+   query: \"select 1\""
+        ].join("\n")
+      )
+    }))
+
+  it.effect("names the queries that were due, and what had come before", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* query(channel, "select 1")
+        yield* query(channel, "select 3")
+      })
+      const script = layer(accept(), on("select 1", one("1")), on(/2$/, one("2")))
+      assert.strictEqual(
+        yield* report(script, client),
+        [
+          "connection 1, at step 3 of 3 (answer the query /2$/): something else came",
+          "- a query: /2$/",
+          "+ Query",
+          "+   query: \"select 3\"",
+          "received before:",
+          "  Query query: \"select 1\""
+        ].join("\n")
+      )
+    }))
+
+  it.effect("names the query of a statement that is known by its name", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* answer(channel, parse("select 1", "s"), bind("s"), execute, sync)
+        yield* answer(channel, bind("s"), execute, sync)
+      })
+      const script = layer(accept(), on("select 1", one("1")), on("select 2", one("2")))
+      assert.include(yield* report(script, client), "- a query: \"select 2\"\n+ Bind\n+   of the query: \"select 1\"\n")
+    }))
+
+  it.effect("says that nothing more was due", () =>
+    Effect.gen(function*() {
+      const client = Effect.flatMap(login, (channel) => query(channel, "select 1"))
+      assert.strictEqual(
+        yield* report(layer(accept()), client),
+        [
+          "connection 1, behind the last of 1 steps: something else came",
+          "- nothing more",
+          "+ Query",
+          "+   query: \"select 1\""
+        ].join("\n")
+      )
+    }))
+
+  it.effect("says what is missing when the client leaves early", () =>
+    Effect.gen(function*() {
+      const client = Effect.flatMap(login, (channel) => channel.send({ _tag: "Terminate" }))
+      const script = layer(accept(), repeat(on("a", one("a"))), on("b", one("b")), expect({ _tag: "Sync" }), disconnect)
+      assert.strictEqual(
+        yield* report(script, client),
+        [
+          "connection 1, at step 2 of 5 (answer any of the queries \"a\"): it is not over; the client has left",
+          "- answer the query \"b\"",
+          "- expect Sync",
+          "received before:",
+          "  Terminate"
+        ].join("\n")
+      )
+    }))
+
+  it.effect("says what is missing when the client stays, and does nothing", () =>
+    Effect.gen(function*() {
+      const server = yield* ScriptedServer.ScriptedServer
+      yield* login
+      const error = yield* Effect.flip(server.verify)
+      assert.strictEqual(error.problem, "unfinished")
+      assert.deepStrictEqual([error.connection, error.step], [1, 2])
+    }).pipe(Effect.provide(layer(accept(), on("a", one("a"))))))
+
+  it.effect("says that the client was refused", () =>
+    Effect.gen(function*() {
+      const client = Effect.flatMap(connect, (channel) => Authenticate.client(channel, { user: "root", password }))
+        .pipe(
+          Effect.provide(Authenticate.layerCrypto)
+        )
+      assert.include(
+        yield* report(layer(accept({ user: "app" }), on("a", one("a"))), client),
+        "it is not over; the client was refused: the server refused \"root\": password authentication failed"
+      )
+    }))
+
+  it.effect("says that nobody has come", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* report(layer(accept()), Effect.void), "nobody has connected")
+      assert.strictEqual(
+        yield* report(layerEach([[accept()], [accept()], [accept()]]), login),
+        "2 more connections were expected"
+      )
+    }))
+
+  it.effect("says that one has come too many", () =>
+    Effect.gen(function*() {
+      const client = Effect.andThen(login, Effect.flip(login))
+      assert.strictEqual(yield* report(layerEach([[accept()]]), client), "connection 2: there is no script for it")
+    }))
+
+  it.effect("says so when what came is not the protocol", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* channel.connection.write(Uint8Array.of(0xff, 0, 0, 0, 4))
+      })
+      assert.match(
+        yield* report(layer(accept(), expect({ _tag: "Sync" })), client),
+        /\+ bytes that are not the protocol: /
+      )
+    }))
+
+  it.effect("dies when a value is not one of its type", () =>
+    Effect.gen(function*() {
+      const script = layer(accept(), on("a", rows({ n: BuiltIn.int4 }, [{ n: 2 ** 40 }])))
+      const client = Effect.flatMap(login, (channel) => query(channel, "a"))
+      const exit = yield* Effect.ignore(Effect.scoped(client)).pipe(Effect.provide(script), Effect.exit)
+      assert(Exit.isFailure(exit))
+      assert.include(Cause.pretty(exit.cause), "ValueError")
+    }))
+
+  it.effect("is not reported twice", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.gen(function*() {
+        const server = yield* ScriptedServer.ScriptedServer
+        return yield* Effect.flip(server.verify)
+      }).pipe(Effect.provide(layer(accept())), Effect.exit)
+      assert.isTrue(Exit.isSuccess(exit))
+    }))
+
+  it.effect("fails a test that fails for another reason, too", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.fail("the test's own reason").pipe(Effect.provide(layer(accept())), Effect.exit)
+      assert(Exit.isFailure(exit))
+      assert.include(Cause.pretty(exit.cause), "the test's own reason")
+      assert.include(Cause.pretty(exit.cause), "nobody has connected")
+    }))
+})
