@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, Frontend, Json, Replication, Trace, Wire } from "@hyperfect/protocol"
+import { Backend, Frontend, Json, Replication, Trace, type Wire } from "@hyperfect/protocol"
 import { newestVersion } from "@hyperfect/protocol/backend/NegotiateProtocolVersion"
 import {
   protocolOptionPrefix,

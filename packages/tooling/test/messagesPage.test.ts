@@ -1,0 +1,16 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { render } from "../messagesPage.ts"
+
+describe("the page of messages", () => {
+  it("is what the declarations say: else run packages/tooling/generate-messages.ts", () => {
+    assert.strictEqual(readFileSync(new URL("../../protocol/MESSAGES.md", import.meta.url), "utf8"), render())
+  })
+
+  it("shows nested fields by their paths, and what limits a message", () => {
+    const page = render()
+    assert.match(page, /^\| `fields\[\]\.typeOid` +\| UInt32 +\|$/m)
+    assert.include(page, "### CancelRequest\n\nsent by the frontend, no tag, code 80877102, at most 268 bytes.")
+    assert.include(page, "### Sync\n\nsent by the frontend, tag `S`, at most 30,000 bytes.\n\nNo fields.")
+  })
+})
