@@ -158,6 +158,38 @@ const opened = Effect.fnUntraced(function*<E, R>(exchange: ClientExchange<E, R>)
  *
  * A failure of the program that fetches the password is passed on as it is.
  *
+ * **Gotchas**
+ *
+ * The connection is of no use after a failure, and still open: its scope should end with the attempt.
+ *
+ * **Example** (Both ends of a log-in)
+ *
+ * ```ts
+ * import { Account, Authenticate, ScramVerifier } from "@hyperfect/auth"
+ * import { InMemory, MessageChannel } from "@hyperfect/transport"
+ * import { Effect, Fiber, Redacted } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const password = Redacted.make("s3cret")
+ *
+ * const program = Effect.gen(function*() {
+ *   const line = yield* InMemory.pair()
+ *   const account = Account.scramSha256(yield* ScramVerifier.make(password))
+ *   const server = yield* Effect.forkChild(
+ *     Authenticate.server(MessageChannel.server(line.server), {
+ *       account: ({ user }) => Effect.succeed(user === "app" ? account : undefined),
+ *       parameters: { server_version: "18.0" }
+ *     })
+ *   )
+ *   const channel = MessageChannel.client(line.client, { longLimit: Authenticate.messageLimit })
+ *   const session = yield* Authenticate.client(channel, { user: "app", password }, { methods: ["scram-sha-256"] })
+ *   yield* Fiber.join(server)
+ *   return [session.method, session.parameters.get("server_version")]
+ * }).pipe(Effect.scoped, Effect.provide(Authenticate.layerCrypto))
+ *
+ * assert.deepEqual(await Effect.runPromise(program), ["scram-sha-256", "18.0"])
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */

@@ -131,6 +131,11 @@ export interface Options {
 /**
  * Makes the verifier of a password.
  *
+ * **When to use**
+ *
+ * Use to keep a password out of a server's configuration, or to set one on PostgreSQL without it being in the statement:
+ * `CREATE ROLE ... PASSWORD` takes the text that {@link format} writes.
+ *
  * @category constructors
  * @since 0.1.0
  */
