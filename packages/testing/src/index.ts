@@ -1,4 +1,5 @@
 export * as Certificates from "./Certificates.ts"
+export * as FaultTransport from "./FaultTransport.ts"
 export * as HyperdServer from "./HyperdServer.ts"
 export * as LawBroken from "./LawBroken.ts"
 export * as PostgresServer from "./PostgresServer.ts"

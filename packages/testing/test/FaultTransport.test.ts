@@ -1,0 +1,293 @@
+import { assert, describe, it } from "@effect/vitest"
+import { NodeTransport } from "@hyperfect/node"
+import { Certificates, FaultTransport, TransportConformance } from "@hyperfect/testing"
+import { type Connection, Endpoint, InMemory, Listener, Transport } from "@hyperfect/transport"
+import { Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
+import { TestClock } from "effect/testing"
+
+const place = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), bigWrite: 4_000_000 }
+
+const tls = await Effect.runPromise(Effect.map(
+  Certificates.selfSigned({ name: "server", hosts: ["db.example.org"] }),
+  (server) => ({ client: { verification: "none", serverName: "db.example.org" } as const, server })
+))
+
+const over = (
+  below: Layer.Layer<Transport.Transport | Listener.Listener>,
+  options: FaultTransport.Options
+): Layer.Layer<Transport.Transport | Listener.Listener> => FaultTransport.layer(options).pipe(Layer.provideMerge(below))
+
+const inMemory = InMemory.layerNetwork()
+const harmless = {
+  "no faults": {},
+  "small pieces": { seed: 1, reading: { split: 4096 }, writing: { split: 4096 } },
+  "late pieces": { seed: 2, reading: { delay: 0.1 }, writing: { split: 1_000_000, delay: 0.1 } }
+} satisfies Record<string, FaultTransport.Options>
+
+describe.concurrent("the laws of transports", () => {
+  for (const [name, options] of Object.entries(harmless)) {
+    for (const [below, layer] of [["in memory", inMemory], ["on sockets", NodeTransport.layer]] as const) {
+      for (const law of TransportConformance.laws(place)) {
+        it.live(`${name} ${below}: ${law.name}`, () => Effect.provide(law.check, over(layer, options)))
+      }
+    }
+    for (const law of TransportConformance.tlsLaws({ ...place, ...tls })) {
+      it.live(`${name} under TLS: ${law.name}`, () => Effect.provide(law.check, over(NodeTransport.layer, options)))
+    }
+  }
+})
+
+const server = Endpoint.tcp("server", 1)
+
+/** A line to a server that listens on a network in memory, with faults on the client's end. */
+const openLine = Effect.gen(function*() {
+  const listening = yield* Effect.flatMap(Listener.Listener, (listener) => listener.listen(server))
+  const client = yield* Effect.flatMap(Transport.Transport, (transport) => transport.connect(server))
+  return { client, server: yield* listening.accept }
+})
+
+const faulty = (options: FaultTransport.Options) => Effect.provide(over(InMemory.layerNetwork(), options))
+
+const bytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => i)
+
+/** Everything that comes until the line ends, chunk by chunk, and why it ends. */
+const drain = Effect.fnUntraced(function*(line: Connection.Connection) {
+  const chunks: Array<Uint8Array> = []
+  while (true) {
+    const pulled = yield* Effect.result(line.pull)
+    if (Result.isFailure(pulled)) return { chunks, all: concat(chunks), reason: pulled.failure.reason }
+    chunks.push(...pulled.success)
+  }
+})
+
+const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => Uint8Array.from(chunks.flatMap((c) => [...c]))
+
+const sizes = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<number> => chunks.map(({ length }) => length)
+
+describe("splitting", () => {
+  it.effect("hands out each byte alone", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      yield* server.write(bytes(5))
+      for (let i = 0; i < 5; i++) assert.deepStrictEqual(yield* client.pull, [Uint8Array.of(i)])
+    }).pipe(faulty({ reading: { split: 1 } })))
+
+  const cutPlaces = (seed: number, written: ReadonlyArray<number>) =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      yield* Effect.forEach(written, (size) => server.write(bytes(size)))
+      const { chunks } = yield* drain(client)
+      return { sizes: sizes(chunks), all: concat(chunks) }
+    }).pipe(Effect.scoped, faulty({ seed, reading: { split: 64, cutAfter: 1000 } }))
+
+  it.effect("cuts at the same places for the same seed, and at others for another", () =>
+    Effect.gen(function*() {
+      const one = yield* cutPlaces(1, [1000])
+      assert.deepStrictEqual(yield* cutPlaces(1, [1000]), one)
+      assert.notDeepEqual((yield* cutPlaces(2, [1000])).sizes, one.sizes)
+      assert.deepStrictEqual(one.all, bytes(1000))
+      assert.isTrue(one.sizes.every((size) => size <= 64) && new Set(one.sizes).size > 5)
+      // Chunks of the network add boundaries, and move none.
+      const ends = (list: ReadonlyArray<number>) => list.map((_, i) => list.slice(0, i + 1).reduce((a, b) => a + b))
+      const other = ends((yield* cutPlaces(1, [333, 667])).sizes)
+      assert.deepStrictEqual(other.filter((end) => end !== 333), ends(one.sizes).filter((end) => end !== 333))
+    }))
+
+  it.effect("keeps the pieces of a write together", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      yield* Effect.forkChild(Effect.forEach([1, 2, 3], (n) => client.write(new Uint8Array(100).fill(n)), {
+        concurrency: "unbounded"
+      }))
+      let came: ReadonlyArray<number> = []
+      while (came.length < 300) came = [...came, ...concat(yield* server.pull)]
+      assert.deepStrictEqual(came, [1, 2, 3].flatMap((n) => Array.from({ length: 100 }, () => n)))
+    }).pipe(faulty({ writing: { split: 7 } })))
+})
+
+describe("delays", () => {
+  it.effect("hold up what is read and what is written, by the clock", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      yield* server.write(bytes(3))
+      const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
+      const writing = yield* Effect.forkChild(client.write(bytes(3)), { startImmediately: true })
+      yield* TestClock.adjust("1 millis")
+      assert.isUndefined(pulling.pollUnsafe())
+      assert.isUndefined(writing.pollUnsafe())
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(pulling), [bytes(3)])
+      yield* Fiber.join(writing)
+      assert.deepStrictEqual(yield* server.pull, [bytes(3)])
+    }).pipe(faulty({ seed: 3, reading: { delay: "10 seconds" }, writing: { delay: "10 seconds" } })))
+})
+
+describe("stalling", () => {
+  it.effect("hands out what came before, and then nothing until the line is closed", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { client, server } = yield* Scope.provide(openLine, scope)
+      yield* server.write(bytes(5))
+      assert.deepStrictEqual(yield* client.pull, [bytes(3)])
+      const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
+      yield* Fiber.interrupt(yield* Effect.forkChild(client.write(bytes(1))))
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(pulling.pollUnsafe())
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual((yield* Effect.flip(Fiber.join(pulling))).message, "the connection was closed on this end")
+    }).pipe(faulty({ reading: { stallAfter: 3 } })))
+
+  it.effect("sends what was written before, and then nothing", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      const writing = yield* Effect.forkChild(client.write(bytes(5)), { startImmediately: true })
+      assert.deepStrictEqual(yield* server.pull, [bytes(3)])
+      yield* server.write(bytes(1))
+      assert.deepStrictEqual(yield* client.pull, [bytes(1)])
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(writing.pollUnsafe())
+    }).pipe(faulty({ writing: { stallAfter: 3 } })))
+})
+
+describe("cutting", () => {
+  for (const [cut, read, write] of [["close", "Closed", "EPIPE"], ["reset", "ReadFailed", "ECONNRESET"]] as const) {
+    it.effect(`ends the line behind what was received (${cut})`, () =>
+      Effect.gen(function*() {
+        const { client, server } = yield* openLine
+        yield* server.write(bytes(5))
+        const { all, reason } = yield* drain(client)
+        assert.deepStrictEqual(all, bytes(3))
+        assert.strictEqual(reason._tag, read)
+        const refused = (yield* Effect.flip(client.write(bytes(1)))).reason
+        assert.deepStrictEqual(refused._tag === "WriteFailed" ? refused.code : refused._tag, write)
+        assert.strictEqual((yield* drain(server)).reason._tag, "Closed")
+      }).pipe(faulty({ reading: { cutAfter: 3 }, cut })))
+
+    it.effect(`ends the line behind what was sent, and wakes who waits (${cut})`, () =>
+      Effect.gen(function*() {
+        const { client, server } = yield* openLine
+        const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
+        yield* client.write(bytes(2))
+        const refused = (yield* Effect.flip(client.write(bytes(2)))).reason
+        assert.deepStrictEqual(refused._tag === "WriteFailed" ? refused.code : refused._tag, write)
+        assert.strictEqual((yield* Effect.flip(Fiber.join(pulling))).reason._tag, read)
+        assert.deepStrictEqual((yield* drain(server)).all, Uint8Array.of(0, 1, 0))
+      }).pipe(faulty({ writing: { cutAfter: 3 }, cut })))
+  }
+
+  it.effect("can end a line as soon as it is open", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
+      assert.strictEqual((yield* Effect.flip(client.write(bytes(1)))).reason._tag, "WriteFailed")
+      assert.strictEqual((yield* drain(server)).all.length, 0)
+    }).pipe(faulty({ reading: { cutAfter: 0 } })))
+})
+
+describe("losing and changing bytes", () => {
+  it.effect("throws away what is written behind a position", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      yield* client.write(bytes(2))
+      yield* client.write(bytes(1000))
+      yield* client.write(bytes(1000))
+      assert.deepStrictEqual(yield* server.pull, [bytes(2), bytes(1)])
+      yield* server.write(bytes(1))
+      assert.deepStrictEqual(yield* client.pull, [bytes(1)])
+    }).pipe(faulty({ writing: { dropAfter: 3 } })))
+
+  const changed = (options: FaultTransport.Options) =>
+    Effect.gen(function*() {
+      const { client, server } = yield* openLine
+      const sent = bytes(10_000)
+      yield* server.write(sent)
+      yield* client.write(sent)
+      const came = (yield* drain(client)).all
+      const went = concat(yield* server.pull)
+      assert.deepStrictEqual(sent, bytes(10_000))
+      const differ = (other: Uint8Array) => Array.from(sent.keys()).filter((i) => sent[i] !== other[i])
+      return { reading: differ(came), writing: differ(went) }
+    }).pipe(Effect.scoped, faulty(options))
+
+  it.effect("changes the bytes at the positions that are named", () =>
+    Effect.gen(function*() {
+      const reading = { corruptAt: [0, 17, 9999], split: 100, cutAfter: 10_000 }
+      const found = yield* changed({ reading, writing: { corruptAt: [5] } })
+      assert.deepStrictEqual(found, { reading: [0, 17, 9999], writing: [5] })
+    }))
+
+  it.effect("changes bytes by chance, the same ones for the same seed", () =>
+    Effect.gen(function*() {
+      const run = (seed: number) => changed({ seed, reading: { corrupt: 0.01, cutAfter: 10_000 } })
+      const one = yield* run(1)
+      assert.isAbove(one.reading.length, 50)
+      assert.isBelow(one.reading.length, 200)
+      assert.deepStrictEqual(one.writing, [])
+      assert.deepStrictEqual(yield* run(1), one)
+      assert.notDeepEqual(yield* run(2), one)
+    }))
+})
+
+describe("connecting", () => {
+  const connect = (timeout?: number) =>
+    Effect.flatMap(Transport.Transport, (transport) => Effect.scoped(transport.connect(server, { timeout })))
+
+  it.effect("is refused for the lines that the options name, and for no others", () =>
+    Effect.gen(function*() {
+      yield* Effect.flatMap(Listener.Listener, (listener) => listener.listen(server))
+      yield* connect()
+      const error = yield* Effect.flip(connect())
+      assert.strictEqual(error.message, "cannot connect to server:1 (ECONNREFUSED)")
+      yield* connect()
+    }).pipe(faulty({ lines: [{}, { connect: "refuse" }] })))
+
+  it.effect("can take for ever, unless there is a limit", () =>
+    Effect.gen(function*() {
+      const forever = yield* Effect.forkChild(connect(), { startImmediately: true })
+      const limited = yield* Effect.forkChild(connect(1000), { startImmediately: true })
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(forever.pollUnsafe())
+      assert.strictEqual((yield* Effect.flip(Fiber.join(limited))).reason._tag, "OpenTimeout")
+    }).pipe(faulty({ connect: "stall" })))
+})
+
+describe("plans", () => {
+  const plans = Array.from({ length: 500 }, (_, seed) => FaultTransport.plan(seed, { corrupt: true }))
+  const lines = plans.flatMap(({ lines = [] }) => lines)
+
+  it("are the same for the same seed, and plain data", () => {
+    for (const [seed, plan] of plans.entries()) {
+      assert.deepStrictEqual(FaultTransport.plan(seed, { corrupt: true }), plan)
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(plan)), plan)
+    }
+    assert.isAbove(new Set(plans.map((plan) => JSON.stringify(plan.lines))).size, 490)
+  })
+
+  it("know every fault, and lines without any", () => {
+    const count = (is: (line: FaultTransport.Faults) => unknown) =>
+      lines.filter((line) => is(line) !== undefined).length
+    for (
+      const seen of [
+        count(({ connect }) => connect),
+        count(({ cut }) => cut),
+        count(({ writing }) => writing?.dropAfter),
+        count(({ reading }) => reading?.split),
+        count(({ reading }) => reading?.delay),
+        count(({ reading }) => reading?.stallAfter),
+        count(({ writing }) => writing?.stallAfter),
+        count(({ reading }) => reading?.cutAfter),
+        count(({ writing }) => writing?.cutAfter),
+        count(({ reading }) => reading?.corruptAt),
+        lines.filter(({ connect, reading, writing }) =>
+          connect === undefined && [reading, writing].every((direction) => Object.keys(direction ?? {}).length === 0)
+        ).length
+      ]
+    ) assert.isAbove(seen, 10)
+  })
+
+  it("keep out what is not wanted", () => {
+    const tame = Array.from({ length: 300 }, (_, seed) => FaultTransport.plan(seed, { stall: false, lines: 2 }))
+    assert.notMatch(JSON.stringify(tame), /stall|drop|corrupt/)
+    assert.isTrue(tame.every(({ lines }) => lines?.length === 2))
+  })
+})
