@@ -16,6 +16,7 @@
  * | `Uint8Array` | `bytea` | |
  * | `Date`, `DateTime`, `TimestampTz` | `timestamptz` | |
  * | `CalendarDate`, `TimeOfDay`, `Timestamp`, `Interval` | `date`, `time`, `timestamp`, `interval` | |
+ * | `TimeOfDayTz` | `timetz` | refused on Hyper, which has no such type |
  * | plain object, array | nothing (OID 0) | the JSON text; an array of the database wants `make` and its type |
  *
  * `undefined` and everything else is refused. Hyper wants each parameter declared, and OID 0 is how to declare an untyped
@@ -32,6 +33,7 @@ import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Interval from "./Interval.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
+import * as TimeOfDayTz from "./TimeOfDayTz.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
 import type * as Type from "./Type.ts"
@@ -203,6 +205,7 @@ const ofObject = (value: object, known: Inferred, dialect: Dialect): Encoder => 
   if (CalendarDate.isCalendarDate(value)) return known.date
   if (TimeOfDay.isTimeOfDay(value)) return known.time
   if (Interval.isInterval(value)) return known.interval
+  if (TimeOfDayTz.isTimeOfDayTz(value)) return encoderFor(BuiltIn.timetz, dialect)
   return BigDecimal.isBigDecimal(value) ? known.numeric : refuse(value)
 }
 

@@ -85,6 +85,8 @@ export interface Type<out A, in I = A> {
   readonly arrayOid: number
   /** The byte between elements in the text of an array: a comma unless said otherwise. */
   readonly delimiter?: number | undefined
+  /** Whether values are JavaScript arrays themselves, so that an array of them cannot be told from its dimensions. */
+  readonly hasArrayValues?: boolean | undefined
   /** Describes the JavaScript values. Not consulted while reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>

@@ -44,13 +44,16 @@ const tableSize = 0x2000
  */
 export const make = (types: Iterable<Type.Any>): TypeRegistry => {
   const byOid = new Map<number, Type.Any>()
-  for (const type of types) byOid.set(type.oid, type)
+  // The fields of a record are whatever this registry takes them for.
+  const find = (oid: number): Type.Any | undefined => oid < tableSize ? table[oid] : byOid.get(oid)
+  const record = BuiltIn.record(find)
+  for (const type of [...types, record, BuiltIn.array(record)]) byOid.set(type.oid, type)
   const byName = new Map<string, Type.Any>()
   for (const type of byOid.values()) byName.set(type.name, type)
   const table = Array.from({ length: tableSize }, (_, oid) => byOid.get(oid))
   return {
     [TypeId]: TypeId,
-    find: (oid) => (oid < tableSize ? table[oid] : byOid.get(oid)),
+    find,
     findByName: (name) => byName.get(name),
     types: Array.from(byOid.values())
   }
@@ -93,7 +96,50 @@ const scalars: ReadonlyArray<Type.Any> = [
   BuiltIn.refcursor,
   BuiltIn.uuid,
   BuiltIn.jsonb,
-  BuiltIn.geography
+  BuiltIn.geography,
+  BuiltIn.timetz,
+  BuiltIn.bit,
+  BuiltIn.varbit,
+  BuiltIn.money,
+  BuiltIn.inet,
+  BuiltIn.cidr,
+  BuiltIn.macaddr,
+  BuiltIn.macaddr8,
+  BuiltIn.point,
+  BuiltIn.line,
+  BuiltIn.lseg,
+  BuiltIn.box,
+  BuiltIn.path,
+  BuiltIn.polygon,
+  BuiltIn.circle,
+  BuiltIn.int4range,
+  BuiltIn.int8range,
+  BuiltIn.numrange,
+  BuiltIn.tsrange,
+  BuiltIn.tstzrange,
+  BuiltIn.daterange,
+  BuiltIn.int4multirange,
+  BuiltIn.int8multirange,
+  BuiltIn.nummultirange,
+  BuiltIn.tsmultirange,
+  BuiltIn.tstzmultirange,
+  BuiltIn.datemultirange,
+  BuiltIn.xid,
+  BuiltIn.cid,
+  BuiltIn.xid8,
+  BuiltIn.tid,
+  BuiltIn.pgLsn,
+  BuiltIn.pgSnapshot,
+  BuiltIn.txidSnapshot,
+  ...BuiltIn.registeredTypes,
+  BuiltIn.int2vector,
+  BuiltIn.oidvector,
+  BuiltIn.tsvector,
+  BuiltIn.tsquery,
+  BuiltIn.jsonpath,
+  BuiltIn.aclitem,
+  BuiltIn.pgNodeTree,
+  BuiltIn.void_
 ]
 
 /**

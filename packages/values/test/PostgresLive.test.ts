@@ -2,9 +2,19 @@ import { assert, layer } from "@effect/vitest"
 import { NodePlatform } from "@hyperfect/node"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import { PostgresServer } from "@hyperfect/testing"
-import { BuiltIn, Parameter, PgBinaryCopy, RowReader, type Type, TypeRegistry } from "@hyperfect/values"
+import {
+  BuiltIn,
+  CalendarDate,
+  Parameter,
+  PgBinaryCopy,
+  Range,
+  RowReader,
+  type Type,
+  TypeRegistry,
+  UnknownValue
+} from "@hyperfect/values"
 import { Effect, Equal, Layer } from "effect"
-import { read, write } from "./fixtures.ts"
+import { read, reasonOf, write } from "./fixtures.ts"
 import * as Literals from "./literals.ts"
 import { type Argument, copyIn, open, query, type Rows } from "./live.ts"
 
@@ -93,6 +103,128 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreS
             assert.isTrue(Equal.equals(ofText, ofBinary), `${style} ${printed}`)
           }
         }
+      }
+    }))
+
+  it.effect("money is its amount in the smallest unit", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      for (const [literal, amount] of [["0", 0], ["12.34", 1234], ["-1234567.89", -123456789]] as const) {
+        for (const format of [0, 1] as const) {
+          const rows = yield* query(
+            channel,
+            `select cast(${quoted(literal)} as money), array[cast(1 as money)]`,
+            format
+          )
+          assert.deepStrictEqual(cells(rows, format), [BigInt(amount), [BigInt(100)]])
+        }
+        const back = yield* query(channel, "select $1 = cast($2 as money)", 0, [
+          argument(BuiltIn.money, 1, BigInt(amount)),
+          argument(BuiltIn.text, 0, literal)
+        ])
+        assert.strictEqual(text(back.rows[0]![0]), "t")
+      }
+    }))
+
+  it.effect("objects of the catalogue are names in text and OIDs in binary", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const names = [
+        [BuiltIn.regclass, "pg_class", 1259],
+        [BuiltIn.regtype, "integer", 23],
+        ...BuiltIn.registeredTypes.filter(({ name }) => name === "regnamespace").map((type) =>
+          [type, "pg_catalog", 11] as const
+        )
+      ] as const
+      for (const [type, name, oid] of names) {
+        const select = `select cast(${quoted(name)} as ${type.name})`
+        assert.deepStrictEqual(cells(yield* query(channel, select, 0), 0), [name])
+        assert.deepStrictEqual(cells(yield* query(channel, select, 1), 1), [oid])
+        for (const parameter of [argument(type, 0, name), argument(type, 0, oid), argument(type, 1, oid)]) {
+          assert.strictEqual(text((yield* query(channel, "select $1", 0, [parameter])).rows[0]![0]), name)
+        }
+      }
+    }))
+
+  it.effect("rows within rows are read, and composite types, enums and domains written", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      yield* query(channel, "create type pg_temp.mood as enum ('sad', 'it''s, \"ok\"')")
+      yield* query(channel, "create type pg_temp.inner_row as (\"__proto__\" int4, note text)")
+      yield* query(
+        channel,
+        "create type pg_temp.outer_row as (id int8, inside pg_temp.inner_row, list int4[], feeling pg_temp.mood, span daterange)"
+      )
+      const oids = new Map(
+        (yield* query(channel, "select typname, oid, typarray from pg_type where typnamespace = pg_my_temp_schema()"))
+          .rows
+          .map((row) => [text(row[0])!, { oid: Number(text(row[1])), arrayOid: Number(text(row[2])) }])
+      )
+      const identity = (name: string) => ({ name, ...oids.get(name)! })
+      const mood = BuiltIn.enumeration(["sad", "it's, \"ok\""], identity("mood"))
+      const inner = BuiltIn.composite(
+        [{ name: "__proto__", type: BuiltIn.int4 }, { name: "note", type: BuiltIn.text }],
+        identity("inner_row")
+      )
+      const outer = BuiltIn.composite([
+        { name: "id", type: BuiltIn.int8 },
+        { name: "inside", type: inner },
+        { name: "list", type: BuiltIn.array(BuiltIn.int4) },
+        { name: "feeling", type: mood },
+        { name: "span", type: BuiltIn.daterange }
+      ], identity("outer_row"))
+      const note = "a \"b\" \\ (c,d) \u{1f600}"
+      const value = {
+        id: BigInt(1),
+        inside: JSON.parse(`{ "__proto__": 7, "note": ${JSON.stringify(note)} }`),
+        list: [1, null, 3],
+        feeling: "it's, \"ok\"",
+        span: Range.between(CalendarDate.makeUnsafe(2024, 1, 1), null)
+      }
+      const empty = {
+        id: null,
+        inside: JSON.parse("{ \"__proto__\": null, \"note\": \"\" }"),
+        list: [],
+        feeling: null,
+        span: Range.empty
+      }
+      const outers = BuiltIn.array(outer)
+      for (const row of [value, empty]) {
+        for (const format of [0, 1] as const) {
+          const parameters = [argument(outer, format, row), argument(outers, format, [row, null])]
+          const back = yield* query(channel, "select $1, $2", format, parameters)
+          assert.isTrue(Equal.equals(read(outer, format, back.rows[0]![0]!), row))
+          assert.isTrue(Equal.equals(read(outers, format, back.rows[0]![1]!), [row, null]))
+          assert.deepStrictEqual(back.columns.map(({ typeOid }) => typeOid), [outer.oid, outers.oid])
+        }
+      }
+      const select = "select row(1, null, 'x', row(true), array[1]), array[row(1), row(null)]"
+      assert.deepStrictEqual(cells(yield* query(channel, select, 1), 1), [[1, null, "x", [true], [1]], [[1], [null]]])
+      assert.deepStrictEqual(cells(yield* query(channel, select, 0), 0), [
+        ["1", null, "x", "(t)", "{1}"],
+        [["1"], [null]]
+      ])
+      const unknown = yield* query(channel, "select row(cast('sad' as pg_temp.mood))", 1)
+      assert.isTrue(UnknownValue.isUnknownValue((cells(unknown, 1)[0] as ReadonlyArray<unknown>)[0]))
+    }))
+
+  it.effect("vectors may be empty, but not as a binary parameter", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      for (const type of [BuiltIn.int2vector, BuiltIn.oidvector]) {
+        for (const format of [0, 1] as const) {
+          assert.deepStrictEqual(cells(yield* query(channel, `select cast('' as ${type.name})`, format), format), [[]])
+        }
+        assert.strictEqual(text((yield* query(channel, "select $1", 0, [argument(type, 0, [])])).rows[0]![0]), "")
+        assert.strictEqual(reasonOf(() => write(type, 1, []))._tag, "NotRepresentable")
+      }
+    }))
+
+  it.effect("what returns void is undefined", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      for (const format of [0, 1] as const) {
+        assert.deepStrictEqual(cells(yield* query(channel, "select pg_sleep(0)", format), format), [undefined])
       }
     }))
 

@@ -5,6 +5,7 @@
  */
 import type { Codec, Format } from "../Type.ts"
 import * as ValueError from "../ValueError.ts"
+import { define } from "./properties.ts"
 import * as Words from "./words.ts"
 
 export interface Column {
@@ -13,11 +14,6 @@ export interface Column {
   readonly typeModifier: number
   readonly typeName: string
   readonly format: Format
-}
-
-/** Defines a property that may be called anything; assigning to `__proto__` would do something else. */
-export const define = (row: object, name: string, value: unknown): void => {
-  Object.defineProperty(row, name, { value, configurable: true, enumerable: true, writable: true })
 }
 
 const broken = (
@@ -35,13 +31,12 @@ export const make = <Row>(
   const reads = columns.map((column) => column.read)
   const typeModifiers = columns.map((column) => column.typeModifier)
   const asObject = shape === "object"
-  const hostile = names.includes("__proto__")
 
   return (bytes, start, end) => {
     if (end - start < 2) throw broken("RowTruncated", "the number of columns", `${end - start} bytes`)
     const found = (bytes[start]! << 8) | bytes[start + 1]!
     if (found !== count) throw broken("ColumnCountMismatch", `${count} columns`, `${found}`)
-    const object: Record<string, unknown> = {}
+    const object = {}
     const array: Array<unknown> = asObject ? noValues : new Array(count)
     let at = start + 2
     let i = 0
@@ -58,8 +53,7 @@ export const make = <Row>(
           at += length
         }
         if (!asObject) array[i] = value
-        else if (hostile && names[i] === "__proto__") define(object, "__proto__", value)
-        else object[names[i]!] = value
+        else define(object, names[i]!, value)
       }
     } catch (thrown) {
       throw ValueError.atColumn(thrown, names[i]!, i)

@@ -7,6 +7,7 @@
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import type { Codec, Format } from "../Type.ts"
 import * as ValueError from "../ValueError.ts"
+import { property } from "./properties.ts"
 
 /** How a stream of rows frames its values. */
 export type Framing = "postgres" | "hyper"
@@ -25,10 +26,6 @@ export interface Column {
 export type Shape = "object" | "array"
 
 export type WriteRow<Row> = (out: ByteWriter, row: Row, index: number) => void
-
-/** The property of a row. What every object inherits under that name is no column. */
-export const property = (row: object, name: string): unknown =>
-  name !== "__proto__" || Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : undefined
 
 const writeHyper = (out: ByteWriter, column: Column, value: unknown): void => {
   if (value === null) return out.uint8(1)

@@ -10,7 +10,8 @@
  * @internal
  */
 import * as InlineWrites from "./inlineWrites.ts"
-import { type Column, type Framing, property, rewind, type Shape, type WriteRow } from "./rowWriteClosures.ts"
+import { property } from "./properties.ts"
+import { type Column, type Framing, rewind, type Shape, type WriteRow } from "./rowWriteClosures.ts"
 
 /** What stands before a value: the indicator and length of HyperBinary, or the length of PostgreSQL's binary format. */
 const prefix = ({ nullable, size }: Column, framing: Framing): number =>

@@ -11,9 +11,6 @@ import * as PgArray from "../PgArray.ts"
 import type { Codec as TypeCodec, Format, HyperCodec, Type } from "../Type.ts"
 import * as ValueError from "../ValueError.ts"
 
-/** `json` and `jsonb`, whose own values may be JavaScript arrays. */
-const hasArrayValues = (element: Type<unknown, never>): boolean => element.oid === 114 || element.oid === 3802
-
 type Parts<A> = ArrayText.Parsed<A>
 
 const maxDimensions = 6
@@ -205,7 +202,7 @@ const checkHyper = <I>({ dimensions, elements }: Parts<I>, typeName: string): Re
 
 const schemaOf = <A>(element: Type<A, never>): Schema.declare<PgArray.ArrayValue<A>> => {
   const isElement: (u: unknown) => u is A = Schema.is(element.schema)
-  const flat = hasArrayValues(element)
+  const flat = element.hasArrayValues === true
   const is = (u: unknown): u is PgArray.ArrayValue<A> => {
     try {
       const { elements } = takeApart<A>(u, flat, "array", 0)
@@ -277,7 +274,7 @@ const make = <A, I>(
   nullable: boolean
 ): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
   const name = `${element.name}[]`
-  const flat = hasArrayValues(element)
+  const flat = element.hasArrayValues === true
   const { binary } = element
   const hyper = element.hyper?.element ?? element.hyper
   const delimiter = element.delimiter ?? ArrayText.defaultDelimiter

@@ -71,6 +71,7 @@ export const json: Type<unknown> = {
   name: "json",
   oid: 114,
   arrayOid: 199,
+  hasArrayValues: true,
   schema: Schema.Unknown,
   text: json_(0),
   binary: json_(1),
@@ -102,6 +103,7 @@ export const jsonb: Type<unknown> = {
   name: "jsonb",
   oid: 3802,
   arrayOid: 3807,
+  hasArrayValues: true,
   schema: Schema.Unknown,
   text: {
     read: (bytes, start, end) => parse(Codec.utf8(bytes, start, end, "jsonb", 0), "jsonb", 0),

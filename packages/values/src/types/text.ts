@@ -105,7 +105,7 @@ export const name: Type<string> = make("name", 19, 1003)
  * @category types
  * @since 0.1.0
  */
-export const xml: Type<string> = make("xml", 142, 143)
+export const xml: Type<string> = { ...make("xml", 142, 143), hyper: undefined }
 
 /**
  * `unknown`, the type of a bare literal in PostgreSQL.
@@ -121,7 +121,7 @@ export const unknown: Type<string> = make("unknown", 705, 0)
  * @category types
  * @since 0.1.0
  */
-export const refcursor: Type<string> = make("refcursor", 1790, 2201)
+export const refcursor: Type<string> = { ...make("refcursor", 1790, 2201), hyper: undefined }
 
 const octal = /^\\[0-3][0-7]{2}$/
 

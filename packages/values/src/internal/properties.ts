@@ -1,0 +1,15 @@
+/**
+ * Properties whose names came from outside, and may be `__proto__`.
+ *
+ * @internal
+ */
+
+/** Defines an own property, whatever it is called. */
+export const define = (object: object, name: string, value: unknown): void => {
+  if (name !== "__proto__") (object as Record<string, unknown>)[name] = value
+  else Object.defineProperty(object, name, { value, configurable: true, enumerable: true, writable: true })
+}
+
+/** Reads a property. What every object inherits under that name is none. */
+export const property = (object: object, name: string): unknown =>
+  name !== "__proto__" || Object.hasOwn(object, name) ? (object as Record<string, unknown>)[name] : undefined

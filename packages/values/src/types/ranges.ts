@@ -1,0 +1,341 @@
+/**
+ * @since 0.1.0
+ */
+import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
+import * as Codec from "../internal/codec.ts"
+import * as PartText from "../internal/partText.ts"
+import * as Words from "../internal/words.ts"
+import * as Range from "../Range.ts"
+import type { Format, Type } from "../Type.ts"
+import { date, timestamp, timestamptz } from "./dates.ts"
+import { int4, int8 } from "./integers.ts"
+import { numeric } from "./numeric.ts"
+
+/**
+ * How a type is called, which PostgreSQL decides when it is created.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Identity {
+  readonly name: string
+  readonly oid: number
+  readonly arrayOid: number
+}
+
+const check = <I>(name: string, format: Format, value: unknown): Range.Range<I> =>
+  Range.isRange(value) ? value as Range.Range<I> : Codec.typeMismatch(name, format, "Range", value)
+
+// The first byte of the binary form (range_send).
+const isEmpty = 0x01
+const includesLower = 0x02
+const includesUpper = 0x04
+const noLower = 0x08
+const noUpper = 0x10
+
+const openBracket = 0x5b
+const openParenthesis = 0x28
+const closeBracket = 0x5d
+const closeParenthesis = 0x29
+const comma = 0x2c
+
+/** `empty`, in any case. */
+const isEmptyText = (bytes: Uint8Array, start: number, end: number): boolean =>
+  end - start === 5 && String.fromCharCode(...bytes.subarray(start, end)).toLowerCase() === "empty"
+
+const readText = <A>(
+  name: string,
+  element: Type<A, never>,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  typeModifier: number
+): { readonly range: Range.Between<A>; readonly next: number } => {
+  const fail = (): never => Codec.malformed(name, 0, "two bounds in brackets, or empty", "another text")
+  const open = bytes[start]
+  if (open !== openBracket && open !== openParenthesis) return fail()
+  const lower = PartText.read(bytes, start + 1, end, closeBracket, closeParenthesis)
+  if (lower === undefined || bytes[lower.next] !== comma) return fail()
+  const upper = PartText.read(bytes, lower.next + 1, end, closeBracket, closeParenthesis)
+  const close = upper === undefined ? 0 : bytes[upper.next]
+  if (upper === undefined || (close !== closeBracket && close !== closeParenthesis)) return fail()
+  const bound = ({ bytes }: PartText.Part): A | null =>
+    bytes === undefined ? null : element.text.read(bytes, 0, bytes.length, typeModifier)
+  return {
+    range: {
+      _tag: "Between",
+      lower: bound(lower),
+      upper: bound(upper),
+      includesLower: open === openBracket && lower.bytes !== undefined,
+      includesUpper: close === closeBracket && upper.bytes !== undefined
+    },
+    next: upper.next + 1
+  }
+}
+
+const writeText = <I>(
+  out: Codec.ByteWriter,
+  element: Type<unknown, I>,
+  range: Range.Range<I>,
+  typeModifier: number
+): void => {
+  if (range._tag === "Empty") return out.utf8("empty")
+  const scratch = ByteWriter.make(64)
+  const bound = (value: I | null): void => {
+    if (value === null) return
+    element.text.write(scratch, value, typeModifier)
+    PartText.write(out, scratch.take())
+  }
+  out.uint8(range.includesLower && range.lower !== null ? openBracket : openParenthesis)
+  bound(range.lower)
+  out.uint8(comma)
+  bound(range.upper)
+  out.uint8(range.includesUpper && range.upper !== null ? closeBracket : closeParenthesis)
+}
+
+const readBinary = <A>(
+  name: string,
+  element: Type<A, never>,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  typeModifier: number
+): Range.Range<A> => {
+  const fail = (): never =>
+    Codec.malformed(name, 1, "flags and the bounds that they announce", `${end - start} other bytes`)
+  if (end - start < 1) return fail()
+  const flags = bytes[start]!
+  let at = start + 1
+  const bound = (): A => {
+    const length = end - at < 4 ? -1 : Words.int32(bytes, at)
+    at += 4
+    if (length < 0 || length > end - at) return fail()
+    const value = element.binary!.read(bytes, at, at + length, typeModifier)
+    at += length
+    return value
+  }
+  if ((flags & isEmpty) !== 0) return end - start === 1 ? Range.empty : fail()
+  const lower = (flags & noLower) !== 0 ? null : bound()
+  const upper = (flags & noUpper) !== 0 ? null : bound()
+  if (at !== end) return fail()
+  return {
+    _tag: "Between",
+    lower,
+    upper,
+    includesLower: lower !== null && (flags & includesLower) !== 0,
+    includesUpper: upper !== null && (flags & includesUpper) !== 0
+  }
+}
+
+const writeBinary = <I>(
+  out: Codec.ByteWriter,
+  element: Type<unknown, I>,
+  range: Range.Range<I>,
+  typeModifier: number
+): void => {
+  if (range._tag === "Empty") return out.uint8(isEmpty)
+  const { lower, upper } = range
+  out.uint8(
+    (lower === null ? noLower : range.includesLower ? includesLower : 0) |
+      (upper === null ? noUpper : range.includesUpper ? includesUpper : 0)
+  )
+  for (const bound of [lower, upper]) {
+    if (bound === null) continue
+    out.int32(0)
+    const before = out.size
+    element.binary!.write(out, bound, typeModifier)
+    const length = out.size - before
+    out.setInt32(out.position - length - 4, length)
+  }
+}
+
+/**
+ * The range type over a type.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const range = <A, I>(element: Type<A, I>, identity: Identity): Type<Range.Range<A>, Range.Range<I>> => {
+  const { arrayOid, name, oid } = identity
+  return {
+    name,
+    oid,
+    arrayOid,
+    schema: Range.Range(element.schema),
+    text: {
+      read: (bytes, start, end, typeModifier) => {
+        if (isEmptyText(bytes, start, end)) return Range.empty
+        const { next, range } = readText(name, element, bytes, start, end, typeModifier)
+        return next === end ? range : Codec.malformed(name, 0, "nothing after the range", `${end - next} bytes`)
+      },
+      write: (out, value, typeModifier) => writeText(out, element, check<I>(name, 0, value), typeModifier)
+    },
+    binary: element.binary && {
+      read: (bytes, start, end, typeModifier) => readBinary(name, element, bytes, start, end, typeModifier),
+      write: (out, value, typeModifier) => writeBinary(out, element, check<I>(name, 1, value), typeModifier)
+    },
+    hyper: undefined
+  }
+}
+
+const checkMulti = <I>(name: string, format: Format, value: unknown): ReadonlyArray<Range.Between<I>> =>
+  Range.isMultirange(value)
+    ? value.ranges as ReadonlyArray<Range.Between<I>>
+    : Codec.typeMismatch(name, format, "{ ranges } without an empty one", value)
+
+/**
+ * The multirange type over a type.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const multirange = <A, I>(
+  element: Type<A, I>,
+  identity: Identity
+): Type<Range.Multirange<A>, Range.Multirange<I>> => {
+  const { arrayOid, name, oid } = identity
+  return {
+    name,
+    oid,
+    arrayOid,
+    schema: Range.Multirange(element.schema),
+    text: {
+      read: (bytes, start, end, typeModifier) => {
+        const fail = (): never => Codec.malformed(name, 0, "ranges in braces", "another text")
+        if (end - start < 2 || bytes[start] !== 0x7b || bytes[end - 1] !== 0x7d) return fail()
+        const ranges: Array<Range.Between<A>> = []
+        for (let at = start + 1; at < end - 1;) {
+          if (ranges.length > 0 && bytes[at++] !== comma) return fail()
+          const { next, range } = readText(name, element, bytes, at, end - 1, typeModifier)
+          ranges.push(range)
+          at = next
+        }
+        return { ranges }
+      },
+      write: (out, value, typeModifier) => {
+        out.uint8(0x7b)
+        for (const [i, range] of checkMulti<I>(name, 0, value).entries()) {
+          if (i > 0) out.uint8(comma)
+          writeText(out, element, range, typeModifier)
+        }
+        out.uint8(0x7d)
+      }
+    },
+    // A count, and each range with its length (multirange_send).
+    binary: element.binary && {
+      read: (bytes, start, end, typeModifier) => {
+        const fail = (): never => Codec.malformed(name, 1, "as many ranges as it says", `${end - start} other bytes`)
+        const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+        if (count < 0) return fail()
+        const ranges: Array<Range.Between<A>> = []
+        let at = start + 4
+        while (ranges.length < count) {
+          const length = end - at < 4 ? -1 : Words.int32(bytes, at)
+          at += 4
+          if (length < 0 || length > end - at) return fail()
+          const range = readBinary(name, element, bytes, at, at + length, typeModifier)
+          if (range._tag === "Empty") return fail()
+          ranges.push(range)
+          at += length
+        }
+        return at === end ? { ranges } : fail()
+      },
+      write: (out, value, typeModifier) => {
+        const ranges = checkMulti<I>(name, 1, value)
+        out.int32(ranges.length)
+        for (const range of ranges) {
+          out.int32(0)
+          const before = out.size
+          writeBinary(out, element, range, typeModifier)
+          const length = out.size - before
+          out.setInt32(out.position - length - 4, length)
+        }
+      }
+    },
+    hyper: undefined
+  }
+}
+
+const built = <A, I>(element: Type<A, I>, name: string, oids: readonly [number, number, number, number]) => ({
+  range: range(element, { name: `${name}range`, oid: oids[0], arrayOid: oids[1] }),
+  multirange: multirange(element, { name: `${name}multirange`, oid: oids[2], arrayOid: oids[3] })
+})
+
+const ofInt4 = built(int4, "int4", [3904, 3905, 4451, 6150])
+const ofInt8 = built(int8, "int8", [3926, 3927, 4536, 6157])
+const ofNumeric = built(numeric, "num", [3906, 3907, 4532, 6151])
+const ofTimestamp = built(timestamp, "ts", [3908, 3909, 4533, 6152])
+const ofInstant = built(timestamptz, "tstz", [3910, 3911, 4534, 6153])
+const ofDate = built(date, "date", [3912, 3913, 4535, 6155])
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const int4range = ofInt4.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const int4multirange = ofInt4.multirange
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const int8range = ofInt8.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const int8multirange = ofInt8.multirange
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const numrange = ofNumeric.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const nummultirange = ofNumeric.multirange
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const tsrange = ofTimestamp.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const tsmultirange = ofTimestamp.multirange
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const tstzrange = ofInstant.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const tstzmultirange = ofInstant.multirange
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const daterange = ofDate.range
+
+/**
+ * @category types
+ * @since 0.1.0
+ */
+export const datemultirange = ofDate.multirange
