@@ -181,6 +181,7 @@ export const make = (
 
     const engine = new Engine({
       connection,
+      server: server.kind,
       unread: channel.release(),
       status: login.status,
       cancel: login.key === undefined

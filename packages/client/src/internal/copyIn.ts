@@ -33,23 +33,25 @@ const header = (length: number): Uint8Array => {
 }
 
 /** Sends chunks as CopyData. Never torn: half a message would take the rest of the session with it. */
-const send = (engine: Engine, out: ByteWriter.ByteWriter, chunks: ReadonlyArray<Uint8Array>) =>
-  Effect.uninterruptible(Effect.gen(function*() {
-    for (const chunk of chunks) {
-      if (chunk.length < gatherBelow) {
-        writeFrontend(out, { _tag: "CopyData", data: chunk })
-        if (out.size >= gatherBelow) yield* engine.writeData(out.take())
-        continue
-      }
-      if (out.size > 0) yield* engine.writeData(out.take())
-      for (let at = 0; at < chunk.length; at += maxMessage) {
-        const piece = chunk.subarray(at, at + maxMessage)
-        yield* engine.writeData(header(piece.length))
-        yield* engine.writeData(piece)
-      }
+const send = Effect.fnUntraced(function*(
+  engine: Engine,
+  out: ByteWriter.ByteWriter,
+  chunks: ReadonlyArray<Uint8Array>
+) {
+  for (const chunk of chunks) {
+    if (chunk.length < gatherBelow) {
+      writeFrontend(out, { _tag: "CopyData", data: chunk })
+      if (out.size >= gatherBelow) yield* engine.writeData(out.take())
+      continue
     }
     if (out.size > 0) yield* engine.writeData(out.take())
-  }))
+    for (let at = 0; at < chunk.length; at += maxMessage) {
+      const piece = chunk.subarray(at, at + maxMessage)
+      yield* engine.writeData(header(piece.length), piece)
+    }
+  }
+  if (out.size > 0) yield* engine.writeData(out.take())
+})
 
 /** What the server is told of why the data ends early. The error itself may hold data, so only its name is sent. */
 const reasonOf = (cause: Cause.Cause<unknown>): string => {
@@ -88,13 +90,9 @@ export const copyIn = <E, R>(
       const feed = Stream.runForEachArray(data, (chunks) => send(engine, out, chunks))
 
       function giveUp(message: string) {
-        return Effect.suspend(() => {
-          if (exchange.state === states.CopyingIn && engine.dead === undefined) {
-            const frame = Frontend.encodeUnsafe({ _tag: "CopyFail", message })
-            return Effect.andThen(Effect.ignore(engine.writeData(frame)), engine.ended(exchange))
-          }
-          return engine.abandon(exchange)
-        })
+        return Effect.suspend(() =>
+          exchange.state === states.CopyingIn ? engine.failCopy(exchange, message) : engine.abandon(exchange)
+        )
       }
 
       if (!isReady) {
@@ -107,8 +105,10 @@ export const copyIn = <E, R>(
         yield* giveUp(reasonOf(fed.cause))
         return yield* Effect.failCause(fed.cause)
       }
-      yield* engine.writeData(copyDone)
-      const commandTag = yield* Effect.onInterrupt(restore(Deferred.await(outcome)), () => engine.abandon(exchange))
+      const commandTag = yield* Effect.onInterrupt(
+        restore(Effect.andThen(engine.writeData(copyDone), Deferred.await(outcome))),
+        () => engine.abandon(exchange)
+      )
       return { commandTag, rowCount: rowCount(commandTag) ?? 0 }
     })
   )

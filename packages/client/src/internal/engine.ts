@@ -18,7 +18,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { QueryError } from "../QueryError.ts"
+import { type QueryError, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
 import { type Exchange, makeTable, stateName, states, unexpected } from "./exchange.ts"
 
@@ -46,15 +46,21 @@ const tagOf = (name: string): number => tags.get(name)!
 const table = makeTable(tagOf)
 const dataRow = tagOf("DataRow")
 const copyData = tagOf("CopyData")
+const copyInResponse = tagOf("CopyInResponse")
+const copyOutResponse = tagOf("CopyOutResponse")
 const readyForQuery = tagOf("ReadyForQuery")
 const errorResponse = tagOf("ErrorResponse")
 const asynchronous = new Set(["NoticeResponse", "ParameterStatus", "NotificationResponse"].map(tagOf))
 
 export const writeFrontend = Frontend.writerUnsafe()
 
+const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the client has no data for it" })
+const sync = Frontend.encodeUnsafe({ _tag: "Sync" })
+
 /** @internal */
 export interface Options {
   readonly connection: Connection
+  readonly server: "hyper" | "postgres"
   /** What was read ahead of the end of the log-in. */
   readonly unread: ReadonlyArray<Uint8Array>
   readonly status: Backend.ReadyForQuery["status"]
@@ -77,13 +83,14 @@ export class Engine {
   /** Submitted, not written yet. */
   private pending: Array<Pending> = []
   /** Written; the server answers them in this order. */
-  private readonly queue: Array<Exchange> = []
+  private readonly queue: Array<Exchange | undefined> = []
   private head = 0
   private flushScheduled = false
   private writing = false
   /** While a cancel request is under way nothing is sent, for it would hit whatever runs when it arrives. */
   private held = false
-  private readonly onEnded = new Map<Exchange, () => void>()
+  /** Called whenever an exchange has ended. */
+  private readonly onEnded = new Set<() => void>()
 
   constructor(options: Options) {
     this.options = options
@@ -121,14 +128,14 @@ export class Engine {
         if (tag === dataRow) return exchange.onDataRow(bytes, start, end)
         if (tag === copyData) return exchange.onCopyData(bytes, start, end)
         const message = this.read(bytes, start, end)
+        if (message._tag === "ErrorResponse") exchange.onError(ServerError.fromFields(message.fields))
+        if (tag === copyInResponse || tag === copyOutResponse) this.checkCopy(exchange, tag)
         exchange.state = next
-        if (tag === readyForQuery) {
-          this.status = (message as Backend.ReadyForQuery).status
+        if (message._tag === "ReadyForQuery") {
+          this.status = message.status
           this.dequeue()
           this.end(exchange)
-        } else if (tag === errorResponse) {
-          exchange.onError(ServerError.fromFields((message as Backend.ErrorResponse).fields))
-        } else {
+        } else if (tag !== errorResponse) {
           exchange.onMessage(message)
         }
         return
@@ -149,22 +156,31 @@ export class Engine {
     )
   }
 
+  /** Ends a COPY that its exchange is not there for, or that nobody waits for any more. */
+  private checkCopy(exchange: Exchange, tag: number): void {
+    if (!exchange.abandoned && exchange.copies === (tag === copyInResponse ? "in" : "out")) return
+    exchange.onError(new UnsupportedError({ feature: "COPY in a query", server: this.options.server }))
+    if (tag === copyOutResponse) return
+    const refusal = this.write(copyFail)
+    // The Sync behind the Execute has been dropped as something that may stand between the data.
+    const isExtended = exchange.state === states.Executing
+    Effect.runFork(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
+  }
+
   private dequeue(): void {
-    this.head++
+    this.queue[this.head++] = undefined
     // Shifting would cost as much as the queue is long.
     if (this.head === this.queue.length || this.head === 1024) {
       this.queue.splice(0, this.head)
       this.head = 0
     }
+    // Abandoned while it had somebody before it.
+    if (this.queue[this.head]?.abandoned === true) Effect.runFork(this.clear)
   }
 
   private end(exchange: Exchange): void {
     exchange.onEnd()
-    const ended = this.onEnded.get(exchange)
-    if (ended !== undefined) {
-      this.onEnded.delete(exchange)
-      ended()
-    }
+    for (const ended of this.onEnded) ended()
   }
 
   /** Queues an exchange. It is sent at the end of this tick, together with what else was submitted until then. */
@@ -200,82 +216,125 @@ export class Engine {
       } catch (thrown) {
         this.out.rewind(mark)
         exchange.onError(fromThrown(thrown))
+        exchange.state = states.Ended
         exchange.onEnd()
       }
     }
     if (this.out.size === 0) return
     this.writing = true
-    Effect.runFork(Effect.onExit(this.options.connection.write(this.out.take()), (exit) =>
-      Effect.suspend(() => {
+    Effect.runFork(Effect.onExit(this.write(this.out.take()), (exit) =>
+      Effect.sync(() => {
         this.writing = false
-        if (Exit.isSuccess(exit)) {
-          this.flush()
-          return Effect.void
-        }
-        // What broke the line is better known to the reader, to whom the server's last words may be on their way.
-        return Effect.delay(Effect.sync(() => this.die(toError(exit.cause))), lastWords)
+        if (Exit.isSuccess(exit)) this.flush()
       })))
   }
 
-  /** Sends bytes of the exchange at the head, between flushes: the data of a COPY. */
-  readonly writeData = (bytes: Uint8Array): Effect.Effect<void, QueryError> =>
-    Effect.suspend(() => this.dead !== undefined ? Effect.fail(this.dead) : this.options.connection.write(bytes))
+  /** What broke the line is better known to the reader, to whom the server's last words may be on their way. */
+  private readonly write = (bytes: Uint8Array): Effect.Effect<void, QueryError> =>
+    Effect.catchCause(this.options.connection.write(bytes), (cause) =>
+      Effect.flatMap(Effect.sleep(lastWords), () => {
+        this.die(toError(cause))
+        return Effect.fail(this.dead!)
+      }))
+
+  /**
+   * Sends bytes of the exchange at the head, between flushes: the data of a COPY. They are handed to the line in one step,
+   * so that an interruption, or the farewell of the session, cannot come in between.
+   */
+  readonly writeData = (...parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, QueryError> =>
+    Effect.suspend(() =>
+      this.dead !== undefined
+        ? Effect.fail(this.dead)
+        : Effect.forEach(parts, this.write, { concurrency: "unbounded", discard: true })
+    )
+
+  /** Ends a COPY for which there is no more data, and waits until the server has done so. */
+  readonly failCopy = (exchange: Exchange, message: string): Effect.Effect<void> =>
+    this.within(
+      Effect.andThen(
+        Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message }))),
+        this.ended(exchange)
+      ),
+      "end of a failed COPY"
+    )
+
+  /** Takes back an exchange that has not been sent; false when it has. */
+  withdraw(exchange: Exchange): boolean {
+    const waiting = this.pending.findIndex((pending) => pending.exchange === exchange)
+    if (waiting >= 0) this.pending.splice(waiting, 1)
+    return waiting >= 0
+  }
 
   /**
    * Lets go of an exchange that nobody waits for any more, and waits until that is safe.
    *
-   * What was not sent is forgotten. What runs alone is cancelled on the server and drained. What has neighbours behind it
-   * on the line is only drained: a cancel request could hit one of them instead.
+   * What was not sent is forgotten. When nobody waits for anything on the line, what runs is cancelled on the server and
+   * drained. Else it is only drained: a cancel request could hit a neighbour instead.
    */
   readonly abandon = (exchange: Exchange): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const waiting = this.pending.findIndex((pending) => pending.exchange === exchange)
-      if (waiting >= 0) {
-        this.pending.splice(waiting, 1)
-        return Effect.void
-      }
-      if (exchange.state === states.Ended || this.dead !== undefined) return Effect.void
+      if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
       exchange.abandoned = true
-      const isAlone = this.queue[this.head] === exchange && this.queue.length - this.head === 1
-      if (!isAlone || this.held) return Effect.void
-      this.held = true
-      // A request that comes before the server has read the statement does nothing: it is repeated until the end is there.
-      const untilEnded: Effect.Effect<void> = Effect.suspend(() =>
-        exchange.state === states.Ended || this.dead !== undefined
-          ? Effect.void
-          : this.options.cancel.pipe(
-            Effect.andThen(Effect.timeoutOption(this.ended(exchange), patience)),
-            Effect.andThen(untilEnded)
-          )
-      )
-      return untilEnded.pipe(
-        Effect.timeoutOrElse({
-          duration: this.options.cancelTimeout,
-          // A session that may still be hit by a cancel request is of no use to anyone.
-          orElse: () =>
-            Effect.sync(() =>
-              this.die(TransportError.fromReason(
-                new TransportError.Unresponsive({
-                  wanted: "end of a cancelled statement",
-                  milliseconds: this.options.cancelTimeout
-                })
-              ))
-            )
-        }),
-        Effect.andThen(Effect.sync(() => {
-          this.held = false
-          this.scheduleFlush()
-        }))
-      )
+      return this.clear
     })
 
-  /** Waits until the exchange has ended. */
-  readonly ended = (exchange: Exchange): Effect.Effect<void> =>
-    Effect.callback<void>((resume) => {
-      if (exchange.state === states.Ended || this.dead !== undefined) return resume(Effect.void)
-      this.onEnded.set(exchange, () => resume(Effect.void))
-      return Effect.sync(() => this.onEnded.delete(exchange))
+  /** Cancels what is on the line, unless somebody waits for any of it. */
+  private readonly clear: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.held || !this.isForsaken()) return Effect.void
+    this.held = true
+    // A request that comes before the server has read the statement does nothing: it is repeated until the end is there.
+    const untilClear: Effect.Effect<void> = Effect.suspend(() =>
+      this.isForsaken()
+        ? this.options.cancel.pipe(
+          Effect.andThen(Effect.timeoutOption(this.ended(this.current()), patience)),
+          Effect.andThen(untilClear)
+        )
+        : Effect.void
+    )
+    return Effect.andThen(
+      // A session that may still be hit by a cancel request is of no use to anyone.
+      this.within(untilClear, "end of a cancelled statement"),
+      Effect.sync(() => {
+        this.held = false
+        this.scheduleFlush()
+      })
+    )
+  })
+
+  /** Whether something is on the line, and nobody waits for any of it. */
+  private isForsaken(): boolean {
+    for (let i = this.head; i < this.queue.length; i++) if (!this.queue[i]!.abandoned) return false
+    return this.head < this.queue.length
+  }
+
+  /** Gives the server up when it takes too long over something that it owes us whatever happens. */
+  private within(effect: Effect.Effect<void>, wanted: string): Effect.Effect<void> {
+    const milliseconds = this.options.cancelTimeout
+    return Effect.timeoutOrElse(effect, {
+      duration: milliseconds,
+      orElse: () =>
+        Effect.sync(() =>
+          this.die(TransportError.fromReason(new TransportError.Unresponsive({ wanted, milliseconds })))
+        )
     })
+  }
+
+  /** Waits until the exchange has ended, but not for ever. */
+  readonly settle = (exchange: Exchange, wanted: string): Effect.Effect<void> =>
+    this.within(this.ended(exchange), wanted)
+
+  private ended(exchange: Exchange | undefined): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const check = () => {
+        if (exchange !== undefined && exchange.state !== states.Ended && this.dead === undefined) return
+        this.onEnded.delete(check)
+        resume(Effect.void)
+      }
+      this.onEnded.add(check)
+      check()
+      return Effect.sync(() => this.onEnded.delete(check))
+    })
+  }
 
   /** The exchange that the server is busy with. */
   current(): Exchange | undefined {
@@ -288,10 +347,11 @@ export class Engine {
     const last = this.queue[this.head]?.error()
     // A fatal error came as the answer to an exchange; the end of the line behind it is only its consequence.
     this.dead = last?._tag === "ServerError" && last.isFatal ? last : error
-    const exchanges = [...this.queue.splice(0).slice(this.head), ...this.pending.map(({ exchange }) => exchange)]
+    const exchanges = [...this.queue.splice(0), ...this.pending.map(({ exchange }) => exchange)]
     this.head = 0
     this.pending = []
     for (const exchange of exchanges) {
+      if (exchange === undefined) continue
       exchange.onError(this.dead)
       exchange.state = states.Ended
       this.end(exchange)

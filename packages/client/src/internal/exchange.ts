@@ -29,9 +29,8 @@ const flow = {
     CopyOutResponse: "CopyingOut",
     ReadyForQuery: "Ended"
   },
-  /** Close and Parse, Describe of the statement. */
-  Closing: { CloseComplete: "Preparing" },
-  Preparing: { ParseComplete: "DescribingParameters" },
+  /** Close of any number of statements, Parse, Describe of the statement. */
+  Preparing: { CloseComplete: "Preparing", ParseComplete: "DescribingParameters" },
   // Hyper answers a statement without text with NoData alone.
   DescribingParameters: { ParameterDescription: "DescribingColumns", NoData: "Ending" },
   DescribingColumns: { RowDescription: "Ending", NoData: "Ending" },
@@ -45,7 +44,9 @@ const flow = {
     DataRow: "Executing",
     CommandComplete: "Ending",
     EmptyQueryResponse: "Ending",
-    PortalSuspended: "Ending"
+    PortalSuspended: "Ending",
+    CopyInResponse: "CopyingIn",
+    CopyOutResponse: "CopyingOut"
   },
   CopyingIn: { CommandComplete: "Querying" },
   CopyingOut: { CopyData: "CopyingOut", CopyDone: "CopiedOut" },
@@ -85,13 +86,15 @@ export interface Exchange {
   state: number
   /** Nobody waits for it any more: it is drained, and what it gives is dropped. */
   abandoned: boolean
+  /** The kind of COPY that it is there for; any other is ended as soon as the server begins with it. */
+  readonly copies: "in" | "out" | undefined
   /** A message other than DataRow, CopyData, ErrorResponse and ReadyForQuery. */
   readonly onMessage: (message: Backend.Message) => void
   /** The frame of a DataRow. */
   readonly onDataRow: (bytes: Uint8Array, start: number, end: number) => void
   /** The frame of a CopyData. */
   readonly onCopyData: (bytes: Uint8Array, start: number, end: number) => void
-  /** The first thing that went wrong is what counts: the exchange goes on to its end all the same. */
+  /** The first thing that went wrong is what counts: the exchange goes on to its end all the same. Called before `state` moves. */
   readonly onError: (error: QueryError) => void
   /** What went wrong so far. */
   readonly error: () => QueryError | undefined

@@ -21,6 +21,9 @@ const noFields: ReadonlyArray<FieldDescription> = []
 export abstract class Base<A> implements Exchange {
   state: number
   abandoned = false
+  copies: "in" | "out" | undefined = undefined
+  /** How far it had come when the first thing went wrong. */
+  failedIn: number | undefined
   private failure: QueryError | undefined
   private readonly done: (exit: Exit.Exit<A, QueryError>) => void
 
@@ -37,7 +40,9 @@ export abstract class Base<A> implements Exchange {
   onCopyData(_bytes: Uint8Array, _start: number, _end: number): void {}
 
   onError(error: QueryError): void {
-    this.failure ??= error
+    if (this.failure !== undefined) return
+    this.failure = error
+    this.failedIn = this.state
   }
 
   error(): QueryError | undefined {
@@ -45,7 +50,10 @@ export abstract class Base<A> implements Exchange {
   }
 
   onEnd(): void {
-    if (this.abandoned) return
+    if (!this.abandoned) this.finish()
+  }
+
+  protected finish(): void {
     this.done(this.failure === undefined ? Exit.succeed(this.result()) : Exit.fail(this.failure))
   }
 
@@ -219,6 +227,7 @@ export class StreamRows<Row> extends Base<void> {
     this.attempt(() => {
       this.reader = this.makeReader(message.fields)
     })
+    this.finishFailed()
   }
 
   override onDataRow(bytes: Uint8Array, start: number, end: number): void {
@@ -227,7 +236,13 @@ export class StreamRows<Row> extends Base<void> {
       this.batch.push(this.reader(bytes, start + 5, end))
     } catch (thrown) {
       this.onError(ValueError.fromThrown(thrown))
+      this.finishFailed()
     }
+  }
+
+  /** The consumer is told at once: its leaving cancels the statement, which may have any number of rows to come. */
+  private finishFailed(): void {
+    if (!this.abandoned && this.error() !== undefined) this.finish()
   }
 
   /** The rows that have not been offered yet: at the end, those of the last chunk. */
@@ -246,6 +261,7 @@ export class StreamRows<Row> extends Base<void> {
 
 /** COPY TO STDOUT: the data is handed out as it comes. */
 export class CopyOut extends Base<string> {
+  override copies: "in" | "out" | undefined = "out"
   private readonly outlet: Outlet<Uint8Array>
   private batch: Array<Uint8Array> = []
   private commandTag = ""
@@ -283,6 +299,7 @@ export class CopyOut extends Base<string> {
 
 /** COPY FROM STDIN: somebody is told when the server is ready for the data. */
 export class CopyIn extends Base<string> {
+  override copies: "in" | "out" | undefined = "in"
   private readonly ready: () => void
   private commandTag = ""
 
@@ -292,8 +309,11 @@ export class CopyIn extends Base<string> {
   }
 
   onMessage(message: Backend.Message): void {
-    if (message._tag === "CopyInResponse") this.ready()
-    else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+    if (message._tag === "CopyInResponse") {
+      // There is data for one COPY only.
+      this.copies = undefined
+      this.ready()
+    } else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
   }
 
   protected result(): string {

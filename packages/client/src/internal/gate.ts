@@ -17,16 +17,18 @@ export class Gate {
     return Effect.sync(() => this.waiters.delete(waiter))
   })
 
-  /** Ends when the gate is open. */
-  readonly pass: Effect.Effect<void> = Effect.suspend(() =>
-    this.isOpen ? Effect.void : Effect.flatMap(this.opened, () => this.pass)
-  )
+  /** Waits until the gate is open and goes on with this in the same step, so that nobody can shut it in between. */
+  readonly pass = <A, E, R>(enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => this.isOpen ? enter() : Effect.flatMap(this.opened, () => this.pass(enter)))
 
-  private readonly shut: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.isOpen) return Effect.flatMap(this.opened, () => this.shut)
-    this.isOpen = false
-    return Effect.void
-  })
+  /** Only the waiting can be interrupted: whoever has shut the gate is going to open it. */
+  private shut(restore: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.isOpen) return Effect.flatMap(restore(this.opened), () => this.shut(restore))
+      this.isOpen = false
+      return Effect.void
+    })
+  }
 
   private readonly open: Effect.Effect<void> = Effect.sync(() => {
     this.isOpen = true
@@ -36,7 +38,13 @@ export class Gate {
   })
 
   /** Shuts the gate behind the caller until the scope closes. */
-  readonly exclusive: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(this.shut, () => this.open, {
-    interruptible: true
-  })
+  readonly exclusive: Effect.Effect<void, never, Scope.Scope> = Effect.uninterruptibleMask((restore) =>
+    Effect.acquireRelease(this.shut(restore), () => this.open)
+  )
+
+  /** Shuts the gate behind the caller for as long as the effect takes. */
+  readonly alone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.shut(restore), () => Effect.onExit(restore(effect), () => this.open))
+    )
 }

@@ -90,9 +90,11 @@ export class Statements {
     const name = `hyperfect_${++this.count}`
     this.entries.set(key, deferred)
     this.evict()
-    const stale = this.toClose.shift()
+    const stale = this.toClose.splice(0)
+    let isSent = false
     // Not tied to the fiber that asks first: others may be waiting for the same statement.
-    const exchange = new Prepare(stale === undefined ? states.Preparing : states.Closing, (exit) => {
+    const exchange = new Prepare(states.Preparing, (exit) => {
+      if (!isSent) this.toClose.push(...stale)
       if (Exit.isSuccess(exit)) {
         const prepared = new Prepared(name, exit.value.parameterTypes, exit.value.fields, this.registry)
         if (this.entries.get(key) === deferred) this.entries.set(key, prepared)
@@ -104,10 +106,11 @@ export class Statements {
       }
     })
     this.engine.submit(exchange, (out) => {
-      if (stale !== undefined) writeFrontend(out, { _tag: "Close", kind: "S", name: stale })
+      for (const name of stale) writeFrontend(out, { _tag: "Close", kind: "S", name })
       writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })
       writeFrontend(out, { _tag: "Describe", kind: "S", name })
       writeFrontend(out, sync)
+      isSent = true
     })
     return Deferred.await(deferred)
   }
@@ -119,9 +122,10 @@ export class Statements {
     if (oldest instanceof Prepared) this.toClose.push(oldest.name)
   }
 
-  /** Forgets a statement that the server does not know any more. */
+  /** Forgets a statement that has become useless, so that it is prepared anew. */
   forget(prepared: Prepared): void {
     for (const [key, entry] of this.entries) if (entry === prepared) this.entries.delete(key)
+    this.toClose.push(prepared.name)
   }
 }
 

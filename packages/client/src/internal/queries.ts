@@ -3,15 +3,16 @@
  *
  * @internal
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Readers from "@hyperfect/values/RowReader"
 import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Queries } from "../Queries.ts"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
@@ -25,7 +26,7 @@ import { Gate } from "./gate.ts"
 import { Handoff } from "./handoff.ts"
 import { declaredTypes, encodeForHyper, encodeForPostgres } from "./parameters.ts"
 import { type Prepared, Statements } from "./prepared.ts"
-import { CurrentTransaction, transaction } from "./transaction.ts"
+import { currentOf, CurrentTransaction, type Sent, transaction } from "./transaction.ts"
 
 type Shape = "object" | "array"
 
@@ -48,6 +49,8 @@ const toResult = <Row>({ commandTag, fields, rows }: Collected<Row>): Result<Row
 interface Plan {
   readonly state: number
   readonly write: (out: Parameters<typeof writeFrontend>[0]) => void
+  /** The statement that the server knows it by. */
+  readonly prepared: Prepared | undefined
   readonly reader: <Row>(shape: Shape) => {
     readonly make: MakeReader<Row>
     readonly known: { readonly fields: ReadonlyArray<FieldDescription>; readonly reader: RowReader<Row> } | undefined
@@ -82,22 +85,17 @@ export const make = (
     return reader
   }
 
-  /** Ends when the calling fiber may submit: at once inside the transaction that has the session. */
-  const pass = Effect.flatMap(CurrentTransaction, (current) => gateOf(current).pass)
+  /** The gate that the calling fiber has to pass: that of the transaction that it works in, if there is one. */
+  const gate = Effect.map(CurrentTransaction, (current) => currentOf(engine, current)?.gate ?? sessionGate)
 
-  /** Has the session to itself until the scope closes. */
-  const exclusive: Effect.Effect<void, never, Scope.Scope> = Effect.flatMap(
-    CurrentTransaction,
-    (current) => gateOf(current).exclusive
-  )
-
-  const gateOf = (current: { readonly engine: Engine; readonly gate: Gate } | undefined): Gate =>
-    current !== undefined && current.engine === engine ? current.gate : sessionGate
+  /** For whoever has the session to himself. */
+  const noGate = new Gate()
 
   // Hyper: one group, types declared from the values, results in HyperBinary. Nothing is prepared under a name: a
   // statement whose table is made anew would go on reading the old one (measured).
   const planForHyper = (statement: Statement): Plan => ({
     state: states.Parsing,
+    prepared: undefined,
     write: (out) => {
       const encoded = encodeForHyper(statement.parameters)
       writeFrontend(out, { _tag: "Parse", name: "", query: statement.text, parameterTypes: encoded.parameterTypes })
@@ -109,6 +107,7 @@ export const make = (
 
   const planForPostgres = (statement: Statement, prepared: Prepared): Plan => ({
     state: states.BindingPrepared,
+    prepared,
     write: (out) => {
       const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, registry)
       const { name, resultFormats } = prepared
@@ -121,37 +120,68 @@ export const make = (
     }
   })
 
-  const plan = (input: Statement | string): Effect.Effect<Plan, QueryError> =>
-    Effect.suspend(() => {
+  const plan = (gate: Gate, input: Statement | string): Effect.Effect<Plan, QueryError> =>
+    gate.pass(() => {
       const statement = typeof input === "string" ? fromTextUnsafe(input) : input
       if (kind === "hyper") return Effect.succeed(planForHyper(statement))
-      return attempt(() => declaredTypes(statement.parameters)).pipe(
-        Effect.flatMap((types) => statements.get(statement.text, types)),
-        Effect.map((prepared) => planForPostgres(statement, prepared))
-      )
+      try {
+        const prepared = statements.get(statement.text, declaredTypes(statement.parameters))
+        return Effect.map(prepared, (prepared) => planForPostgres(statement, prepared))
+      } catch (thrown) {
+        return Effect.fail(ValueError.fromThrown(thrown))
+      }
     })
 
-  /** Submits an exchange and waits for its outcome; interruption abandons it. */
+  /**
+   * Submits an exchange and waits for its outcome; interruption abandons it. When the gate has been shut since it was
+   * passed, as it can be while a statement is prepared, it starts `again`.
+   */
   const run = <A>(
+    gate: Gate,
     build: (done: (exit: Exit.Exit<A, QueryError>) => void) => Exchange,
-    write: Plan["write"]
+    write: Plan["write"],
+    again: () => Effect.Effect<A, QueryError>
   ): Effect.Effect<A, QueryError> =>
     Effect.callback<A, QueryError>((resume) => {
+      if (!gate.isOpen) return resume(gate.pass(again))
       const exchange = build(resume)
       engine.submit(exchange, write)
       return engine.abandon(exchange)
     })
 
-  const collect = <Row>(input: Statement | string, shape: Shape): Effect.Effect<Result<Row>, QueryError> =>
-    Effect.flatMap(pass, () => plan(input)).pipe(
-      Effect.flatMap(({ reader, state, write }) =>
-        Effect.flatMap(
-          attempt(() => reader<Row>(shape)),
-          ({ known, make }) => run<Collected<Row>>((done) => new Collect(state, make, known, done), write)
-        )
-      ),
-      Effect.map(toResult)
+  /** Whether the server refused to run a statement because it has forgotten it, or because a table has changed. */
+  const isStale = (failedIn: number | undefined, error: QueryError): boolean =>
+    failedIn === states.BindingPrepared && error._tag === "ServerError" &&
+    (error.reason.sqlState === "26000" || ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
+
+  const collect = <Row>(
+    gate: Gate,
+    input: Statement | string,
+    shape: Shape,
+    isRetry = false
+  ): Effect.Effect<Collected<Row>, QueryError> =>
+    Effect.flatMap(
+      plan(gate, input),
+      ({ prepared, reader, state, write }) =>
+        Effect.flatMap(attempt(() => reader<Row>(shape)), ({ known, make }) => {
+          let exchange: Collect<Row> | undefined
+          const outcome = run<Collected<Row>>(
+            gate,
+            (done) => (exchange = new Collect(state, make, known, done)),
+            write,
+            () => collect(gate, input, shape, isRetry)
+          )
+          if (prepared === undefined) return outcome
+          return Effect.catchIf(outcome, (error) => isStale(exchange?.failedIn, error), (error) => {
+            statements.forget(prepared)
+            // Nothing has been run, and there is no transaction that it has failed with.
+            return engine.status === "I" && !isRetry ? collect(gate, input, shape, true) : Effect.fail(error)
+          })
+        })
     )
+
+  const collected = <Row>(input: Statement | string, shape: Shape): Effect.Effect<Result<Row>, QueryError> =>
+    Effect.flatMap(gate, (gate) => Effect.map(collect<Row>(gate, input, shape), toResult))
 
   /** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
   const handOut = <A>(
@@ -176,19 +206,37 @@ export const make = (
 
   const stream = <Row>(input: Statement | string, shape: Shape): Stream.Stream<Row, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
-      yield* exclusive
-      const { reader, state, write } = yield* plan(input)
+      yield* (yield* gate).exclusive
+      const { prepared, reader, state, write } = yield* plan(noGate, input)
       const { known, make } = yield* attempt(() => reader<Row>(shape))
-      return handOut<Row>((outlet, done) => new StreamRows(state, make, known?.reader, outlet, done), write)
+      return handOut<Row>((outlet, done) => {
+        const exchange: StreamRows<Row> = new StreamRows(state, make, known?.reader, outlet, (exit) => {
+          const error = exchange.error()
+          if (prepared !== undefined && error !== undefined && isStale(exchange.failedIn, error)) {
+            statements.forget(prepared)
+          }
+          done(exit)
+        })
+        return exchange
+      }, write)
     }))
 
   const writeQuery = (text: string): Plan["write"] => (out) => writeFrontend(out, { _tag: "Query", query: text })
 
-  const simple = <Row>(text: string, shape: Shape): Effect.Effect<ReadonlyArray<Result<Row>>, QueryError> =>
-    run<ReadonlyArray<Collected<Row>>>(
-      (done) => new Simple(states.Querying, makeReader<Row>(shape, simpleFormat()), done),
-      writeQuery(text)
-    ).pipe(Effect.map((results) => results.map(toResult)))
+  type Results = ReadonlyArray<Collected<ObjectRow>>
+
+  const buildSimple = (done: (exit: Exit.Exit<Results, QueryError>) => void) =>
+    new Simple(states.Querying, makeReader<ObjectRow>("object", simpleFormat()), done)
+
+  const simple = (gate: Gate, text: string): Effect.Effect<Results, QueryError> =>
+    run(gate, buildSimple, writeQuery(text), () => simple(gate, text))
+
+  const send = (text: string): Sent => {
+    const outcome = Deferred.makeUnsafe<Results, QueryError>()
+    const exchange = buildSimple((exit) => Deferred.doneUnsafe(outcome, exit))
+    engine.submit(exchange, writeQuery(text))
+    return { exchange, outcome: Deferred.await(outcome) }
+  }
 
   /** The text of a statement for the simple protocol, which has no parameters. */
   const plainText = (input: Statement | string): Effect.Effect<string, UnsupportedError> => {
@@ -201,7 +249,7 @@ export const make = (
   const copyOut = (input: Statement | string): Stream.Stream<Uint8Array, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
       const text = yield* plainText(input)
-      yield* exclusive
+      yield* (yield* gate).exclusive
       return handOut<Uint8Array>((outlet, done) => {
         const exchange: CopyOut = new CopyOut(states.Querying, outlet, (exit) =>
           done(
@@ -214,20 +262,19 @@ export const make = (
     }))
 
   return {
-    query: (statement) => collect<ObjectRow>(statement, "object"),
-    values: (statement) => collect<ArrayRow>(statement, "array"),
-    simple: (text) => Effect.flatMap(pass, () => simple<ObjectRow>(text, "object")),
+    query: (statement) => collected<ObjectRow>(statement, "object"),
+    values: (statement) => collected<ArrayRow>(statement, "array"),
+    simple: (text) =>
+      Effect.flatMap(gate, (gate) => Effect.map(simple(gate, text), (results) => results.map(toResult))),
     stream: (statement) => stream<ObjectRow>(statement, "object"),
     streamValues: (statement) => stream<ArrayRow>(statement, "array"),
     copyIn: (input, data) =>
-      Effect.scoped(Effect.gen(function*() {
-        const text = yield* plainText(input)
-        yield* exclusive
-        return yield* copyIn(engine, kind, writeQuery(text), data)
-      })),
+      Effect.flatMap(
+        Effect.all([plainText(input), gate]),
+        ([text, gate]) => gate.alone(copyIn(engine, kind, writeQuery(text), data))
+      ),
     copyOut,
-    transaction: (effect, options) =>
-      transaction({ engine, kind, exclusive, command: (text) => simple<ObjectRow>(text, "object") }, effect, options)
+    transaction: (effect, options) => transaction({ engine, kind, gate: sessionGate, send }, effect, options)
   }
 }
 

@@ -6,11 +6,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
 import type { TransactionOptions } from "../Queries.ts"
 import { type QueryError, TransactionRolledBack, UnsupportedError } from "../QueryError.ts"
-import type { Result } from "../Result.ts"
 import type { Engine } from "./engine.ts"
+import type { Exchange } from "./exchange.ts"
 import { Gate } from "./gate.ts"
 
 /** The transaction that a fiber works in. */
@@ -18,7 +17,15 @@ export interface Current {
   readonly engine: Engine
   readonly gate: Gate
   readonly depth: number
+  /** The one around it, which may be that of another session. */
+  readonly outer: Current | undefined
+  /** A fiber that was forked in a transaction can outlive it. */
+  isOver: boolean
 }
+
+/** The innermost transaction of a session that a fiber works in. */
+export const currentOf = (engine: Engine, current: Current | undefined): Current | undefined =>
+  current === undefined || (current.engine === engine && !current.isOver) ? current : currentOf(engine, current.outer)
 
 /** @internal */
 export const CurrentTransaction: Context.Reference<Current | undefined> = Context.Reference<Current | undefined>(
@@ -26,12 +33,19 @@ export const CurrentTransaction: Context.Reference<Current | undefined> = Contex
   { defaultValue: () => undefined }
 )
 
+/** A command that was sent, or will be in this tick. What it does cannot be stopped. */
+export interface Sent {
+  readonly exchange: Exchange
+  readonly outcome: Effect.Effect<ReadonlyArray<{ readonly commandTag: string }>, QueryError>
+}
+
 interface Host {
   readonly engine: Engine
   readonly kind: "hyper" | "postgres"
-  readonly exclusive: Effect.Effect<void, never, Scope.Scope>
-  /** Runs a command by the simple protocol, regardless of who has the session. */
-  readonly command: (text: string) => Effect.Effect<ReadonlyArray<Result<unknown>>, QueryError>
+  /** What keeps others out of the session. */
+  readonly gate: Gate
+  /** Sends a command by the simple protocol, regardless of who has the session. */
+  readonly send: (text: string) => Sent
 }
 
 const begin = (options: TransactionOptions | undefined): string =>
@@ -47,9 +61,10 @@ export const transaction = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options: TransactionOptions | undefined
 ): Effect.Effect<A, E | QueryError | TransactionRolledBack, R> =>
-  Effect.flatMap(CurrentTransaction, (outer): Effect.Effect<A, E | QueryError | TransactionRolledBack, R> => {
-    const { command, engine, kind } = host
-    const depth = outer?.engine === engine ? outer.depth + 1 : 0
+  Effect.flatMap(CurrentTransaction, (around): Effect.Effect<A, E | QueryError | TransactionRolledBack, R> => {
+    const { engine, kind, send } = host
+    const outer = currentOf(engine, around)
+    const depth = outer === undefined ? 0 : outer.depth + 1
     if (depth > 0 && kind === "hyper") {
       return Effect.fail(
         new UnsupportedError({ feature: "a transaction inside a transaction (savepoints)", server: kind })
@@ -60,23 +75,42 @@ export const transaction = <A, E, R>(
     const commit = depth === 0 ? "COMMIT" : `RELEASE SAVEPOINT ${savepoint}`
     const rollback = depth === 0 ? "ROLLBACK" : `ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`
     // On a dead session the server has rolled back by itself.
-    const undo = Effect.ignore(command(rollback))
-    const current: Current = { engine, gate: new Gate(), depth }
-    return Effect.scoped(Effect.andThen(
-      host.exclusive,
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          yield* Effect.onInterrupt(restore(command(start)), () => undo)
-          const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentTransaction, current)))
-          if (Exit.isFailure(exit)) {
-            yield* undo
-            return yield* exit
-          }
-          const [result] = yield* command(commit)
-          // A transaction in which a statement failed cannot be committed; the server says so in the tag alone.
-          if (depth === 0 && result?.commandTag !== "COMMIT") return yield* new TransactionRolledBack()
-          return exit.value
-        })
-      )
-    ))
+    const undo = Effect.suspend(() => engine.settle(send(rollback).exchange, "answer to ROLLBACK"))
+    /** Whether there is still something to roll back. */
+    const isOpen = () => (depth === 0 ? engine.status !== "I" : engine.status === "E")
+    const current: Current = { engine, gate: new Gate(), depth, outer: around, isOver: false }
+
+    const run = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const started = send(start)
+        // Not cancelled, for the transaction around it would fail with it. Nor waited for: what is sent next comes behind.
+        yield* Effect.onInterrupt(
+          restore(started.outcome),
+          () => Effect.sync(() => engine.withdraw(started.exchange) || send(rollback))
+        )
+        const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentTransaction, current)))
+        current.isOver = true
+        if (Exit.isFailure(exit)) {
+          yield* undo
+          return yield* exit
+        }
+        if (depth > 0 && isOpen()) {
+          yield* undo
+          return yield* new TransactionRolledBack()
+        }
+        const ending = send(commit)
+        const ended = yield* Effect.exit(Effect.onInterrupt(
+          restore(ending.outcome),
+          () => engine.settle(ending.exchange, "answer to COMMIT")
+        ))
+        if (Exit.isFailure(ended)) {
+          if (isOpen()) yield* undo
+          return yield* Effect.failCause(ended.cause)
+        }
+        // A transaction in which a statement failed cannot be committed; the server says so in the tag alone.
+        if (depth === 0 && ended.value[0]?.commandTag !== "COMMIT") return yield* new TransactionRolledBack()
+        return exit.value
+      })
+    )
+    return (outer ?? host).gate.alone(run)
   })
