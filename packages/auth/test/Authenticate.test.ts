@@ -3,7 +3,8 @@ import { Account, Authenticate, ScramVerifier } from "@hyperfect/auth"
 import type { AuthError, Login, Policy } from "@hyperfect/auth"
 import type { Backend } from "@hyperfect/protocol"
 import type { MessageChannel } from "@hyperfect/transport"
-import { Data, Effect, Exit, Redacted } from "effect"
+import { Data, Effect, Exit, Layer, Redacted } from "effect"
+import { CryptoError, Kdf } from "effect/crypto"
 import { converse, failureOf, reasonOf, secret } from "./conversation.ts"
 
 const password = Redacted.make(secret)
@@ -187,6 +188,17 @@ describe("Authenticate.client", () => {
         assert.strictEqual(reasonOf(exit)._tag, "PasswordInvalid")
       }))
   }
+
+  it.effect("reports a runtime that cannot compute what is needed", () =>
+    Effect.gen(function*() {
+      const reason = new CryptoError.Unsupported({ description: "no PBKDF2 here" })
+      const broken = Layer.succeed(Kdf.Kdf, {
+        derive: () => Effect.fail(new CryptoError.CryptoError({ module: "Kdf", method: "derive", reason }))
+      })
+      const error = yield* Effect.flip(ScramVerifier.make(password).pipe(Effect.provide(broken)))
+      assert.strictEqual(error.reason._tag, "CryptoFailed")
+      assert.strictEqual(error.message, "the runtime cannot compute what the authentication method needs")
+    }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
   it.effect("keeps the notices that came at any point", () =>
     Effect.gen(function*() {

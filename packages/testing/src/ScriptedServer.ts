@@ -111,7 +111,7 @@ interface Casting {
 const make = (casting: Casting, options: InMemory.Options | undefined) =>
   Layer.unwrap(Effect.sync(() => {
     let conversations: ReadonlyArray<Conversation> = []
-    let isReported = false
+    const reported = new Set<string>()
     let surplus: ScriptError | undefined
 
     const handle = (line: Accepted): Effect.Effect<void, never, Authenticate.Services> =>
@@ -153,18 +153,17 @@ const make = (casting: Casting, options: InMemory.Options | undefined) =>
       const thrown = conversations.find(({ defect }) => defect !== undefined)?.defect
       if (thrown !== undefined) return Effect.die(thrown.defect)
       if (problem === undefined) return Effect.void
-      isReported = true
       return Effect.fail(problem)
     })
 
     const server = Layer.succeed(ScriptedServer, {
-      verify,
+      verify: Effect.tapError(verify, ({ report }) => Effect.sync(() => reported.add(report))),
       played: Effect.sync(() => conversations.map(({ received, startup }) => ({ startup, received: [...received] })))
     })
     // Built behind the transport, so that it ends before the connections do.
-    const lastWord = Layer.effectDiscard(
-      Effect.addFinalizer(() => Effect.suspend(() => (isReported ? Effect.void : Effect.orDie(verify))))
-    )
+    const lastWord = Layer.effectDiscard(Effect.addFinalizer(() =>
+      Effect.catch(verify, (error) => (reported.has(error.report) ? Effect.void : Effect.die(error)))
+    ))
     return lastWord.pipe(
       Layer.provideMerge(Layer.merge(server, InMemory.layer(handle, options))),
       Layer.provide(Authenticate.layerCrypto)

@@ -5,6 +5,7 @@ import type * as Frontend from "@hyperfect/protocol/Frontend"
 import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as MessageChannel from "@hyperfect/transport/MessageChannel"
+import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
 import * as Transport from "@hyperfect/transport/Transport"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { Cause, Effect, Exit, Fiber, Redacted, type Scope } from "effect"
@@ -377,6 +378,54 @@ describe("ScriptedServer", () => {
       }).pipe(Effect.provide(layer(accept({ key }), on("slow", ScriptedServer.untilCancelled))))
     }))
 
+  it.effect("does not count a connection that only came to cancel", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 2; i++) {
+        const channel = yield* connect
+        yield* channel.send({ _tag: "CancelRequest", processId: 1, secretKey: new Uint8Array(4) })
+        assert.strictEqual((yield* Effect.flip(channel.receive))._tag, "TransportError")
+      }
+      yield* login
+      const server = yield* ScriptedServer.ScriptedServer
+      yield* server.verify
+      assert.strictEqual((yield* server.played).length, 1)
+    }).pipe(Effect.provide(layerEach([[accept()]]))))
+
+  it.effect("may expect a client that only comes to cancel, and one that says good-bye", () =>
+    Effect.gen(function*() {
+      const canceller = yield* connect
+      yield* canceller.send({ _tag: "CancelRequest", processId: 1, secretKey: Uint8Array.of(1, 2, 3, 4) })
+      const channel = yield* login
+      yield* channel.send({ _tag: "Terminate" })
+      yield* (yield* ScriptedServer.ScriptedServer).verify
+    }).pipe(Effect.provide(layerEach([
+      [expect({ _tag: "CancelRequest", processId: 1, secretKey: Uint8Array.of(1, 2, 3, 4) })],
+      [accept(), expect({ _tag: "Terminate" })]
+    ]))))
+
+  it.effect("refuses TLS, and agrees to it when it has a certificate", () =>
+    Effect.gen(function*() {
+      const options = { verification: "none", serverName: "db" } as const
+      const plain = yield* connect
+      const refused = yield* Effect.flip(TlsNegotiation.start(plain.connection, options))
+      assert.strictEqual(refused.reason._tag, "TlsRefused")
+      yield* Authenticate.client(plain, { user: "app" })
+      const secured = yield* connect
+      yield* TlsNegotiation.start(secured.connection, options)
+      yield* Authenticate.client(secured, { user: "app" })
+    }).pipe(
+      Effect.provide(Authenticate.layerCrypto),
+      Effect.provide(layerEach([
+        [accept()],
+        [accept({
+          tls: {
+            certificate: "-----BEGIN CERTIFICATE-----\nYSBjZXJ0aWZpY2F0ZQ==\n-----END CERTIFICATE-----\n",
+            key: Redacted.make("a key")
+          }
+        })]
+      ]))
+    ))
+
   it.effect("keeps what it has received", () =>
     Effect.gen(function*() {
       const channel = yield* login
@@ -423,6 +472,50 @@ describe("a script that is not kept to", () => {
           "+   query: \"select 1\""
         ].join("\n")
       )
+    }))
+
+  it.effect("names steps of every kind, and shortens what is long", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* query(channel, "x".repeat(1000))
+      })
+      const script = layer(
+        accept(),
+        expect({
+          _tag: "Bind",
+          portal: /^p/,
+          parameters: (parameters) => parameters.length === 1,
+          resultFormats: [1, 0]
+        }),
+        send({ _tag: "BindComplete" }, ready),
+        sendBytes(new Uint8Array(40)),
+        stall
+      )
+      assert.strictEqual(
+        yield* report(script, client),
+        [
+          "connection 1, at step 2 of 5 (expect Bind portal: /^p/ parameters: a value that fits the predicate"
+          + " resultFormats: [1, 0]): something else came",
+          "- Bind",
+          "-   portal: /^p/",
+          "-   parameters: a value that fits the predicate",
+          "-   resultFormats: [1, 0]",
+          "+ Query",
+          `+   query: "${"x".repeat(200)}... (1000 characters)"`
+        ].join("\n")
+      )
+    }))
+
+  it.effect("shows the beginning of long bytes", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        yield* channel.send({ _tag: "CopyData", data: new Uint8Array(33) }, { _tag: "CopyDone" })
+        yield* channel.receive
+      })
+      const script = layer(accept(), expect({ _tag: "CopyData", data: Uint8Array.of(1) }))
+      assert.include(yield* report(script, client), `+   data: <${"00 ".repeat(31)}00 ... (33 bytes)>`)
     }))
 
   it.effect("names the queries that were due, and what had come before", () =>
@@ -551,6 +644,17 @@ describe("a script that is not kept to", () => {
         return yield* Effect.flip(server.verify)
       }).pipe(Effect.provide(layer(accept())), Effect.exit)
       assert.isTrue(Exit.isSuccess(exit))
+    }))
+
+  it.effect("is reported when something else was reported before", () =>
+    Effect.gen(function*() {
+      const client = Effect.gen(function*() {
+        const channel = yield* login
+        const error = yield* Effect.flip((yield* ScriptedServer.ScriptedServer).verify)
+        assert.strictEqual(error.problem, "unfinished")
+        yield* query(channel, "b")
+      })
+      assert.include(yield* report(layer(accept(), on("a", one("a"))), client), "something else came")
     }))
 
   it.effect("fails a test that fails for another reason, too", () =>
