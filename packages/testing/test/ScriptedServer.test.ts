@@ -68,7 +68,7 @@ const one = (value: string) => rows({ value: BuiltIn.text }, [{ value }])
 /** The report of a script that was not kept to, as whoever uses the layer gets to see it. */
 const report = (
   script: ReturnType<typeof layer>,
-  client: Effect.Effect<unknown, unknown, Transport.Transport | Scope.Scope>
+  client: Effect.Effect<unknown, unknown, Transport.Transport | ScriptedServer.ScriptedServer | Scope.Scope>
 ) =>
   Effect.gen(function*() {
     // The client swallows whatever happens to it.
