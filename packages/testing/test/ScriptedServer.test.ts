@@ -1,83 +1,31 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Authenticate from "@hyperfect/auth/Authenticate"
-import type * as Backend from "@hyperfect/protocol/Backend"
-import type * as Frontend from "@hyperfect/protocol/Frontend"
 import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
-import * as Endpoint from "@hyperfect/transport/Endpoint"
-import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
-import * as Transport from "@hyperfect/transport/Transport"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
-import { Cause, Effect, Exit, Fiber, Redacted, type Scope } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
+import {
+  answer,
+  bind,
+  cells,
+  connect,
+  describePortal,
+  describeStatement,
+  execute,
+  login,
+  ok,
+  one,
+  parse,
+  password,
+  query,
+  ready,
+  sync,
+  tags,
+  users
+} from "./scripted.ts"
 
 const { accept, complete, disconnect, error, expect, layer, layerEach, on, repeat, rows, send, sendBytes, stall } =
   ScriptedServer
-
-const password = Redacted.make("s3cret")
-const ok = { _tag: "AuthenticationOk" } as const
-const ready = { _tag: "ReadyForQuery", status: "I" } as const
-
-const connect = Effect.gen(function*() {
-  const transport = yield* Transport.Transport
-  return MessageChannel.client(yield* transport.connect(Endpoint.tcp("db", 5432)))
-})
-
-const login = Effect.gen(function*() {
-  const channel = yield* connect
-  yield* Authenticate.client(channel, { user: "app", password })
-  return channel
-}).pipe(Effect.provide(Authenticate.layerCrypto))
-
-/** What comes up to and with the next ReadyForQuery. */
-const answer = Effect.fnUntraced(
-  function*(channel: MessageChannel.Client, ...messages: ReadonlyArray<Frontend.Message>) {
-    yield* channel.send(...messages)
-    const heard: Array<Backend.Message> = []
-    do heard.push(yield* channel.receive)
-    while (heard.at(-1)?._tag !== "ReadyForQuery")
-    return heard
-  }
-)
-
-const query = (channel: MessageChannel.Client, query: string) => answer(channel, { _tag: "Query", query })
-
-const tags = (messages: ReadonlyArray<Backend.Message>): string => messages.map(({ _tag }) => _tag).join(" ")
-
-const text = (bytes: Uint8Array | null | undefined) =>
-  bytes === null || bytes === undefined ? bytes : Buffer.from(bytes).toString()
-
-const cells = (messages: ReadonlyArray<Backend.Message>) =>
-  messages.flatMap((message) => message._tag === "DataRow" ? [message.columns.map(text)] : [])
-
-const parse = (text: string, name = "", parameterTypes: ReadonlyArray<number> = []) =>
-  ({ _tag: "Parse", name, query: text, parameterTypes }) as const
-const bind = (statement = "", resultFormats: ReadonlyArray<number> = []) =>
-  ({ _tag: "Bind", portal: "", statement, parameterFormats: [], parameters: [], resultFormats }) as const
-const execute = { _tag: "Execute", portal: "", maxRows: 0 } as const
-const sync = { _tag: "Sync" } as const
-const describeStatement = (name = "") => ({ _tag: "Describe", kind: "S", name }) as const
-const describePortal = { _tag: "Describe", kind: "P", name: "" } as const
-
-const users = rows({ id: BuiltIn.int8, email: BuiltIn.text }, [
-  { id: 1n, email: "a@b.c" },
-  { id: 2n, email: null }
-])
-
-const one = (value: string) => rows({ value: BuiltIn.text }, [{ value }])
-
-/** The report of a script that was not kept to, as whoever uses the layer gets to see it. */
-const report = (
-  script: ReturnType<typeof layer>,
-  client: Effect.Effect<unknown, unknown, Transport.Transport | ScriptedServer.ScriptedServer | Scope.Scope>
-) =>
-  Effect.gen(function*() {
-    // The client swallows whatever happens to it.
-    const exit = yield* Effect.ignore(Effect.scoped(client)).pipe(Effect.provide(script), Effect.exit)
-    assert(Exit.isFailure(exit), "the layer's end reports it")
-    const defect = exit.cause.reasons.find((reason) => reason._tag === "Die")?.defect
-    assert(defect instanceof Error && "_tag" in defect && defect._tag === "ScriptError", Cause.pretty(exit.cause))
-    return defect.message
-  })
 
 describe("ScriptedServer", () => {
   it.effect("lets in whoever knows the password, by SCRAM-SHA-256", () =>
@@ -433,235 +381,4 @@ describe("ScriptedServer", () => {
       const server = yield* ScriptedServer.ScriptedServer
       assert.deepStrictEqual((yield* server.played)[0]?.received, [{ _tag: "Query", query: "select 1" }])
     }).pipe(Effect.provide(layer(accept(), on("select 1", complete("SELECT 0"))))))
-})
-
-describe("a script that is not kept to", () => {
-  it.effect("cuts the connection, and tells expected from received field by field", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* channel.send(parse("select id from orders", "", [20]))
-        const closed = yield* Effect.flip(channel.receive)
-        assert(closed._tag === "TransportError" && closed.reason._tag === "Closed")
-      })
-      const script = layer(accept(), expect({ _tag: "Parse", name: "", query: "select id from users" }))
-      assert.strictEqual(
-        yield* report(script, client),
-        [
-          "connection 1, at step 2 of 2 (expect Parse name: \"\" query: \"select id from users\"): something else came",
-          "  Parse",
-          "    name: \"\"",
-          "-   query: \"select id from users\"",
-          "+   query: \"select id from orders\"",
-          "    parameterTypes: [20]"
-        ].join("\n")
-      )
-    }))
-
-  it.effect("shows both messages when they have nothing in common", () =>
-    Effect.gen(function*() {
-      const client = Effect.flatMap(login, (channel) => query(channel, "select 1"))
-      const script = layer(accept(), expect({ _tag: "Bind", parameters: [Uint8Array.of(0x31), null] }))
-      assert.strictEqual(
-        yield* report(script, client),
-        [
-          "connection 1, at step 2 of 2 (expect Bind parameters: [<31>, null]): something else came",
-          "- Bind",
-          "-   parameters: [<31>, null]",
-          "+ Query",
-          "+   query: \"select 1\""
-        ].join("\n")
-      )
-    }))
-
-  it.effect("names steps of every kind, and shortens what is long", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* query(channel, "x".repeat(1000))
-      })
-      const script = layer(
-        accept(),
-        expect({
-          _tag: "Bind",
-          portal: /^p/,
-          parameters: (parameters) => parameters.length === 1,
-          resultFormats: [1, 0]
-        }),
-        send({ _tag: "BindComplete" }, ready),
-        sendBytes(new Uint8Array(40)),
-        stall
-      )
-      assert.strictEqual(
-        yield* report(script, client),
-        [
-          "connection 1, at step 2 of 5 (expect Bind portal: /^p/ parameters: a value that fits the predicate"
-          + " resultFormats: [1, 0]): something else came",
-          "- Bind",
-          "-   portal: /^p/",
-          "-   parameters: a value that fits the predicate",
-          "-   resultFormats: [1, 0]",
-          "+ Query",
-          `+   query: "${"x".repeat(200)}... (1000 characters)"`
-        ].join("\n")
-      )
-    }))
-
-  it.effect("shows the beginning of long bytes", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* channel.send({ _tag: "CopyData", data: new Uint8Array(33) }, { _tag: "CopyDone" })
-        yield* channel.receive
-      })
-      const script = layer(accept(), expect({ _tag: "CopyData", data: Uint8Array.of(1) }))
-      assert.include(yield* report(script, client), `+   data: <${"00 ".repeat(31)}00 ... (33 bytes)>`)
-    }))
-
-  it.effect("names the queries that were due, and what had come before", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* query(channel, "select 1")
-        yield* query(channel, "select 3")
-      })
-      const script = layer(accept(), on("select 1", one("1")), on(/2$/, one("2")))
-      assert.strictEqual(
-        yield* report(script, client),
-        [
-          "connection 1, at step 3 of 3 (answer the query /2$/): something else came",
-          "- a query: /2$/",
-          "+ Query",
-          "+   query: \"select 3\"",
-          "received before:",
-          "  Query query: \"select 1\""
-        ].join("\n")
-      )
-    }))
-
-  it.effect("names the query of a statement that is known by its name", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* answer(channel, parse("select 1", "s"), bind("s"), execute, sync)
-        yield* answer(channel, bind("s"), execute, sync)
-      })
-      const script = layer(accept(), on("select 1", one("1")), on("select 2", one("2")))
-      assert.include(yield* report(script, client), "- a query: \"select 2\"\n+ Bind\n+   of the query: \"select 1\"\n")
-    }))
-
-  it.effect("says that nothing more was due", () =>
-    Effect.gen(function*() {
-      const client = Effect.flatMap(login, (channel) => query(channel, "select 1"))
-      assert.strictEqual(
-        yield* report(layer(accept()), client),
-        [
-          "connection 1, behind the last of 1 steps: something else came",
-          "- nothing more",
-          "+ Query",
-          "+   query: \"select 1\""
-        ].join("\n")
-      )
-    }))
-
-  it.effect("says what is missing when the client leaves early", () =>
-    Effect.gen(function*() {
-      const client = Effect.flatMap(login, (channel) => channel.send({ _tag: "Terminate" }))
-      const script = layer(accept(), repeat(on("a", one("a"))), on("b", one("b")), expect({ _tag: "Sync" }), disconnect)
-      assert.strictEqual(
-        yield* report(script, client),
-        [
-          "connection 1, at step 2 of 5 (answer any of the queries \"a\"): it is not over; the client has left",
-          "- answer the query \"b\"",
-          "- expect Sync",
-          "received before:",
-          "  Terminate"
-        ].join("\n")
-      )
-    }))
-
-  it.effect("says what is missing when the client stays, and does nothing", () =>
-    Effect.gen(function*() {
-      const server = yield* ScriptedServer.ScriptedServer
-      yield* login
-      const error = yield* Effect.flip(server.verify)
-      assert.strictEqual(error.problem, "unfinished")
-      assert.deepStrictEqual([error.connection, error.step], [1, 2])
-    }).pipe(Effect.provide(layer(accept(), on("a", one("a"))))))
-
-  it.effect("says that the client was refused", () =>
-    Effect.gen(function*() {
-      const client = Effect.flatMap(connect, (channel) => Authenticate.client(channel, { user: "root", password }))
-        .pipe(
-          Effect.provide(Authenticate.layerCrypto)
-        )
-      assert.include(
-        yield* report(layer(accept({ user: "app" }), on("a", one("a"))), client),
-        "it is not over; the client was refused: the server refused \"root\": password authentication failed"
-      )
-    }))
-
-  it.effect("says that nobody has come", () =>
-    Effect.gen(function*() {
-      assert.strictEqual(yield* report(layer(accept()), Effect.void), "nobody has connected")
-      assert.strictEqual(
-        yield* report(layerEach([[accept()], [accept()], [accept()]]), login),
-        "2 more connections were expected"
-      )
-    }))
-
-  it.effect("says that one has come too many", () =>
-    Effect.gen(function*() {
-      const client = Effect.andThen(login, Effect.flip(login))
-      assert.strictEqual(yield* report(layerEach([[accept()]]), client), "connection 2: there is no script for it")
-    }))
-
-  it.effect("says so when what came is not the protocol", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        yield* channel.connection.write(Uint8Array.of(0xff, 0, 0, 0, 4))
-      })
-      assert.match(
-        yield* report(layer(accept(), expect({ _tag: "Sync" })), client),
-        /\+ bytes that are not the protocol: /
-      )
-    }))
-
-  it.effect("dies when a value is not one of its type", () =>
-    Effect.gen(function*() {
-      const script = layer(accept(), on("a", rows({ n: BuiltIn.int4 }, [{ n: 2 ** 40 }])))
-      const client = Effect.flatMap(login, (channel) => query(channel, "a"))
-      const exit = yield* Effect.ignore(Effect.scoped(client)).pipe(Effect.provide(script), Effect.exit)
-      assert(Exit.isFailure(exit))
-      assert.include(Cause.pretty(exit.cause), "ValueError")
-    }))
-
-  it.effect("is not reported twice", () =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.gen(function*() {
-        const server = yield* ScriptedServer.ScriptedServer
-        return yield* Effect.flip(server.verify)
-      }).pipe(Effect.provide(layer(accept())), Effect.exit)
-      assert.isTrue(Exit.isSuccess(exit))
-    }))
-
-  it.effect("is reported when something else was reported before", () =>
-    Effect.gen(function*() {
-      const client = Effect.gen(function*() {
-        const channel = yield* login
-        const error = yield* Effect.flip((yield* ScriptedServer.ScriptedServer).verify)
-        assert.strictEqual(error.problem, "unfinished")
-        yield* query(channel, "b")
-      })
-      assert.include(yield* report(layer(accept(), on("a", one("a"))), client), "something else came")
-    }))
-
-  it.effect("fails a test that fails for another reason, too", () =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.fail("the test's own reason").pipe(Effect.provide(layer(accept())), Effect.exit)
-      assert(Exit.isFailure(exit))
-      assert.include(Cause.pretty(exit.cause), "the test's own reason")
-      assert.include(Cause.pretty(exit.cause), "nobody has connected")
-    }))
 })
