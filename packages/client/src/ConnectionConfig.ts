@@ -1,29 +1,81 @@
 /**
- * How to reach a server, and as whom.
+ * How to reach a server, and as whom: from an object, a URI or keyword/value string, the environment, and libpq's files.
+ *
+ * Texts mean what they mean to libpq (its chapter "Database Connection Control"). Where this library differs, it says so:
+ * nothing is ignored that could matter, so a setting that is unknown or not supported is an error, and a setting that
+ * names a file is read by {@link load} only. The other differences:
+ *
+ * - A host that is not named is `localhost`, on every system; a connection is given up after 15 seconds unless told
+ *   otherwise.
+ * - `verify-full` without a root certificate trusts the runtime's roots, as `sslrootcert=system` does.
+ * - A file that is named must be there.
+ * - The user of the operating system, the default for `user`, is taken from `USER`, `LOGNAME` or `USERNAME`, and not at
+ *   all by {@link fromUri} and {@link fromString}, which do not look around.
+ * - Without effect, because there is nothing here that they could change: `sslcompression`, `krbsrvname`, `gsslib`,
+ *   `gssdelegation`.
  *
  * @since 0.1.0
  */
 import type * as Login from "@hyperfect/auth/Login"
 import type * as Policy from "@hyperfect/auth/Policy"
 import type * as SaslPrep from "@hyperfect/auth/SaslPrep"
-import * as Endpoint from "@hyperfect/transport/Endpoint"
+import type * as Connection from "@hyperfect/transport/Connection"
+import type * as Endpoint from "@hyperfect/transport/Endpoint"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Redacted from "effect/Redacted"
 import { ConfigError } from "./ConfigError.ts"
+import { parseConninfo } from "./internal/conninfo.ts"
+import * as files from "./internal/files.ts"
+import { interpret } from "./internal/interpret.ts"
+import { findPassword } from "./internal/passfile.ts"
+import { addDefaults, effect, type Settings } from "./internal/settings.ts"
+import { parseUri, scheme } from "./internal/uri.ts"
 
 /**
- * How the line is secured.
+ * How the line is secured, by the names and with the meaning of libpq's `sslmode`.
  *
  * **Details**
  *
- * The names are those of libpq's `sslmode`: `disable` speaks in clear, `require` speaks TLS with whoever answers,
- * `verify-full` speaks TLS with the owner of a trusted certificate for the host's name. None of them falls back.
+ * - `"disable"`: in clear.
+ * - `"allow"`: in clear, and with TLS if the server does not let us in like that.
+ * - `"prefer"`: with TLS if the server has it, else in clear; also in clear if the handshake fails or the server does not
+ *   let us in with TLS.
+ * - `"require"`: with TLS, whoever answers.
+ * - `"verify-ca"`: with TLS, and somebody with a certificate of a root that we trust.
+ * - `"verify-full"`: with TLS, and the owner of such a certificate for the host's name.
+ *
+ * The certificate is checked as by `"verify-ca"` in every mode in which there is a root certificate. On a Unix socket
+ * there is never TLS, whatever the mode.
  *
  * @category models
  * @since 0.1.0
  */
-export type SslMode = "disable" | "require" | "verify-full"
+export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full"
+
+/**
+ * What a session must be like to be accepted, by the names of libpq's `target_session_attrs`.
+ *
+ * **Details**
+ *
+ * A session is read-only when the server is in hot standby or `default_transaction_read_only` is on. `"prefer-standby"`
+ * tries every host for a standby first, and then takes any. Hyper has no standbys, and all its sessions can write.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
+
+/**
+ * A password, the program that finds it, or, when hosts have different ones, what gives it for each.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Password = Login.Password | ((endpoint: Endpoint.Endpoint) => Login.Password | undefined)
 
 /**
  * How to reach a server, and as whom.
@@ -33,26 +85,48 @@ export type SslMode = "disable" | "require" | "verify-full"
  */
 export interface ConnectionConfig {
   readonly endpoint: Endpoint.Endpoint
+  /** More servers that will do as well. They are tried one after the other. */
+  readonly alternatives?: ReadonlyArray<Endpoint.Endpoint> | undefined
+  /** Whether the servers are tried in a random order, so that clients spread over them; `"disable"` when absent. */
+  readonly loadBalanceHosts?: "disable" | "random" | undefined
+  /** `"any"` when absent. */
+  readonly targetSessionAttrs?: TargetSessionAttrs | undefined
   readonly user: string
   /** The password, or the effect that finds it: run for each connection, and only when the server asks. */
-  readonly password?: Login.Password | undefined
+  readonly password?: Password | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
-  /** `disable` when absent. */
+  /** `"prefer"` when absent, as in libpq. */
   readonly sslMode?: SslMode | undefined
+  /**
+   * Whether to ask for TLS as the protocol has it (`"postgres"`, when absent), or to begin with the handshake at once,
+   * which PostgreSQL 17 and later understand (`"direct"`). Hyper does not.
+   */
+  readonly sslNegotiation?: "postgres" | "direct" | undefined
   /** Trusted roots in PEM, in place of the runtime's own. */
   readonly rootCertificates?: string | undefined
-  /** Our own certificate chain in PEM, and its key. */
+  /** Certificates that were revoked, as lists in PEM; then there must be one of every authority in the chain. */
+  readonly revocationList?: string | undefined
+  /** Our own certificate chain in PEM, its key, and what the key is encrypted with. */
   readonly certificate?: string | undefined
   readonly key?: Redacted.Redacted<string> | undefined
+  readonly keyPassword?: Redacted.Redacted<string> | undefined
+  /** The versions of TLS to speak; from 1.2 on when absent. */
+  readonly minTlsVersion?: Connection.TlsVersion | undefined
+  readonly maxTlsVersion?: Connection.TlsVersion | undefined
+  /** Whether to tell the host's name (SNI); true when absent. */
+  readonly sslSni?: boolean | undefined
   /** What the server's logs and views call this program; `hyperfect` when absent. */
   readonly applicationName?: string | undefined
   /** The start-up parameter `options`, such as `-c statement_timeout=5s`. */
   readonly options?: string | undefined
   /** Further start-up parameters. Hyper ignores those that it does not know. */
   readonly parameters?: Readonly<Record<string, string>> | undefined
-  /** Milliseconds for opening, securing and logging in; 15,000 when absent. */
+  /** Milliseconds for opening, securing and logging in, for each host; 15,000 when absent, 0 for no limit. */
   readonly connectTimeout?: number | undefined
+  /** Whether the kernel probes an idle line, and after how many milliseconds; as the transport has it when absent. */
+  readonly keepAlive?: boolean | undefined
+  readonly keepAliveInitialDelay?: number | undefined
   /** How a password that is not plain ASCII is prepared: in full for PostgreSQL, the default; `"mapping"` for Hyper. */
   readonly saslPrep?: SaslPrep.Profile | undefined
   /** What the server may ask for as proof of who we are. */
@@ -61,103 +135,29 @@ export interface ConnectionConfig {
   readonly statementCacheSize?: number | undefined
 }
 
-type Draft = { -readonly [Key in keyof ConnectionConfig]?: ConnectionConfig[Key] } & {
-  host?: string
-  port?: number
-}
+/**
+ * Every server of a configuration, in its order.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const endpoints = (config: ConnectionConfig): NonEmptyReadonlyArray<Endpoint.Endpoint> => [
+  config.endpoint,
+  ...config.alternatives ?? []
+]
 
-const fail = (setting: string, problem: string): never => {
-  throw new ConfigError({ setting, problem })
-}
-
-const sslModes: ReadonlyArray<string> = ["disable", "require", "verify-full"] satisfies ReadonlyArray<SslMode>
-
-const port = (text: string): number => {
-  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  // The text is not shown: it can be the end of a password that should have been percent-encoded.
-  return value > 0 && value <= 65_535 ? value : fail("port", "is not a number from 1 to 65535")
-}
-
-/** The keys of a URI's query, with what each does to the configuration. */
-const keys: Readonly<Record<string, (draft: Draft, value: string) => void>> = {
-  host: (draft, value) => void (draft.host = value),
-  port: (draft, value) => void (draft.port = port(value)),
-  user: (draft, value) => void (draft.user = value),
-  password: (draft, value) => void (draft.password = Redacted.make(value)),
-  dbname: (draft, value) => void (draft.database = value),
-  sslmode: (draft, value) =>
-    void (draft.sslMode = sslModes.includes(value)
-      ? value as SslMode
-      : fail("sslmode", `${JSON.stringify(value)} is not one of ${sslModes.join(", ")}`)),
-  application_name: (draft, value) => void (draft.applicationName = value),
-  options: (draft, value) => void (draft.options = value),
-  connect_timeout: (draft, value) =>
-    void (draft.connectTimeout = /^\d{1,6}$/.test(value)
-      ? Number(value) * 1000
-      : fail("connect_timeout", "is a whole number of seconds"))
-}
-
-/** The known key that is most like an unknown one, by the letters that they share at both ends. */
-const nearest = (unknown: string): string => {
-  const likeness = (key: string) => {
-    let start = 0
-    while (start < key.length && key[start] === unknown[start]) start++
-    let end = 0
-    while (end < key.length - start && key.at(-1 - end) === unknown.at(-1 - end)) end++
-    return start + end
-  }
-  return Object.keys(keys).reduce((best, key) => (likeness(key) > likeness(best) ? key : best))
-}
-
-const decode = (setting: string, text: string): string => {
-  try {
-    const decoded = decodeURIComponent(text)
-    return decoded.includes("\0") ? fail(setting, "may not hold a zero character") : decoded
-  } catch (thrown) {
-    if (thrown instanceof ConfigError) throw thrown
-    return fail(setting, "is not percent-encoded UTF-8")
-  }
-}
-
-const grammar =
-  /^postgres(?:ql)?:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?(\[[^\]]*\]|[^:@/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/
-
-const parseUri = (uri: string): ConnectionConfig => {
-  const match = grammar.exec(uri)
-  if (match === null) return fail("uri", "is not of the form postgresql://user:password@host:port/database?key=value")
-  const [, user, password, host, portText, database, query] = match
-  const draft: Draft = {}
-  if (user !== undefined && user !== "") draft.user = decode("user", user)
-  if (password !== undefined) draft.password = Redacted.make(decode("password", password))
-  if (host !== undefined && host !== "") draft.host = decode("host", host.replace(/^\[(.*)\]$/, "$1"))
-  if (portText !== undefined && portText !== "") draft.port = port(portText)
-  if (database !== undefined && database !== "") draft.database = decode("database", database)
-  for (const pair of query === undefined || query === "" ? [] : query.split("&")) {
-    const equals = pair.indexOf("=")
-    if (equals < 0) fail("uri", "a parameter of the query has no value")
-    const key = decode("uri", pair.slice(0, equals))
-    if (!Object.hasOwn(keys, key)) fail(key, `is not a setting; did you mean ${nearest(key)}?`)
-    // As in libpq, a setting without a value is one that was not made.
-    if (equals < pair.length - 1) keys[key]!(draft, decode(key, pair.slice(equals + 1)))
-  }
-  const { host: where = "localhost", port: at = 5432, ...rest } = draft
-  if (where.includes(",")) fail("host", "is one host, not several")
-  return {
-    ...rest,
-    user: rest.user ?? fail("user", "is missing"),
-    endpoint: where.startsWith("/") ? Endpoint.unix(`${where}/.s.PGSQL.${at}`) : Endpoint.tcp(where, at)
-  }
-}
+const parse = (text: string): Settings => (scheme.test(text) ? parseUri(text) : parseConninfo(text))
 
 /**
  * Reads a connection URI.
  *
  * **Details**
  *
- * `postgresql://user:password@host:port/database?key=value`, as libpq writes it, parts percent-encoded. A host that
- * begins with `/` (as `%2Ftmp`, or `?host=/tmp`) is the directory of a Unix socket. Keys: `host`, `port`, `user`,
- * `password`, `dbname`, `sslmode`, `application_name`, `options`, `connect_timeout`. An unknown key is an error, an empty
- * value is none.
+ * `postgresql://user:password@host:port,host:port/database?key=value`, as libpq writes it, parts percent-encoded. A host
+ * that begins with `/` (as `%2Ftmp`, or `?host=/tmp`) is the directory of a Unix socket. The keys of the query are libpq's
+ * keywords; an unknown one is an error.
+ *
+ * Certificates can stand in the URI as PEM; files are read by {@link load}.
  *
  * **Example** (A URI)
  *
@@ -179,10 +179,122 @@ const parseUri = (uri: string): ConnectionConfig => {
  * @since 0.1.0
  */
 export const fromUri = (uri: string): Effect.Effect<ConnectionConfig, ConfigError> =>
-  Effect.fromResult(Result.try({
-    try: () => parseUri(uri),
-    catch: (thrown) => {
-      if (thrown instanceof ConfigError) return thrown
-      throw thrown
-    }
-  }))
+  effect(() => interpret(parseUri(uri)))
+
+/**
+ * Reads a connection string in either of libpq's forms: a URI, or keywords and values.
+ *
+ * **Details**
+ *
+ * A text that does not begin with `postgresql://` or `postgres://` is one of keywords and values, such as
+ * `host=db user=app password='it\'s'`: values that are empty or hold blanks want quotes, and a backslash takes the next
+ * character as it is.
+ *
+ * **Example** (Keywords and values)
+ *
+ * ```ts
+ * import { ConnectionConfig } from "@hyperfect/client"
+ * import { Effect } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const config = Effect.runSync(ConnectionConfig.fromString("host=db1,db2 port=5433 user='my app' dbname=shop"))
+ * assert.deepEqual(ConnectionConfig.endpoints(config).map(({ host, port }) => [host, port]), [["db1", 5433], ["db2", 5433]])
+ * assert.equal(config.user, "my app")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromString = (text: string): Effect.Effect<ConnectionConfig, ConfigError> =>
+  effect(() => interpret(parse(text)))
+
+/** What the environment says, without the files that only `load` can look into. */
+const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<string, string>>): ConnectionConfig =>
+  Object.keys(parameters).length === 0 ? config : { ...config, parameters }
+
+/**
+ * The configuration that the `PG*` variables describe, from Effect's `ConfigProvider`.
+ *
+ * **When to use**
+ *
+ * Use where there are no files, such as in a browser, or with another provider; {@link load} knows more.
+ *
+ * **Details**
+ *
+ * The variables are those of libpq, such as `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`. A
+ * variable that is wrong fails, whether or not it would have been needed. `PGSERVICE` is not followed but refused.
+ *
+ * **Example** (Variables)
+ *
+ * ```ts
+ * import { ConnectionConfig } from "@hyperfect/client"
+ * import { ConfigProvider, Effect } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const variables = { PGHOST: "db.example", PGUSER: "app", PGPASSWORD: "s3cret" }
+ * const config = Effect.runSync(ConnectionConfig.config.parse(ConfigProvider.fromUnknown(variables)))
+ * assert.deepEqual(config.endpoint, { _tag: "Tcp", host: "db.example", port: 5432 })
+ * assert.equal(String(config.password), "<redacted>")
+ * ```
+ *
+ * @category config
+ * @since 0.1.0
+ */
+export const config: Config.Config<ConnectionConfig> = Config.mapEffect(
+  files.environment,
+  ({ parameters, settings, user }) =>
+    Effect.mapError(
+      effect(() => withParameters(interpret(settings, user), parameters)),
+      (error) => new Config.ConfigError(new ConfigProvider.SourceError({ message: error.message, cause: error }))
+    )
+)
+
+/**
+ * Finds the configuration the way libpq does: in a connection string, a service, the environment, and files.
+ *
+ * **Details**
+ *
+ * Each setting is taken from the first of these that has it:
+ *
+ * 1. the text, in the forms of {@link fromString};
+ * 2. the service that the text or `PGSERVICE` names, in the service file: that of `PGSERVICEFILE`, else
+ *    `~/.pg_service.conf`, else `pg_service.conf` in `PGSYSCONFDIR`;
+ * 3. the `PG*` variables;
+ * 4. the password file, for the password: that of `passfile` or `PGPASSFILE`, else `~/.pgpass`. It is read once; each
+ *    host may have a password of its own;
+ * 5. the defaults.
+ *
+ * `sslrootcert`, `sslcert`, `sslkey` and `sslcrl` name files, or are PEM themselves; when they are absent,
+ * `~/.postgresql/root.crt`, `postgresql.crt`, `postgresql.key` and `root.crl` are used if they are there.
+ *
+ * **Gotchas**
+ *
+ * A password file that others than its owner can use is not used, with a warning; a key file like that is an error.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const load = Effect.fnUntraced(function*(text = ""): Effect.fn.Return<
+  ConnectionConfig,
+  ConfigError,
+  FileSystem.FileSystem
+> {
+  const settings = yield* effect(() => parse(text))
+  const environment = yield* Effect.mapError(
+    files.environment,
+    (error) => new ConfigError({ setting: "environment", kind: "invalid", problem: error.message })
+  )
+  yield* files.addService(settings, environment)
+  addDefaults(settings, environment.settings)
+  yield* files.readCertificates(settings, environment)
+  const entries = (settings.get("password") ?? "") === "" ? yield* files.passwords(settings, environment) : []
+  for (const key of ["service", "servicefile", "passfile"]) settings.delete(key)
+  const found = yield* effect(() => interpret(settings, environment.user))
+  const { database = found.user, user } = found
+  return withParameters(
+    entries.length === 0
+      ? found
+      : { ...found, password: (endpoint) => findPassword(entries, endpoint, database, user) },
+    environment.parameters
+  )
+})

@@ -8,16 +8,11 @@
  *
  * @since 0.1.0
  */
-import * as Authenticate from "@hyperfect/auth/Authenticate"
-import type * as AuthError from "@hyperfect/auth/AuthError"
+import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type * as Policy from "@hyperfect/auth/Policy"
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as Frontend from "@hyperfect/protocol/Frontend"
-import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
-import type { Connection, TlsInfo, TlsOptions } from "@hyperfect/transport/Connection"
-import * as Endpoint from "@hyperfect/transport/Endpoint"
-import * as MessageChannel from "@hyperfect/transport/MessageChannel"
-import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
+import type { Connection, TlsInfo } from "@hyperfect/transport/Connection"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import type * as Type from "@hyperfect/values/Type"
@@ -26,10 +21,13 @@ import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as ConnectErrors from "./ConnectError.ts"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
-import { Engine } from "./internal/engine.ts"
+import { Engine, engineOf } from "./internal/engine.ts"
+import { establish, type Established } from "./internal/establish.ts"
 import { states } from "./internal/exchange.ts"
 import * as Queries_ from "./internal/queries.ts"
+import { traces } from "./internal/traces.ts"
 import type { Queries } from "./Queries.ts"
 
 /**
@@ -81,11 +79,9 @@ export interface Session extends Queries, Info {}
  * @category errors
  * @since 0.1.0
  */
-export type ConnectError = TransportError.TransportError | ProtocolError | AuthError.AuthError
+export type ConnectError = ConnectErrors.ConnectError
 
 const formats = new Map<string | undefined, Type.Format>([["text", 0], ["pgbinary", 1], ["hyperbinary", 2]])
-
-const defaultConnectTimeout = 15_000
 
 /** How long a cancelled statement may take to end before its session is given up. */
 const cancelTimeout = 5_000
@@ -93,46 +89,14 @@ const cancelTimeout = 5_000
 /** How many notices and notifications are kept for a slow subscriber. */
 const backlog = 256
 
-const tlsOptions = (config: ConnectionConfig): TlsOptions | undefined => {
-  const mode = config.sslMode ?? "disable"
-  return mode === "disable" ? undefined : {
-    verification: mode === "verify-full" ? "full" : "none",
-    serverName: config.endpoint._tag === "Tcp" ? config.endpoint.host : "localhost",
-    rootCertificates: config.rootCertificates,
-    certificate: config.certificate,
-    key: config.key
-  }
-}
-
-const connect = Effect.fnUntraced(function*(config: ConnectionConfig) {
-  const transport = yield* Transport
-  const connection = yield* transport.connect(config.endpoint)
-  const options = tlsOptions(config)
-  if (options !== undefined) yield* TlsNegotiation.start(connection, options)
-  return connection
-})
-
 /** Asks, on another connection, to cancel what the session is doing. The server hangs up when it has been done. */
-const cancel = (config: ConnectionConfig, key: Backend.BackendKeyData) =>
+const cancel = ({ again }: Established, key: Backend.BackendKeyData) =>
   Effect.scoped(Effect.gen(function*() {
-    const connection = yield* connect(config)
+    const connection = yield* again
     const { processId, secretKey } = key
     yield* connection.write(Frontend.encodeUnsafe({ _tag: "CancelRequest", processId, secretKey }))
     yield* Effect.forever(connection.pull)
   })).pipe(Effect.timeoutOption(cancelTimeout), Effect.ignore)
-
-const startupParameters = (config: ConnectionConfig): Record<string, string> => ({
-  application_name: config.applicationName ?? "hyperfect",
-  client_encoding: "UTF8",
-  ...(config.options === undefined ? {} : { options: config.options }),
-  ...config.parameters
-})
-
-/** Nobody can listen on a Unix socket. */
-const policy = (config: ConnectionConfig): Policy.Policy => ({
-  allowCleartextWithoutTls: config.endpoint._tag === "Unix",
-  ...config.policy
-})
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
 const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
@@ -150,7 +114,9 @@ const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
   })
 
 /**
- * Opens a session.
+ * Opens a session, on the first server of the configuration that will do.
+ *
+ * @see {@link ConnectError} for when another server is tried
  *
  * @category constructors
  * @since 0.1.0
@@ -161,15 +127,8 @@ export const make = (
   Effect.gen(function*() {
     const transport = yield* Transport
     const registry = yield* TypeRegistry.TypeRegistry
-    const connection = yield* connect(config)
-    const channel = MessageChannel.client(connection, { longLimit: Authenticate.messageLimit })
-    const login = yield* Authenticate.client(channel, {
-      user: config.user,
-      password: config.password,
-      database: config.database,
-      saslPrep: config.saslPrep,
-      parameters: startupParameters(config)
-    }, policy(config))
+    const established = yield* establish(config)
+    const { channel, connection, login } = established
 
     const parameters = new Map(login.parameters)
     const hyperVersion = parameters.get("hyper_version")
@@ -186,13 +145,15 @@ export const make = (
       status: login.status,
       cancel: login.key === undefined
         ? Effect.void
-        : Effect.provideService(cancel(config, login.key), Transport, transport),
+        : Effect.provideService(cancel(established, login.key), Transport, transport),
       cancelTimeout,
       onAsynchronous: (message) => {
         switch (message._tag) {
           case "ParameterStatus":
             // Hyper's sign of life while a statement runs, not a setting (measured).
-            if (message.name !== "alive") parameters.set(message.name, message.value)
+            if (message.name === "alive") break
+            parameters.set(message.name, message.value)
+            engine.leave(traces.settings)
             break
           case "NoticeResponse":
             PubSub.publishUnsafe(notices, message)
@@ -218,16 +179,8 @@ export const make = (
       notices: Stream.fromPubSub(notices),
       notifications: Stream.fromPubSub(notifications)
     }
-    return { ...info, ...Queries_.make(engine, server.kind, registry, simpleFormat, config.statementCacheSize ?? 256) }
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: config.connectTimeout ?? defaultConnectTimeout,
-      orElse: () =>
-        Effect.fail(TransportError.fromReason(
-          new TransportError.OpenTimeout({
-            endpoint: Endpoint.format(config.endpoint),
-            milliseconds: config.connectTimeout ?? defaultConnectTimeout
-          })
-        ))
-    })
-  )
+    const queries = Queries_.make(engine, server.kind, registry, simpleFormat, config.statementCacheSize ?? 256)
+    const session: Session = { ...info, ...queries }
+    engineOf.set(session, engine)
+    return session
+  })

@@ -53,14 +53,21 @@ const openFailed = (endpoint: Endpoint.Endpoint, cause: unknown): TransportError
 }
 
 const address = (endpoint: Endpoint.Endpoint) =>
-  endpoint._tag === "Unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }
+  endpoint._tag === "Unix"
+    ? { path: endpoint.path }
+    : { host: endpoint.address ?? endpoint.host, port: endpoint.port }
 
 const open = (
-  options: Options,
+  defaults: Options,
   endpoint: Endpoint.Endpoint,
-  timeout: number | undefined
+  { timeout, ...wanted }: Transport.ConnectOptions
 ): Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError> =>
   Effect.callback((resume) => {
+    const options = {
+      ...defaults,
+      keepAlive: wanted.keepAlive ?? defaults.keepAlive,
+      keepAliveInitialDelay: wanted.keepAliveInitialDelay ?? defaults.keepAliveInitialDelay
+    }
     let socket: Net.Socket
     try {
       socket = Net.connect({ ...socketOptions(options), ...address(endpoint) })
@@ -172,7 +179,7 @@ export const layerWith = (options: Options): Layer.Layer<Transport.Transport | L
     Context.make(
       Transport.Transport,
       Transport.Transport.of({
-        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions?.timeout))
+        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {}))
       })
     ).pipe(
       Context.add(

@@ -14,12 +14,21 @@ import type { TransportError } from "./TransportError.ts"
  * **Details**
  *
  * - `"none"`: any certificate will do; the line is secret, but nobody knows with whom it is shared.
+ * - `"ca"`: the chain must lead to a trusted root, whatever the name (libpq's `verify-ca`).
  * - `"full"`: the chain must lead to a trusted root and the name must fit (libpq's `verify-full`).
  *
  * @category models
  * @since 0.1.0
  */
-export type TlsVerification = "none" | "full"
+export type TlsVerification = "none" | "ca" | "full"
+
+/**
+ * The versions of TLS. What is older than 1.2 is off unless it is asked for, and not in every TLS library any more.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3"
 
 /**
  * @category models
@@ -29,11 +38,21 @@ export interface TlsOptions {
   readonly verification: TlsVerification
   /** The name to send (SNI) and to check. Not sent when it is an IP address. */
   readonly serverName: string
+  /** Whether `serverName` is sent at all; true when absent. */
+  readonly sendServerName?: boolean | undefined
   /** Trusted roots in PEM; the runtime's own when absent. */
   readonly rootCertificates?: string | undefined
-  /** Our own certificate chain in PEM, and its key. */
+  /** Lists of revoked certificates in PEM; when given, every authority of the chain must have one. */
+  readonly revocationList?: string | undefined
+  /** Our own certificate chain in PEM, its key, and what the key is encrypted with. */
   readonly certificate?: string | undefined
   readonly key?: Redacted.Redacted<string> | undefined
+  readonly keyPassword?: Redacted.Redacted<string> | undefined
+  /** The runtime's own limits when absent. */
+  readonly minVersion?: TlsVersion | undefined
+  readonly maxVersion?: TlsVersion | undefined
+  /** The protocols to offer by ALPN (RFC 7301); none when absent. */
+  readonly applicationProtocols?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -48,6 +67,8 @@ export interface TlsServerOptions {
   readonly key: Redacted.Redacted<string>
   /** Roots in PEM that a client's certificate must lead to; no certificate is asked for when absent. */
   readonly clientRoots?: string | undefined
+  /** The protocols to agree on by ALPN (RFC 7301); none when absent. */
+  readonly applicationProtocols?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -63,6 +84,8 @@ export interface TlsInfo {
   readonly cipher: string
   /** The other end's certificate in DER; what channel binding hashes. */
   readonly peerCertificate: Uint8Array | undefined
+  /** The protocol that both ends agreed on by ALPN, such as `postgresql`. */
+  readonly applicationProtocol?: string | undefined
 }
 
 /**

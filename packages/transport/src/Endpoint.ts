@@ -11,7 +11,13 @@ import * as Schema from "effect/Schema"
  * @category models
  * @since 0.1.0
  */
-export const Tcp = Schema.TaggedStruct("Tcp", { host: Schema.String, port: Schema.Port })
+export const Tcp = Schema.TaggedStruct("Tcp", {
+  /** The name, or the address. */
+  host: Schema.String,
+  port: Schema.Port,
+  /** Where to connect to in place of what the name stands for; the name is still what a certificate must be for. */
+  address: Schema.optionalKey(Schema.String)
+})
 
 /**
  * A Unix socket, by its file.

@@ -20,6 +20,10 @@ import type { TransportError } from "./TransportError.ts"
 export interface ConnectOptions {
   /** Milliseconds until the attempt fails with `OpenTimeout`; no limit when absent. */
   readonly timeout?: number | undefined
+  /** Whether the kernel probes an idle line; as the transport has it when absent. Only TCP has that. */
+  readonly keepAlive?: boolean | undefined
+  /** Milliseconds of silence before the first probe; as the transport has it when absent. */
+  readonly keepAliveInitialDelay?: number | undefined
 }
 
 /**

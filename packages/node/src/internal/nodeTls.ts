@@ -29,7 +29,8 @@ const closed = Object.assign(new Error("the line was closed during the handshake
 const infoOf = (socket: Tls.TLSSocket): Connection.TlsInfo => ({
   protocol: socket.getProtocol() ?? "unknown",
   cipher: socket.getCipher().name,
-  peerCertificate: socket.getPeerX509Certificate()?.raw
+  peerCertificate: socket.getPeerX509Certificate()?.raw,
+  applicationProtocol: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined
 })
 
 /** Where a handshake that was begun reports to, and what it leaves when it is not wanted any more. */
@@ -61,12 +62,18 @@ export const connect = (line: Net.Socket, options: Connection.TlsOptions) =>
     const socket = Tls.connect({
       socket: line,
       // RFC 6066, section 3: the name that is sent is never an address.
-      servername: Net.isIP(options.serverName) === 0 ? options.serverName : "",
-      rejectUnauthorized: options.verification === "full",
-      checkServerIdentity: (_, certificate) => Tls.checkServerIdentity(options.serverName, certificate),
+      servername: options.sendServerName !== false && Net.isIP(options.serverName) === 0 ? options.serverName : "",
+      rejectUnauthorized: options.verification !== "none",
+      checkServerIdentity: (_, certificate) =>
+        options.verification === "full" ? Tls.checkServerIdentity(options.serverName, certificate) : undefined,
       ca: options.rootCertificates,
+      crl: options.revocationList,
       cert: options.certificate,
-      key: options.key === undefined ? undefined : Redacted.value(options.key)
+      key: options.key === undefined ? undefined : Redacted.value(options.key),
+      passphrase: options.keyPassword === undefined ? undefined : Redacted.value(options.keyPassword),
+      minVersion: options.minVersion,
+      maxVersion: options.maxVersion,
+      ALPNProtocols: options.applicationProtocols === undefined ? undefined : [...options.applicationProtocols]
     })
     const onClose = (): void => outcome.fail(closed)
     socket.on("error", outcome.fail)
@@ -87,7 +94,8 @@ export const accept = (line: Net.Socket, options: Connection.TlsServerOptions) =
       key: Redacted.value(options.key),
       ca: options.clientRoots,
       requestCert: options.clientRoots !== undefined,
-      rejectUnauthorized: options.clientRoots !== undefined
+      rejectUnauthorized: options.clientRoots !== undefined,
+      ALPNProtocols: options.applicationProtocols === undefined ? undefined : [...options.applicationProtocols]
     })
     server.on("secureConnection", (socket) => {
       socket.allowHalfOpen = true
