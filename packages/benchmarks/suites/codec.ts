@@ -1,6 +1,8 @@
 /** Bytes to messages and back, without a server: what a decoder costs by itself. */
 import type { Workload } from "../Workload.ts"
+import { binds } from "./codec/binds.ts"
 import { dataRows } from "./codec/dataRows.ts"
+import { schemaDecoding, schemaEncoding } from "./codec/schemaCodecs.ts"
 import { smallMessages } from "./codec/smallMessages.ts"
 
-export const workloads: ReadonlyArray<Workload> = [dataRows, smallMessages]
+export const workloads: ReadonlyArray<Workload> = [dataRows, binds, smallMessages, schemaDecoding, schemaEncoding]

@@ -117,7 +117,12 @@ class Printer {
         return
       }
       case "Counted": {
-        const items = value as ReadonlyArray<unknown>
+        if (!Array.isArray(value)) {
+          // It writes itself; what it will write is nobody's to tell, but that it takes so many bytes.
+          const { length } = bytesOf(value as Wire.Writable)
+          return this.add(hidden(length), length)
+        }
+        const items: ReadonlyArray<unknown> = value
         this.add(String(items.length), Layout.intSize(layout.count))
         for (const item of items) this.print(layout.item, item, {})
         return

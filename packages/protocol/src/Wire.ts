@@ -193,14 +193,19 @@ const AnyBytes = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Inf
  *
  * **When to use**
  *
- * Use in place of a `Uint8Array` in a {@link Nullable} field that is given to a writer, to save the array and its copy.
+ * Use in a message that is given to a writer, to save arrays and copies: in place of a `Uint8Array` in a
+ * {@link Nullable} field, or in place of the array of a counted field, of which it writes the count and the items.
  * A Schema knows it not: it is for the functions that end in `Unsafe`.
+ *
+ * **Gotchas**
+ *
+ * What it writes for a counted field is not looked at: it has to be what the layout says.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Writable {
-  /** Writes the bytes, without their length. What it throws leaves the writer, and the frame is taken back. */
+  /** Writes the bytes, without the length of a {@link Nullable}. What it throws leaves the writer, and the frame is taken back. */
   readonly writeTo: (out: ByteWriter.ByteWriter) => void
 }
 

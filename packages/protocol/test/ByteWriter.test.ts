@@ -99,11 +99,36 @@ describe("a writer", () => {
     assert.strictEqual(out.take().length, 0)
   })
 
-  it("gives a slab that a large batch has made to the one who took it", () => {
+  it("gives the slab of a huge batch to the one who took it", () => {
     const out = ByteWriter.make()
     out.copy(new Uint8Array(1 << 20))
+    const taken = out.take()
+    out.uint8(1)
+    assert.notStrictEqual(out.bytes.buffer, taken.buffer)
+    assert.isAtMost(out.bytes.length, 128 * 1024)
+  })
+
+  it("takes no room before it is written to again", () => {
+    const out = ByteWriter.make(64)
+    out.int32(1)
     out.take()
-    assert.isAtMost(out.bytes.length, 16 * 1024)
+    assert.strictEqual(out.bytes.length, 0)
+    out.int32(2)
+    assert.strictEqual(hex(out.take()), "00000002")
+  })
+
+  it("stops growing once it knows how large batches are", () => {
+    const out = ByteWriter.make()
+    const batch = new Uint8Array(50_000).fill(1)
+    out.copy(batch)
+    out.take()
+    for (let i = 0; i < 20; i++) {
+      out.uint8(1)
+      const { bytes } = out
+      out.copy(batch)
+      assert.strictEqual(out.bytes, bytes)
+      assert.strictEqual(out.take().length, 50_001)
+    }
   })
 
   it("forgets what was written since the last take, or since a position", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, Frontend, Json, Replication, Trace, type Wire } from "@hyperfect/protocol"
+import { Backend, type ByteWriter, Frontend, Json, Replication, Trace, type Wire } from "@hyperfect/protocol"
 import { newestVersion } from "@hyperfect/protocol/backend/NegotiateProtocolVersion"
 import {
   protocolOptionPrefix,
@@ -186,6 +186,18 @@ describe("what a trace hides", () => {
     } as const
     assert.strictEqual(Trace.line("frontend", bind), "F\t23\tBind\t \"\" \"\" 0 1 7 0")
     assert.strictEqual(Frontend.encodeUnsafe(bind).length, 24)
+    const all = {
+      ...bind,
+      parameters: {
+        writeTo: (out: ByteWriter.ByteWriter) => {
+          out.int16(1)
+          out.int32(7)
+          out.utf8("hunter2")
+        }
+      } as never
+    }
+    assert.strictEqual(Trace.line("frontend", all, { redact: false }), "F\t23\tBind\t \"\" \"\" 0 <13 bytes> 0")
+    assert.strictEqual(Frontend.encodeUnsafe(all).length, 24)
   })
 })
 

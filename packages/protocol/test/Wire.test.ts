@@ -247,6 +247,18 @@ describe("a value that writes itself", () => {
       assert.strictEqual(hex(out.take()), "72" + "00000015" + "0003" + "00000003616263" + "ffffffff" + "00000000")
     })
 
+    it(`may stand for all items, count included (${backEnd})`, () => {
+      const out = ByteWriter.make(1)
+      const columns = {
+        writeTo: (to: ByteWriter.ByteWriter) => {
+          to.int16(1)
+          to.int32(-1)
+        }
+      }
+      Wire.writerUnsafe(Row, backEnd)(out, { _tag: "Row", columns } as never)
+      assert.strictEqual(hex(out.take()), "72" + "0000000a" + "0001" + "ffffffff")
+    })
+
     it(`takes the frame back when it throws (${backEnd})`, () => {
       const out = ByteWriter.make(1)
       const boom = new Error("boom")

@@ -227,8 +227,9 @@ interface Writable {
   readonly writeTo: (out: ByteWriter) => void
 }
 
-const isWritable = (value: unknown): value is Writable =>
-  typeof value === "object" && typeof (value as Writable).writeTo === "function"
+/** @internal */
+export const isWritable = (value: unknown): value is Writable =>
+  typeof value === "object" && value !== null && typeof (value as Writable).writeTo === "function"
 
 /** Writes the length and what the value writes of itself. */
 export const writeSized = (out: ByteWriter, value: Writable): void => {
@@ -315,6 +316,7 @@ export const writer = (layout: Layout.Layout): Write => {
       const item = writer(layout.item)
       const [, maximum] = Layout.ranges[layout.count.type as "UInt16"]
       return (out, value) => {
+        if (isWritable(value)) return value.writeTo(out)
         const items = checkArray(out, value)
         if (items.length > maximum) {
           throw new Failure("CountInvalid", out.position, `at most ${maximum} items`, `${items.length}`)

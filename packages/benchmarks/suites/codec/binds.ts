@@ -1,0 +1,261 @@
+/** A3: Bind frames from JavaScript values. */
+import * as PgProtocol from "@effect/sql-pg/PgProtocol"
+import * as PgTypes from "@effect/sql-pg/PgTypes"
+import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
+import * as Frontend from "@hyperfect/protocol/Frontend"
+import type * as Wire from "@hyperfect/protocol/Wire"
+import { Result } from "effect"
+import { serialize } from "pg-protocol"
+import * as BuiltIn from "../../../values/src/BuiltIn.ts"
+import * as Parameter from "../../../values/src/Parameter.ts"
+import * as PgBinaryCopy from "../../../values/src/PgBinaryCopy.ts"
+import type { Entry, Prepared, Workload } from "../../Workload.ts"
+import { makeDigest } from "./chunks.ts"
+
+const frameCount = 100_000
+
+/** What a program has: no types, no bytes. One text in sixteen is NULL. */
+type Values = readonly [id: number, isOdd: boolean, ratio: number, name: string | null, total: bigint, blob: Buffer]
+
+const valuesOf = (index: number): Values => {
+  // A linear congruential step: enough to make neighbours differ, in value and in length.
+  const random = (Math.imul(index + 1, 1664525) + 1013904223) >>> 0
+  return [
+    random | 0,
+    index % 2 === 1,
+    // Never an integer, of which nobody could tell whether it is meant as one.
+    random / 1024 + 1 / 4096,
+    index % 16 === 7 ? null : `name ${index} ${index % 4 === 0 ? "é" : "e"}${"x".repeat(random % 24)}`,
+    BigInt(random) * BigInt(1_000_000_007),
+    Buffer.alloc(8 + random % 24, random & 0xff)
+  ]
+}
+
+const rows = (): ReadonlyArray<Values> => Array.from({ length: frameCount }, (_, index) => valuesOf(index))
+
+const statement = "s1"
+
+/** The values of a Bind, whatever the format of each, as a line for a digest. */
+const line = (frame: Uint8Array): string => {
+  const message = Frontend.readerUnsafe("password")(frame, 0, frame.length)
+  if (message._tag !== "Bind" || message.statement !== statement) throw new Error(`not a Bind of ${statement}`)
+  const { parameterFormats, parameters } = message
+  const isBinary = (i: number) => (parameterFormats.length === 1 ? parameterFormats[0] : parameterFormats[i]) === 1
+  const read = <A>(i: number, binary: (bytes: Buffer) => A, text: (text: string) => A): A => {
+    const bytes = Buffer.from(parameters[i]!)
+    return isBinary(i) ? binary(bytes) : text(bytes.toString())
+  }
+  return JSON.stringify([
+    read(0, (bytes) => bytes.readInt32BE(), Number),
+    read(1, (bytes) => bytes[0] === 1, (text) => text === "true"),
+    read(2, (bytes) => bytes.readDoubleBE(), Number),
+    parameters[3] === null ? null : read(3, (bytes) => bytes.toString(), String),
+    read(4, (bytes) => `${bytes.readBigInt64BE()}`, String),
+    read(5, (bytes) => bytes.toString("hex"), String)
+  ])
+}
+
+/** An entry out of a function that makes the frames of some rows and hands out buffers of whole frames. */
+const encoder = (run: (rows: ReadonlyArray<Values>, onBuffer: (bytes: Uint8Array) => void) => void): Prepared => {
+  const input = rows()
+  return {
+    run: () => {
+      let size = 0
+      run(input, (bytes) => {
+        size += bytes.length
+      })
+      return size
+    },
+    check: () => {
+      const digest = makeDigest()
+      run(input, (bytes) => {
+        for (let at = 0; at < bytes.length;) {
+          const end = at + 1 + new DataView(bytes.buffer, bytes.byteOffset).getInt32(at + 1)
+          digest.add(line(bytes.subarray(at, end)))
+          at = end
+        }
+      })
+      return Promise.resolve(digest.end())
+    }
+  }
+}
+
+/** How much is gathered for one write to a socket. */
+const batchSize = 64 * 1024
+
+/** A value on its way into a Bind, as the client makes it. */
+class Bound implements Wire.Writable {
+  private readonly encoder: Parameter.Encoder
+  private readonly value: unknown
+
+  constructor(encoder: Parameter.Encoder, value: unknown) {
+    this.encoder = encoder
+    this.value = value
+  }
+
+  writeTo(out: ByteWriter.ByteWriter): void {
+    this.encoder.write(out, this.value as never, -1)
+  }
+}
+
+const resultFormats = [1]
+
+const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
+  name,
+  kind: "ours",
+  setup: async () => {
+    const write = Frontend.writerUnsafe({ backEnd })
+    return encoder((rows, onBuffer) => {
+      const out = ByteWriter.make()
+      for (const values of rows) {
+        const parameterFormats = new Array<number>(values.length)
+        const parameters = new Array<unknown>(values.length)
+        for (let i = 0; i < values.length; i++) {
+          const value = values[i]
+          const parameter = Parameter.encoder(value, "postgres")
+          parameterFormats[i] = parameter.format
+          parameters[i] = value === null ? null : new Bound(parameter, value)
+        }
+        const bind = { _tag: "Bind", portal: "", statement, parameterFormats, parameters, resultFormats }
+        write(out, bind as Frontend.Message)
+        if (out.size >= batchSize) onBuffer(out.take())
+      }
+      onBuffer(out.take())
+    })
+  }
+})
+
+/** The types are known, as they are of a prepared statement: one function, compiled once, writes all parameters. */
+const prepared: Entry = {
+  name: "hyperfect",
+  kind: "ours",
+  setup: async () => {
+    const { bool, bytea, float8, int4, int8, text } = BuiltIn
+    const columns = [int4, bool, float8, text, int8, bytea].map((type, i) => ({ name: `$${i + 1}`, type }))
+    const writeParameters = PgBinaryCopy.arraysUnsafe({ columns })
+    const write = Frontend.writerUnsafe()
+    return encoder((rows, onBuffer) => {
+      const out = ByteWriter.make()
+      let values = rows[0]!
+      const parameters = { writeTo: (out: ByteWriter.ByteWriter) => writeParameters(out, values, 0) } as never
+      const bind: Frontend.Message = {
+        _tag: "Bind",
+        portal: "",
+        statement,
+        parameterFormats: [1],
+        parameters,
+        resultFormats
+      }
+      for (values of rows) {
+        write(out, bind)
+        if (out.size >= batchSize) onBuffer(out.take())
+      }
+      onBuffer(out.take())
+    })
+  }
+}
+
+const effectSqlPg: Entry = {
+  name: "@effect/sql-pg",
+  kind: "peer",
+  setup: async () => {
+    const encodeBind = PgProtocol.makeBindEncoder(PgTypes.writeParameter, PgTypes.isTextFormat)
+    return encoder((rows, onBuffer) => {
+      for (const [id, isOdd, ratio, name, total, blob] of rows) {
+        const parameters = [
+          PgTypes.int4(id),
+          PgTypes.bool(isOdd),
+          PgTypes.float8(ratio),
+          PgTypes.text(name),
+          PgTypes.int8(total),
+          PgTypes.bytea(blob)
+        ]
+        const frame = encodeBind({ portal: "", statement, parameters })
+        if (Result.isFailure(frame)) throw frame.failure
+        onBuffer(frame.success)
+      }
+    })
+  }
+}
+
+/** Numbers become text in it, as its driver does. */
+const pgProtocol: Entry = {
+  name: "pg-protocol",
+  kind: "peer",
+  setup: async () => {
+    const valueMapper = (value: Values[number]) =>
+      value === null || Buffer.isBuffer(value) || typeof value === "string" ? value : String(value)
+    return encoder((rows, onBuffer) => {
+      for (const values of rows) {
+        onBuffer(serialize.bind({ statement, values: values as unknown as Array<unknown>, valueMapper, binary: true }))
+      }
+    })
+  }
+}
+
+/** Knows the statement, the types and the order beforehand, checks nothing, and writes through a DataView. */
+const naive: Entry = {
+  name: "naive",
+  kind: "limit",
+  setup: async () =>
+    encoder((rows, onBuffer) => {
+      let buffer = Buffer.allocUnsafeSlow(2 * batchSize)
+      let view = new DataView(buffer.buffer)
+      let at = 0
+      for (const [id, isOdd, ratio, name, total, blob] of rows) {
+        const start = at
+        buffer[at] = 0x42
+        at += 6
+        buffer[at - 1] = 0
+        at += buffer.write(statement, at, "latin1")
+        buffer[at++] = 0
+        view.setInt32(at, 0x0001_0001)
+        view.setInt16(at + 4, 6)
+        view.setInt32(at + 6, 4)
+        view.setInt32(at + 10, id)
+        view.setInt32(at + 14, 1)
+        buffer[at + 18] = isOdd ? 1 : 0
+        view.setInt32(at + 19, 8)
+        view.setFloat64(at + 23, ratio)
+        at += 31
+        if (name === null) {
+          view.setInt32(at, -1)
+          at += 4
+        } else {
+          const length = buffer.write(name, at + 4)
+          view.setInt32(at, length)
+          at += 4 + length
+        }
+        view.setInt32(at, 8)
+        view.setBigInt64(at + 4, total)
+        view.setInt32(at + 12, blob.length)
+        at += 16
+        buffer.set(blob, at)
+        at += blob.length
+        view.setInt32(at, 0x0001_0001)
+        at += 4
+        view.setInt32(start + 1, at - start - 1)
+        if (at >= batchSize) {
+          onBuffer(buffer.subarray(0, at))
+          buffer = Buffer.allocUnsafeSlow(2 * batchSize)
+          view = new DataView(buffer.buffer)
+          at = 0
+        }
+      }
+      onBuffer(buffer.subarray(0, at))
+    })
+}
+
+export const binds: Workload = {
+  id: "A3",
+  title: `${frameCount} Bind frames of 6 parameters, from JavaScript values`,
+  floor: "naive",
+  entries: [
+    prepared,
+    ours("hyperfect, types inferred", "generated"),
+    ours("hyperfect, types inferred, closures", "closures"),
+    effectSqlPg,
+    pgProtocol,
+    naive
+  ]
+}
