@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ErrorField, Header, SqlState } from "@hyperfect/protocol"
+import { ErrorField, Header, Oid, SqlState } from "@hyperfect/protocol"
 import { Schema } from "effect"
 
 describe("error fields", () => {
@@ -62,5 +62,43 @@ describe("a header", () => {
 
   it("says a negative length as it is", () => {
     assert.deepStrictEqual(Header.parse(Uint8Array.of(0x44, 0xff, 0xff, 0xff, 0xff)), { tag: "D", length: -1 })
+  })
+})
+
+describe("the OIDs of types", () => {
+  const entries = Object.entries(Oid.types) as ReadonlyArray<[Oid.Name, Oid.Type]>
+
+  it("are those that every PostgreSQL has, and Hyper's", () => {
+    assert.isAbove(entries.length, 180)
+    assert.deepStrictEqual(
+      [Oid.types.bool, Oid.types.int8, Oid.types.text, Oid.types.numeric, Oid.types.timestamptz].map(({ oid }) => oid),
+      [16, 20, 25, 1700, 1184]
+    )
+    assert.deepStrictEqual(Oid.types.tabgeography, { oid: 5003, array: 5004, element: 0, category: "U" })
+    assert.strictEqual(Oid.types.uuid.array, 2951)
+    assert.strictEqual(Oid.types.point.element, 0)
+  })
+
+  it("are one for each name, below those that servers give out", () => {
+    const oids = entries.map(([, { oid }]) => oid)
+    assert.strictEqual(new Set(oids).size, oids.length)
+    for (const oid of oids) assert.isTrue(oid > 0 && oid < 10_000)
+  })
+
+  it("lead from a type to its array and back, and to a name", () => {
+    for (const [name, { array, category, element, oid }] of entries) {
+      assert.strictEqual(Oid.name(oid), name)
+      assert.isTrue(Oid.isOid(oid))
+      assert.isTrue(Object.hasOwn(Oid.categories, category))
+      if (array !== 0) assert.strictEqual(Oid.types[Oid.name(array)!].element, oid, name)
+      if (element !== 0) assert.isDefined(Oid.name(element), name)
+    }
+  })
+
+  it("are not found where there are none", () => {
+    for (const oid of [0, -1, 1, 0.5, 100_000, NaN]) {
+      assert.isUndefined(Oid.name(oid))
+      assert.isFalse(Oid.isOid(oid))
+    }
   })
 })
