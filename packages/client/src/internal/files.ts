@@ -185,6 +185,10 @@ export const readCertificates = Effect.fnUntraced(function*(settings: Settings, 
       if (!(yield* exists(path))) continue
     }
     if (key === "sslkey" && home?.isWindows !== true) yield* checkKey(path)
-    settings.set(key, yield* read(key, path))
+    const text = yield* read(key, path)
+    if (!text.includes("-----BEGIN ")) {
+      return yield* new ConfigError({ setting: key, kind: "file", problem: `the file ${path} is not in PEM` })
+    }
+    settings.set(key, text)
   }
 })

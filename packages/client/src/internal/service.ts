@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { fail, set, type Settings } from "./settings.ts"
+import * as Result from "effect/Result"
+import { attempt, fail, set, type Settings } from "./settings.ts"
 
 /**
  * The settings of a service; `undefined` when the file does not have it. Of a setting that is made twice, the first
@@ -28,7 +29,11 @@ export const parseService = (text: string, service: string, file: string): Setti
     const key = line.slice(0, equals)
     if (key === "service" || key === "servicefile") return fail("service", "file", `${where} names another service`)
     if (settings.has(key)) continue
-    set(settings, key, line.slice(equals + 1))
+    const made = attempt(() => set(settings!, key, line.slice(equals + 1)))
+    if (Result.isFailure(made)) {
+      const { kind, problem, setting } = made.failure
+      return fail(setting, kind, `${problem} (${where})`)
+    }
   }
   return settings
 }
