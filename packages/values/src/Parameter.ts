@@ -18,6 +18,7 @@
  * | `CalendarDate`, `TimeOfDay`, `Timestamp`, `Interval` | `date`, `time`, `timestamp`, `interval` | |
  * | `TimeOfDayTz` | `timetz` | refused on Hyper, which has no such type |
  * | plain object, array | nothing (OID 0) | the JSON text; an array of the database wants `make` and its type |
+ * | `UnknownValue` | its own OID | the bytes, in their format |
  *
  * `undefined` and everything else is refused. Hyper wants each parameter declared, and OID 0 is how to declare an untyped
  * one (measured); there `numeric` without precision and scale means `numeric(1,0)`, so decimals go as text.
@@ -37,6 +38,7 @@ import * as TimeOfDayTz from "./TimeOfDayTz.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
 import type * as Type from "./Type.ts"
+import * as UnknownValue from "./UnknownValue.ts"
 import * as ValueError from "./ValueError.ts"
 
 const TypeId = "~@hyperfect/values/Parameter"
@@ -63,6 +65,11 @@ export interface Parameter {
 
 /**
  * Says the type of a parameter. `null` is NULL of that type.
+ *
+ * **Details**
+ *
+ * A number is taken for any numeric type that holds it: a `bigint` for `int4` or, where a double is exactly it, for `float8`,
+ * and a number for `numeric`, which gets the digits that JavaScript prints.
  *
  * **Example** (An array of integers)
  *
@@ -111,27 +118,46 @@ const text: WriteOnly = BuiltIn.text.text as WriteOnly
 /** Hyper takes U+0000 in a parameter (measured), and the codec of its own format does not mind it. */
 const hyperText: WriteOnly = (BuiltIn.text.hyper ?? BuiltIn.text.text) as WriteOnly
 
+/** Numbers of another JavaScript kind than a type has, turned into its own where nothing is lost; others as they are. */
+const conversions = new Map<number, (value: unknown) => unknown>([
+  ...[BuiltIn.int2, BuiltIn.int4, BuiltIn.oid, BuiltIn.float4, BuiltIn.float8].map(({ oid }) =>
+    [oid, (value: unknown) => {
+      const number = typeof value === "bigint" ? Number(value) : NaN
+      return Number.isFinite(number) && BigInt(number) === value ? number : value
+    }] as const
+  ),
+  [
+    BuiltIn.numeric.oid,
+    (value) => typeof value === "number" && Number.isFinite(value) ? BigDecimal.fromNumberUnsafe(value) : value
+  ]
+])
+
+const converting = (type: Type.Any, write: Encoder["write"]): Encoder["write"] => {
+  const convert = conversions.get(type.oid)
+  return convert === undefined ? write : (out, value, typeModifier) => write(out, convert(value), typeModifier)
+}
+
 const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
   if (dialect === "postgres") {
-    const binary = type.binary
-    return { typeOid: type.oid, format: binary === undefined ? 0 : 1, write: (binary ?? type.text).write }
+    const { binary, oid, text } = type
+    return { typeOid: oid, format: binary === undefined ? 0 : 1, write: converting(type, (binary ?? text).write) }
   }
   const hyper = type.hyper
   if (hyper === undefined) {
     throw ValueError.reason("FormatUnsupported", type.name, 2, "a type that Hyper has", type.name)
   }
   // A value says its own scale, but nothing in Parse can: the server has to see it in the text.
-  if (type.oid === BuiltIn.numeric.oid) return untyped(type.text as WriteOnly)
+  if (type.oid === BuiltIn.numeric.oid) return { typeOid: 0, format: 0, write: converting(type, type.text.write) }
   if (type.oid === BuiltIn.numeric.arrayOid) {
     throw ValueError.reason("FormatUnsupported", type.name, 2, "a string such as [1.50,NULL] and a cast", type.name)
   }
-  return { typeOid: type.oid, format: 2, write: hyper.write }
+  return { typeOid: type.oid, format: 2, write: converting(type, hyper.write) }
 }
 
 const encoders = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
 
 /**
- * How values of a type are sent to a server. Throws a plain `ValueError.Reason` when it does not know the type.
+ * How values of a type are sent to a server; see {@link make} for the numbers that it takes. Throws a plain `ValueError.Reason` when it does not know the type.
  *
  * @category encoding
  * @since 0.1.0
@@ -144,14 +170,20 @@ export const encoderFor = (type: Type.Any, dialect: Dialect): Encoder => {
   return made
 }
 
+/** The encoder of a type for values that are known to be its own. */
+const plain = (type: Type.Any, dialect: Dialect): Encoder => {
+  const codec = dialect === "postgres" ? type.binary : type.hyper
+  return { ...encoderFor(type, dialect), write: (codec ?? type.text).write }
+}
+
 const inferred = (dialect: Dialect) => ({
   untypedNull: untyped(text),
   text: untyped(dialect === "hyper" ? hyperText : text),
   json: untyped(BuiltIn.json.text as WriteOnly),
   bool: encoderFor(BuiltIn.bool, dialect),
-  int4: encoderFor(BuiltIn.int4, dialect),
+  int4: plain(BuiltIn.int4, dialect),
   int8: encoderFor(BuiltIn.int8, dialect),
-  float8: encoderFor(BuiltIn.float8, dialect),
+  float8: plain(BuiltIn.float8, dialect),
   numeric: encoderFor(BuiltIn.numeric, dialect),
   bytea: encoderFor(BuiltIn.bytea, dialect),
   date: encoderFor(BuiltIn.date, dialect),
@@ -206,8 +238,16 @@ const ofObject = (value: object, known: Inferred, dialect: Dialect): Encoder => 
   if (TimeOfDay.isTimeOfDay(value)) return known.time
   if (Interval.isInterval(value)) return known.interval
   if (TimeOfDayTz.isTimeOfDayTz(value)) return encoderFor(BuiltIn.timetz, dialect)
-  return BigDecimal.isBigDecimal(value) ? known.numeric : refuse(value)
+  if (BigDecimal.isBigDecimal(value)) return known.numeric
+  return UnknownValue.isUnknownValue(value) ? ofUnknown(value) : refuse(value)
 }
+
+/** What came from a server can go back to it. */
+const ofUnknown = ({ format, typeOid }: UnknownValue.UnknownValue): Encoder => ({
+  typeOid,
+  format,
+  write: (out, value) => out.copy((value as UnknownValue.UnknownValue).bytes)
+})
 
 const refuse = (value: unknown): never => {
   throw ValueError.reason(

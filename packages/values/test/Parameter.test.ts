@@ -8,6 +8,8 @@ import {
   TimeOfDay,
   Timestamp,
   TimestampTz,
+  type Type,
+  UnknownValue,
   ValueError
 } from "@hyperfect/values"
 import { BigDecimal, DateTime, Option } from "effect"
@@ -102,6 +104,43 @@ describe("a parameter", () => {
     assert.strictEqual(bytesOf(none, "postgres"), "ffffffff")
     assert.isTrue(Parameter.isParameter(none))
     assert.isFalse(Parameter.isParameter({ type: BuiltIn.date, value: null }))
+  })
+
+  it("of a numeric type takes any number that is exactly one of it", () => {
+    const numeric = (value: number) => bytesOf(Parameter.make(value as never, BuiltIn.numeric), "postgres")
+    assert.strictEqual(numeric(0.1), bytesOf(BigDecimal.make(BigInt(1), 1), "postgres"))
+    assert.strictEqual(numeric(1000), sized("0001000000000000" + "03e8"))
+    assert.strictEqual(bytesOf(Parameter.make(0.1 as never, BuiltIn.numeric), "hyper"), sized(text("0.1")))
+    for (
+      const [value, type, hex] of [
+        [BigInt(-2), BuiltIn.int2, "fffe"],
+        [BigInt(5), BuiltIn.int4, "00000005"],
+        [BigInt(4294967295), BuiltIn.oid, "ffffffff"],
+        [BigInt(2), BuiltIn.float8, "4000000000000000"]
+      ] as const
+    ) assert.strictEqual(bytesOf(Parameter.make(value as never, type), "postgres"), sized(hex))
+    for (
+      const [value, type] of [
+        [NaN, BuiltIn.numeric],
+        [Infinity, BuiltIn.numeric],
+        [BigInt("9007199254740993"), BuiltIn.float8],
+        [BigInt(2) ** BigInt(1100), BuiltIn.float8],
+        ["1", BuiltIn.int4],
+        [BigDecimal.make(BigInt(1), 0), BuiltIn.int4]
+      ] as ReadonlyArray<readonly [unknown, Type.Any]>
+    ) {
+      assert.strictEqual(reasonOf(() => bytesOf(Parameter.make(value as never, type), "postgres"))._tag, "TypeMismatch")
+    }
+    assert.strictEqual(
+      reasonOf(() => bytesOf(Parameter.make(BigInt(70_000) as never, BuiltIn.int2), "postgres"))._tag,
+      "OutOfRange"
+    )
+  })
+
+  it("may be what came from the server as an unknown type", () => {
+    const value = UnknownValue.make(99_999, 1, Uint8Array.of(1, 2, 3))
+    assert.deepInclude(Parameter.encoder(value, "postgres"), { typeOid: 99_999, format: 1 })
+    assert.strictEqual(bytesOf(value, "postgres"), sized("010203"))
   })
 
   it("is refused when its type cannot be told", () => {

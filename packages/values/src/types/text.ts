@@ -129,7 +129,8 @@ const isOneCodePoint = (value: string): boolean =>
   value.length === 1 || (value.length === 2 && value.codePointAt(0)! > 0xffff)
 
 const checkChar = (value: unknown, format: Format): string => {
-  const checked = check("char", format, value)
+  // Hyper would make a blank of U+0000 here (measured on hyperd).
+  const checked = checkNoNul("char", format, value)
   return isOneCodePoint(checked) || (format !== 2 && (checked === "" || octal.test(checked)))
     ? checked
     : Codec.outOfRange("char", format, "one character", "a longer or empty string")
@@ -157,7 +158,7 @@ export const char: Type<string> = {
   }),
   text: {
     read: (bytes, start, end) => Codec.utf8(bytes, start, end, "char", 0),
-    write: (out, value) => out.utf8(checkNoNul("char", 0, checkChar(value, 0)))
+    write: (out, value) => out.utf8(checkChar(value, 0))
   },
   binary: {
     read: (bytes, start, end) => {
@@ -166,7 +167,7 @@ export const char: Type<string> = {
       return byte === 0 ? "" : `\\${byte.toString(8)}`
     },
     write: (out, value) => {
-      const checked = checkNoNul("char", 1, checkChar(value, 1))
+      const checked = checkChar(value, 1)
       if (checked === "") return out.uint8(0)
       if (octal.test(checked)) return out.uint8(parseInt(checked.slice(1), 8))
       out.utf8(checked)
