@@ -38,6 +38,7 @@ export interface Copied {
  *
  * **Details**
  *
+ * - `E` is what can go wrong besides `QueryError`: nothing on a session, a `PoolError` where sessions are shared.
  * - A statement is a string, or what `Statement.sql` makes. Values go to the server as parameters, in binary where the
  *   type has it.
  * - Rows are valid only when the effect succeeds, or the stream ends: a server may send rows and fail after them.
@@ -47,44 +48,44 @@ export interface Copied {
  * @category models
  * @since 0.1.0
  */
-export interface Queries {
+export interface Queries<out E = never> {
   /** Runs a statement and collects its rows as objects. Two columns of one name are a `ValueError`. */
-  readonly query: (statement: Statement | string) => Effect.Effect<Result<ObjectRow>, QueryError>
+  readonly query: (statement: Statement | string) => Effect.Effect<Result<ObjectRow>, QueryError | E>
   /** Runs a statement and collects its rows as arrays, one element a column. */
-  readonly values: (statement: Statement | string) => Effect.Effect<Result<ArrayRow>, QueryError>
+  readonly values: (statement: Statement | string) => Effect.Effect<Result<ArrayRow>, QueryError | E>
   /**
    * Runs text by the simple protocol, without parameters. All values arrive as text and are read from it.
    *
    * PostgreSQL runs several statements separated by semicolons, in one transaction; Hyper refuses them.
    */
-  readonly simple: (text: string) => Effect.Effect<ReadonlyArray<Result<ObjectRow>>, QueryError>
+  readonly simple: (text: string) => Effect.Effect<ReadonlyArray<Result<ObjectRow>>, QueryError | E>
   /**
    * Runs a statement and hands out its rows as they come, one network chunk at a time.
    *
    * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile. Leaving the
    * stream early cancels the statement.
    */
-  readonly stream: (statement: Statement | string) => Stream.Stream<ObjectRow, QueryError>
+  readonly stream: (statement: Statement | string) => Stream.Stream<ObjectRow, QueryError | E>
   /** As {@link stream}, with rows as arrays. */
-  readonly streamValues: (statement: Statement | string) => Stream.Stream<ArrayRow, QueryError>
+  readonly streamValues: (statement: Statement | string) => Stream.Stream<ArrayRow, QueryError | E>
   /**
    * Runs a COPY ... FROM STDIN with these bytes. Where one chunk ends and the next begins means nothing to the server.
    *
    * When the stream fails or is interrupted, the server is told why and keeps none of the rows.
    */
-  readonly copyIn: <E, R>(
+  readonly copyIn: <E1, R>(
     statement: Statement | string,
-    data: Stream.Stream<Uint8Array, E, R>
-  ) => Effect.Effect<Copied, QueryError | E, R>
+    data: Stream.Stream<Uint8Array, E1, R>
+  ) => Effect.Effect<Copied, QueryError | E | E1, R>
   /** Runs a COPY ... TO STDOUT and hands out its bytes, as {@link stream} does. */
-  readonly copyOut: (statement: Statement | string) => Stream.Stream<Uint8Array, QueryError>
+  readonly copyOut: (statement: Statement | string) => Stream.Stream<Uint8Array, QueryError | E>
   /**
    * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted.
    *
    * A transaction inside a transaction is a savepoint; Hyper has none, and there it is refused.
    */
-  readonly transaction: <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
+  readonly transaction: <A, E1, R>(
+    effect: Effect.Effect<A, E1, R>,
     options?: TransactionOptions
-  ) => Effect.Effect<A, E | QueryError | TransactionRolledBack, R>
+  ) => Effect.Effect<A, E1 | QueryError | TransactionRolledBack | E, R>
 }

@@ -16,9 +16,13 @@ const { accept, complete, copyIn, copyOut, disconnect, error, layer, layerEach, 
 const password = Redacted.make("s3cret")
 const config: ConnectionConfig.ConnectionConfig = { endpoint: Endpoint.tcp("db", 5432), user: "app", password }
 
+/** A server, and what it takes to log in there. */
+const server = (...script: ReadonlyArray<ScriptedServer.Step>) =>
+  Layer.merge(layer(...script), Authenticate.layerCrypto)
+
 /** A client over a server. It ends before the server does, as a session does that was opened later. */
 const over = (...script: ReadonlyArray<ScriptedServer.Step>) =>
-  Client.layer(config).pipe(Layer.provideMerge(Layer.merge(layer(...script), Authenticate.layerCrypto)))
+  Client.layer(config).pipe(Layer.provideMerge(server(...script)))
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text))
 
@@ -36,7 +40,7 @@ const commands = repeat(
 describe("a client of a scripted server", () => {
   it.effect("proves who it is, and reads the rows that the script has", () =>
     Effect.gen(function*() {
-      const client = yield* Client.Client
+      const client = yield* Session.make(config)
       assert.strictEqual(client.authentication, "scram-sha-256")
       assert.strictEqual(client.server.kind, "postgres")
       const result = yield* client.query(sql`select id, email from users where id > ${0}`)
@@ -45,7 +49,7 @@ describe("a client of a scripted server", () => {
         email: null
       }])
       yield* (yield* ScriptedServer.ScriptedServer).verify
-    }).pipe(Effect.provide(over(accept({ user: "app", password }), on(/from users/, users)))))
+    }).pipe(Effect.scoped, Effect.provide(server(accept({ user: "app", password }), on(/from users/, users)))))
 
   it.effect("takes a server that plays Hyper for one", () =>
     Effect.gen(function*() {
@@ -95,20 +99,23 @@ describe("a client of a scripted server", () => {
 
   it.effect("commits, and rolls back", () =>
     Effect.gen(function*() {
-      const client = yield* Client.Client
+      const client = yield* Session.make(config)
       yield* client.transaction(client.query(sql`select * from users`))
       assert.strictEqual(client.transactionStatus(), "I")
       const failed = yield* Effect.flip(client.transaction(client.query("selct")))
       assert.strictEqual(failed._tag, "ServerError")
       assert.strictEqual(client.transactionStatus(), "I")
-    }).pipe(Effect.provide(over(
-      accept({ password }),
-      commands,
-      on(/from users/, users),
-      commands,
-      on("selct", error({ code: "42601" })),
-      commands
-    ))))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(server(
+        accept({ password }),
+        commands,
+        on(/from users/, users),
+        commands,
+        on("selct", error({ code: "42601" })),
+        commands
+      ))
+    ))
 
   it.effect("streams", () =>
     Effect.gen(function*() {

@@ -21,6 +21,7 @@ import * as Exit from "effect/Exit"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
 import { type Exchange, makeTable, stateName, states, unexpected } from "./exchange.ts"
+import { ofCommand, type Traces, traces } from "./traces.ts"
 
 /** What may come at any time, whatever is going on (protocol, section "Asynchronous Operations"). */
 export type Asynchronous = Backend.NoticeResponse | Backend.ParameterStatus | Backend.NotificationResponse
@@ -76,6 +77,10 @@ export class Engine {
   status: Backend.ReadyForQuery["status"]
   /** Why nothing more can be sent. */
   dead: QueryError | undefined
+  /** Called when the session has died. */
+  onDeath: (() => void) | undefined
+  /** What the statements of the session have left in it. */
+  traces: Traces = traces.none
   private readonly options: Options
   private readonly parser: Frame.Parser
   private readonly read: (bytes: Uint8Array, start: number, end: number) => Backend.Message
@@ -136,6 +141,7 @@ export class Engine {
           this.dequeue()
           this.end(exchange)
         } else if (tag !== errorResponse) {
+          if (message._tag === "CommandComplete") this.leave(ofCommand(message.commandTag))
           exchange.onMessage(message)
         }
         return
@@ -336,6 +342,21 @@ export class Engine {
     })
   }
 
+  /** Notes what has been left in the session. */
+  leave(traces: Traces): void {
+    if (traces > this.traces) this.traces = traces
+  }
+
+  /** How many exchanges have not ended. */
+  load(): number {
+    return this.pending.length + this.queue.length - this.head
+  }
+
+  /** Asks the server to cancel what it is busy with. */
+  readonly cancelCurrent: Effect.Effect<void> = Effect.suspend(() =>
+    this.dead === undefined && this.current() !== undefined ? this.options.cancel : Effect.void
+  )
+
   /** The exchange that the server is busy with. */
   current(): Exchange | undefined {
     return this.queue[this.head]
@@ -356,8 +377,12 @@ export class Engine {
       exchange.state = states.Ended
       this.end(exchange)
     }
+    this.onDeath?.()
   }
 }
+
+/** The engine of each session, which is a pool's business. */
+export const engineOf = new WeakMap<object, Engine>()
 
 const nextState = (exchange: Exchange, tag: number): number => {
   const next = table[exchange.state]![tag]!

@@ -1,0 +1,456 @@
+import { assert } from "@effect/vitest"
+import * as Pool from "@hyperfect/client/Pool"
+import * as Statement from "@hyperfect/client/Statement"
+import { Context, Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { openPool, until } from "./pools.ts"
+import { fresh, open, servers, Target } from "./servers.ts"
+
+const { identifier, sql } = Statement
+
+const text = new TextEncoder()
+const pid = "select pg_backend_pid() as pid"
+
+servers({
+  both(it) {
+    it.effect("answers 10,000 queries at once over 10 sessions, each with its own answer", () =>
+      Effect.gen(function*() {
+        const { lines, pool } = yield* openPool({ max: 10, depth: 16 })
+        let most = 0
+        const answers = yield* Effect.forEach(
+          Array.from({ length: 10_000 }, (_, i) => i),
+          (i) =>
+            Effect.map(pool.values(sql`select ${i}::int`), ({ rows }) => {
+              most = Math.max(most, pool.stats().queries)
+              return rows[0]![0]
+            }),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(answers, Array.from({ length: 10_000 }, (_, i) => i))
+        const { idle, queries, size, timeouts, waiting } = pool.stats()
+        assert.deepStrictEqual({ idle, queries, size, timeouts, waiting }, {
+          idle: 10,
+          queries: 0,
+          size: 10,
+          timeouts: 0,
+          waiting: 0
+        })
+        assert.isAtMost(most, 160)
+        assert.strictEqual(lines.open, 10)
+        assert.strictEqual(lines.mostOpening, 1)
+      }))
+
+    it.effect("uses one session for queries that follow each other", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool()
+        for (let i = 0; i < 50; i++) yield* pool.query("select 1")
+        assert.strictEqual(pool.stats().opened, 1)
+      }))
+
+    it.effect("lets a transaction have a session of its own, and finds it again from inside", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool()
+        const table = identifier(fresh("inside"))
+        yield* pool.query(sql`create table ${table} (a int)`)
+        const failed = yield* Effect.exit(pool.transaction(Effect.gen(function*() {
+          yield* pool.query(sql`insert into ${table} values (1)`)
+          assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 1)
+          assert.strictEqual(yield* Stream.runCount(pool.stream(sql`select * from ${table}`)), 1)
+          // Another fiber is not in it, unless it is a child.
+          const others = yield* Effect.forkChild(pool.query(sql`select * from ${table}`))
+          assert.strictEqual((yield* Fiber.join(others)).rowCount, 1)
+          return yield* Effect.fail("no")
+        })))
+        assert.strictEqual(failed._tag, "Failure")
+        assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 0)
+        yield* pool.transaction(pool.query(sql`insert into ${table} values (2)`))
+        assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 1)
+        assert.strictEqual(pool.stats().taken, 0)
+      }))
+
+    it.effect("does not let a fiber that outlives its transaction on the session of the next one", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const table = identifier(fresh("outlived"))
+        yield* pool.query(sql`create table ${table} (a int)`)
+        const over = yield* Deferred.make<void>()
+        const late = yield* pool.transaction(Effect.forkDetach(
+          Effect.andThen(Deferred.await(over), pool.query(sql`insert into ${table} values (1)`))
+        ))
+        const next = Effect.gen(function*() {
+          yield* Deferred.succeed(over, undefined)
+          yield* until(() => pool.stats().waiting === 1)
+          yield* pool.query("select 1")
+          return yield* Effect.fail("no")
+        })
+        assert.strictEqual(yield* Effect.flip(pool.transaction(next)), "no")
+        yield* Fiber.join(late)
+        assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 1)
+      }))
+
+    it.effect("lets streams, COPY and transactions run beside each other", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        const table = fresh("beside")
+        yield* pool.query(`create table ${table} (a int)`)
+        const [streamed, copied, out, , one] = yield* Effect.all([
+          Stream.runCount(pool.stream("select n from generate_series(1, 10000) as g(n)")),
+          pool.copyIn(
+            `copy ${table} from stdin with (format csv)`,
+            Stream.make(text.encode("1\n"), text.encode("2\n"))
+          ),
+          Stream.runCount(pool.copyOut("copy (select 3) to stdout with (format csv)")),
+          pool.transaction(pool.query("select 1")),
+          pool.values("select 1")
+        ], { concurrency: "unbounded" })
+        assert.deepStrictEqual([streamed, copied.rowCount, out, one.rows], [10_000, 2, 1, [[1]]])
+        assert.strictEqual(pool.stats().taken, 0)
+      }))
+
+    it.effect("serves those who wait in the order in which they came, whatever they want", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const [began, end] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const holder = yield* Effect.forkChild(
+          pool.transaction(Effect.andThen(Deferred.succeed(began, undefined), Deferred.await(end)))
+        )
+        yield* Deferred.await(began)
+        const log: Array<number> = []
+        const note = (i: number) => Effect.sync(() => void log.push(i))
+        const fibers = yield* Effect.forEach(Array.from({ length: 9 }, (_, i) => i), (i) =>
+          Effect.forkChild(
+            i % 3 === 1
+              ? pool.transaction(Effect.andThen(pool.query("select 1"), note(i)))
+              : Effect.andThen(pool.query("select 1"), note(i)),
+            { startImmediately: true }
+          ))
+        assert.strictEqual(pool.stats().waiting, 9)
+        yield* Deferred.succeed(end, undefined)
+        yield* Effect.forEach([holder, ...fibers], (fiber) => Fiber.join(fiber))
+        assert.deepStrictEqual(log, [0, 1, 2, 3, 4, 5, 6, 7, 8])
+      }))
+
+    it.effect("rolls back a transaction that a query left open, and says so", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const table = identifier(fresh("open"))
+        yield* pool.query(sql`create table ${table} (a int)`)
+        for (const begin of ["begin", "/* hm */ -- !\n START TRANSACTION"]) {
+          const error = yield* Effect.flip(pool.query(begin))
+          assert(error._tag === "PoolError")
+          assert.strictEqual(error.reason._tag, "TransactionLeftOpen")
+        }
+        const [left] = yield* Effect.all([
+          Effect.flip(pool.simple("begin")),
+          pool.query(sql`insert into ${table} values (1)`)
+        ], { concurrency: "unbounded" })
+        assert.strictEqual(left._tag, "PoolError")
+        // Had it been committed into the open transaction, it would be gone.
+        assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 1)
+      }))
+
+    it.effect("rolls back what a borrower left open", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const table = identifier(fresh("borrowed"))
+        yield* pool.query(sql`create table ${table} (a int)`)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const session = yield* pool.session
+          yield* session.query("begin")
+          yield* session.query(sql`insert into ${table} values (1)`)
+        }))
+        assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 0)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const session = yield* pool.session
+          assert.strictEqual(session.transactionStatus(), "I")
+        }))
+      }))
+
+    it.effect("runs onConnect with each new session, and onAcquire with each borrower's", () =>
+      Effect.gen(function*() {
+        const Tenant = Context.Reference<string>("test/Tenant", { defaultValue: () => "nobody" })
+        const connected: Array<number> = []
+        const tenants: Array<string> = []
+        const { pool } = yield* openPool({
+          max: 2,
+          onConnect: (session) => Effect.map(session.query("select 1"), () => connected.push(1)),
+          onAcquire: (session) =>
+            Effect.gen(function*() {
+              yield* session.query("select 1")
+              tenants.push(yield* Tenant)
+            })
+        })
+        yield* Effect.provideService(pool.query("select 1"), Tenant, "a")
+        yield* Effect.provideService(pool.transaction(Effect.void), Tenant, "b")
+        yield* Stream.runDrain(pool.stream("select 1"))
+        assert.deepStrictEqual(tenants, ["a", "b", "nobody"])
+        assert.strictEqual(connected.length, 1)
+        // No two queries share a session then.
+        yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
+        assert.strictEqual(tenants.length, 23)
+        assert.strictEqual(connected.length, pool.stats().opened)
+      }))
+
+    it.effect("closes a session for which onAcquire failed", () =>
+      Effect.gen(function*() {
+        let isBad = true
+        const { lines, pool } = yield* openPool({
+          max: 1,
+          onAcquire: (session) => session.query(isBad ? "select nonsense" : "select 1")
+        })
+        const error = yield* Effect.flip(pool.query("select 1"))
+        assert.strictEqual(error._tag, "ServerError")
+        isBad = false
+        yield* pool.query("select 1")
+        const { closed, opened } = pool.stats()
+        assert.deepStrictEqual([opened, closed], [2, 1])
+        assert.strictEqual(lines.mostOpen, 1)
+      }))
+
+    it.effect("refuses those who would have to wait when too many do", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1, maxWaiting: 2 })
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* pool.session
+          const fibers = yield* Effect.forEach([1, 2], () =>
+            Effect.forkChild(pool.query("select 1"), { startImmediately: true }))
+          const error = yield* Effect.flip(pool.query("select 1"))
+          assert(error._tag === "PoolError")
+          assert.deepInclude(error.reason, { _tag: "QueueFull", limit: 2 })
+          assert.isTrue(error.isRetryable)
+          yield* Effect.forEach(fibers, Fiber.interrupt)
+        }))
+        assert.strictEqual((yield* pool.query("select 1")).rowCount, 1)
+        assert.strictEqual(pool.stats().refused, 1)
+      }))
+
+    it.effect("gives up waiting for a session in time", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1, acquireTimeout: "50 millis" })
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* pool.session
+          const errors = yield* Effect.all([
+            Effect.flip(pool.query("select 1")),
+            Effect.flip(pool.transaction(Effect.void)),
+            Effect.flip(Stream.runDrain(pool.stream("select 1")))
+          ], { concurrency: "unbounded" })
+          for (const error of errors) {
+            assert(error._tag === "PoolError")
+            assert.deepInclude(error.reason, { _tag: "AcquireTimeout", milliseconds: 50 })
+          }
+        }))
+        assert.strictEqual((yield* pool.query("select 1")).rowCount, 1)
+        const { timeouts, waiting } = pool.stats()
+        assert.deepStrictEqual([timeouts, waiting], [3, 0])
+      }))
+
+    it.effect("loses no place when those who wait or query are interrupted at any step", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 2, depth: 2 })
+        const work = [
+          pool.query("select 1"),
+          pool.transaction(pool.query("select 1")),
+          Stream.runDrain(pool.stream("select 1")),
+          Effect.scoped(pool.session),
+          pool.query("select 1")
+        ]
+        for (let steps = 0; steps < 60; steps++) {
+          const fibers = yield* Effect.forEach(work, (effect) =>
+            Effect.forkChild(effect as Effect.Effect<unknown, unknown>, { startImmediately: true }))
+          for (let i = 0; i < steps; i++) {
+            yield* Effect.yieldNow
+          }
+          yield* Effect.forEach(fibers, Fiber.interrupt, { concurrency: "unbounded" })
+        }
+        yield* until(() => {
+          const { queries, taken, waiting } = pool.stats()
+          return queries + taken + waiting === 0
+        })
+        const both = yield* Effect.scoped(Effect.all([pool.session, pool.session]))
+        assert.notStrictEqual(both[0], both[1])
+      }))
+
+    it.effect("closes everything with its scope, and refuses what comes later", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { lines, pool } = yield* Scope.provide(openPool({ max: 3 }), scope)
+        yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
+        const running = yield* Effect.forkChild(
+          Stream.runCount(pool.stream("select n from generate_series(1, 300000) as g(n)")),
+          { startImmediately: true }
+        )
+        yield* until(() => pool.stats().taken > 0)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* Fiber.join(running), 300_000)
+        assert.strictEqual(lines.open, 0)
+        const error = yield* Effect.flip(pool.query("select 1"))
+        assert(error._tag === "PoolError")
+        assert.strictEqual(error.reason._tag, "Closed")
+      }))
+
+    it.effect("tells those who wait when it is closed", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { lines, pool } = yield* Scope.provide(openPool({ max: 1, drainTimeout: "20 millis" }), scope)
+        const borrower = yield* Scope.make()
+        yield* Scope.provide(pool.session, borrower)
+        const waiting = yield* Effect.forkChild(Effect.flip(pool.query("select 1")), { startImmediately: true })
+        yield* Scope.close(scope, Exit.void)
+        const error = yield* Fiber.join(waiting)
+        assert(error._tag === "PoolError")
+        assert.strictEqual(error.reason._tag, "Closed")
+        assert.strictEqual(lines.open, 0)
+        yield* Scope.close(borrower, Exit.void)
+        assert.strictEqual(pool.stats().size, 0)
+      }))
+
+    it.effect("does not start without a server to which it can log in", () =>
+      Effect.gen(function*() {
+        const { config } = yield* Target
+        const error = yield* Effect.flip(Pool.make({ ...config, user: "nobody_at_all" }))
+        assert.strictEqual(error._tag, "AuthError")
+      }))
+
+    it.effect("refuses sizes that make no sense", () =>
+      Effect.gen(function*() {
+        const { config } = yield* Target
+        for (
+          const options of [{ max: 0 }, { min: 3, max: 2 }, { min: -1 }, { depth: 0.5 }, { maxWaiting: Number.NaN }]
+        ) {
+          assert.strictEqual((yield* Effect.flip(Pool.make(config, options)))._tag, "ConfigError")
+        }
+      }))
+
+    it.effect("opens the sessions that it always keeps one after the other", () =>
+      Effect.gen(function*() {
+        const { lines, pool } = yield* openPool({ min: 5, max: 5 })
+        yield* until(() => pool.stats().size === 5)
+        assert.deepStrictEqual([lines.attempts, lines.mostOpening], [5, 1])
+      }))
+  },
+
+  postgres(it) {
+    it.effect("spreads queries over all sessions", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ min: 5, max: 5 })
+        yield* until(() => pool.stats().size === 5)
+        const pids = yield* Effect.all(
+          Array.from({ length: 25 }, () => pool.values("select pg_backend_pid(), pg_sleep(0.005)")),
+          { concurrency: "unbounded" }
+        )
+        const counts = new Map<unknown, number>()
+        for (const { rows: [row] } of pids) counts.set(row![0], (counts.get(row![0]) ?? 0) + 1)
+        assert.deepStrictEqual([...counts.values()], [5, 5, 5, 5, 5])
+      }))
+
+    it.effect("lets nobody wait behind a slow query while another session answers", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 2 })
+        const slow = yield* Effect.forkChild(pool.query("select pg_sleep(30)"), { startImmediately: true })
+        yield* Effect.sleep("100 millis")
+        for (let i = 0; i < 5; i++) {
+          yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
+        }
+        assert.strictEqual(slow.pollUnsafe(), undefined)
+        yield* Fiber.interrupt(slow)
+      }))
+
+    it.effect("takes back settings, temporary tables, listeners and locks of a borrower", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({
+          max: 1,
+          onConnect: (session) => session.query("set search_path = pg_catalog, public")
+        })
+        const before = (yield* pool.values(pid)).rows[0]![0]
+        yield* Effect.scoped(Effect.gen(function*() {
+          const session = yield* pool.session
+          yield* session.query("set statement_timeout = '1234ms'")
+          yield* session.query("set search_path = nowhere")
+          yield* session.query("create temp table leftover (a int)")
+          yield* session.query("listen somebody")
+          yield* session.query("select pg_advisory_lock(42)")
+          yield* session.query("declare c cursor with hold for select 1")
+        }))
+        const setting = (name: string) => Effect.map(pool.values(`show ${name}`), ({ rows }) => rows[0]![0])
+        assert.strictEqual(yield* setting("statement_timeout"), "0")
+        assert.strictEqual(yield* setting("search_path"), "pg_catalog, public")
+        const left = yield* pool.values(
+          "select (select count(*) from pg_cursors where name = 'c'), (select count(*) from pg_listening_channels()), " +
+            "(select count(*) from pg_locks where locktype = 'advisory'), to_regclass('leftover')::text"
+        )
+        assert.deepStrictEqual(left.rows[0], [0n, 0n, 0n, null])
+        assert.strictEqual((yield* pool.values(pid)).rows[0]![0], before)
+      }))
+
+    it.effect("takes back a setting that a query made on a shared session", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        yield* pool.query("set statement_timeout = '1234ms'")
+        yield* pool.query("select set_config('search_path', 'nowhere', false)")
+        const { rows } = yield* pool.values(
+          "select current_setting('statement_timeout'), current_setting('search_path')"
+        )
+        assert.deepStrictEqual(rows[0], ["0", "\"$user\", public"])
+      }))
+
+    it.effect("keeps its prepared statements over a reset", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const statement = sql`select ${1}::int as n`
+        yield* pool.query(statement)
+        yield* pool.query("set statement_timeout = '1234ms'")
+        yield* pool.transaction(pool.query(statement))
+        const { rows } = yield* pool.values("select count(*) from pg_prepared_statements where statement like '%as n'")
+        assert.deepStrictEqual(rows[0], [1n])
+      }))
+
+    it.effect("closes a session on which a borrower prepared a name", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        yield* pool.query("prepare mine as select 1")
+        yield* pool.query("prepare mine as select 1")
+        assert.isAtLeast(pool.stats().opened, 2)
+      }))
+
+    it.effect("resets whenever a session was borrowed, when it is told to", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1, reset: "always" })
+        const hidden = "select set_config('app.tenant', 'a', false)"
+        yield* pool.transaction(pool.query(hidden))
+        const { rows } = yield* pool.values("select coalesce(current_setting('app.tenant', true), '')")
+        assert.deepStrictEqual(rows[0], [""])
+      }))
+
+    it.effect("cancels on the server what still runs when it is closed", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { pool } = yield* Scope.provide(openPool({ max: 2, drainTimeout: "20 millis" }), scope)
+        const mark = fresh("cancelled")
+        const running = yield* Effect.forkChild(Effect.exit(pool.query(`select pg_sleep(600) as ${mark}`)), {
+          startImmediately: true
+        })
+        const session = yield* open()
+        const active = Effect.map(
+          session.values(sql`select count(*)::int from pg_stat_activity where query like ${`%as ${mark}%`}
+            and state = 'active' and pid <> pg_backend_pid()`),
+          ({ rows }) => rows[0]![0] as number
+        )
+        while ((yield* active) === 0) yield* Effect.sleep("5 millis")
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* Fiber.join(running))._tag, "Failure")
+        while ((yield* active) > 0) yield* Effect.sleep("5 millis")
+      }))
+  },
+
+  hyper(it) {
+    it.effect("closes a session with settings or temporary tables in it", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        yield* Effect.scoped(Effect.gen(function*() {
+          const session = yield* pool.session
+          yield* session.query("create temporary table leftover (a int)")
+        }))
+        assert.strictEqual((yield* Effect.flip(pool.query("select * from leftover")))._tag, "ServerError")
+        assert.deepInclude(pool.stats(), { opened: 2, closed: 1 })
+      }))
+  }
+})
