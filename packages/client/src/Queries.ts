@@ -63,7 +63,7 @@ export interface Queries<out E = never> {
    * Runs a statement and hands out its rows as they come, one network chunk at a time.
    *
    * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile. Leaving the
-   * stream early cancels the statement.
+   * stream early cancels the statement; in a transaction, which would fail with it, the rest is read and dropped.
    */
   readonly stream: (statement: Statement | string) => Stream.Stream<ObjectRow, QueryError | E>
   /** As {@link stream}, with rows as arrays. */
@@ -82,7 +82,10 @@ export interface Queries<out E = never> {
   /**
    * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted.
    *
-   * A transaction inside a transaction is a savepoint; Hyper has none, and there it is refused.
+   * Once a statement in it has failed, it can only be rolled back, also when the failure was caught.
+   *
+   * A transaction inside a transaction is a savepoint; Hyper has none, and there it is refused. So are transactions that
+   * are read-only or serializable, which Hyper does not know either.
    */
   readonly transaction: <A, E1, R>(
     effect: Effect.Effect<A, E1, R>,

@@ -2,6 +2,7 @@
 import { layer, type Vitest } from "@effect/vitest"
 import type * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
 import * as Session from "@hyperfect/client/Session"
+import * as Statement from "@hyperfect/client/Statement"
 import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
@@ -70,3 +71,17 @@ let names = 0
 
 /** A name that no other test of the file uses. */
 export const fresh = (prefix: string): string => `${prefix}_${++names}`
+
+/** A table of one column, and what is in it. */
+export const makeTable = Effect.fnUntraced(function*(session: Session.Session) {
+  const table = Statement.identifier(fresh("numbers"))
+  yield* session.query(Statement.sql`create table ${table} (a int)`)
+  return {
+    insert: (a: number) => session.query(Statement.sql`insert into ${table} values (${a})`),
+    rows: Effect.map(
+      session.values(Statement.sql`select a from ${table} order by a`),
+      ({ rows }) => rows.map(([a]) => a)
+    ),
+    stream: session.streamValues(Statement.sql`select a from ${table} order by a`)
+  }
+})

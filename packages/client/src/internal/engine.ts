@@ -137,7 +137,11 @@ export class Engine {
         if (tag === copyInResponse || tag === copyOutResponse) this.checkCopy(exchange, tag)
         exchange.state = next
         if (message._tag === "ReadyForQuery") {
-          this.status = message.status
+          // Hyper forgets that a transaction has failed with the next statement of the extended protocol, and would go on
+          // to commit what the failed statement had done until then (measured).
+          if (this.status !== "E" || message.status !== "T" || this.options.server !== "hyper") {
+            this.status = message.status
+          }
           this.dequeue()
           this.end(exchange)
         } else if (tag !== errorResponse) {

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type { Queries } from "../Queries.ts"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
 import { type FieldDescription, type Result, rowCount } from "../Result.ts"
+import * as ServerError from "../ServerError.ts"
 import { fromTextUnsafe, type Statement } from "../Statement.ts"
 import { copyIn } from "./copyIn.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
@@ -120,10 +121,18 @@ export const make = (
     }
   })
 
+  /** In a failed transaction Hyper leaves it to us to refuse statements, for it does not always do so (measured). */
+  const checkTransaction = (text: string): Effect.Effect<void, QueryError> =>
+    Effect.suspend(() =>
+      kind === "hyper" && engine.status === "E" && !/^\s*(rollback|abort)\b/i.test(text)
+        ? Effect.fail(inFailedTransaction())
+        : Effect.void
+    )
+
   const plan = (gate: Gate, input: Statement | string): Effect.Effect<Plan, QueryError> =>
     gate.pass(() => {
       const statement = typeof input === "string" ? fromTextUnsafe(input) : input
-      if (kind === "hyper") return Effect.succeed(planForHyper(statement))
+      if (kind === "hyper") return Effect.as(checkTransaction(statement.text), planForHyper(statement))
       try {
         const prepared = statements.get(statement.text, declaredTypes(statement.parameters))
         return Effect.map(prepared, (prepared) => planForPostgres(statement, prepared))
@@ -199,7 +208,12 @@ export const make = (
       })
       yield* Effect.acquireRelease(
         Effect.sync(() => engine.submit(exchange, write)),
-        () => Effect.andThen(Effect.sync(() => handoff.close()), engine.abandon(exchange))
+        (_, exit) =>
+          Effect.suspend(() => {
+            handoff.close()
+            // A transaction would fail with a statement that is cancelled: the rest of it is read, and dropped.
+            return Exit.isSuccess(exit) && engine.status === "T" ? Effect.void : engine.abandon(exchange)
+          })
       )
       return Stream.fromPull(Effect.succeed(handoff.pull))
     }))
@@ -229,7 +243,7 @@ export const make = (
     new Simple(states.Querying, makeReader<ObjectRow>("object", simpleFormat()), done)
 
   const simple = (gate: Gate, text: string): Effect.Effect<Results, QueryError> =>
-    run(gate, buildSimple, writeQuery(text), () => simple(gate, text))
+    Effect.andThen(checkTransaction(text), run(gate, buildSimple, writeQuery(text), () => simple(gate, text)))
 
   const send = (text: string): Sent => {
     const outcome = Deferred.makeUnsafe<Results, QueryError>()
@@ -238,18 +252,18 @@ export const make = (
     return { exchange, outcome: Deferred.await(outcome) }
   }
 
-  /** The text of a statement for the simple protocol, which has no parameters. */
-  const plainText = (input: Statement | string): Effect.Effect<string, UnsupportedError> => {
-    if (typeof input === "string") return Effect.succeed(input)
-    return input.parameters.length === 0
-      ? Effect.succeed(input.text)
+  /** The text of a COPY, which goes by the simple protocol and has no parameters. */
+  const copyText = (input: Statement | string): Effect.Effect<string, QueryError> => {
+    const { parameters, text } = typeof input === "string" ? fromTextUnsafe(input) : input
+    return parameters.length === 0
+      ? Effect.as(checkTransaction(text), text)
       : Effect.fail(new UnsupportedError({ feature: "parameters in COPY", server: kind }))
   }
 
   const copyOut = (input: Statement | string): Stream.Stream<Uint8Array, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
-      const text = yield* plainText(input)
       yield* (yield* gate).exclusive
+      const text = yield* copyText(input)
       return handOut<Uint8Array>((outlet, done) => {
         const exchange: CopyOut = new CopyOut(states.Querying, outlet, (exit) =>
           done(
@@ -270,13 +284,20 @@ export const make = (
     streamValues: (statement) => stream<ArrayRow>(statement, "array"),
     copyIn: (input, data) =>
       Effect.flatMap(
-        Effect.all([plainText(input), gate]),
-        ([text, gate]) => gate.alone(copyIn(engine, kind, writeQuery(text), data))
+        gate,
+        (gate) => gate.alone(Effect.flatMap(copyText(input), (text) => copyIn(engine, kind, writeQuery(text), data)))
       ),
     copyOut,
     transaction: (effect, options) => transaction({ engine, kind, gate: sessionGate, send }, effect, options)
   }
 }
+
+const inFailedTransaction = () =>
+  ServerError.fromFields([
+    { code: "S", value: "ERROR" },
+    { code: "C", value: "25P02" },
+    { code: "M", value: "the transaction has failed, statements are ignored until it is rolled back" }
+  ])
 
 const attempt = <A>(evaluate: () => A): Effect.Effect<A, ValueError.ValueError> => {
   try {

@@ -55,6 +55,19 @@ const begin = (options: TransactionOptions | undefined): string =>
     ...(options?.access === undefined ? [] : [options.access.toUpperCase()])
   ].join(" ")
 
+/**
+ * What Hyper would accept without a word and not do: all its transactions see the state as of their beginning and nothing
+ * more, so that two of them can each miss what the other writes (measured).
+ */
+const notOnHyper = (depth: number, options: TransactionOptions | undefined): string | undefined =>
+  depth > 0
+    ? "a transaction inside a transaction (savepoints)"
+    : options?.access === "read only"
+    ? "a read-only transaction"
+    : options?.isolation === "serializable"
+    ? "a serializable transaction"
+    : undefined
+
 /** @internal */
 export const transaction = <A, E, R>(
   host: Host,
@@ -65,11 +78,8 @@ export const transaction = <A, E, R>(
     const { engine, kind, send } = host
     const outer = currentOf(engine, around)
     const depth = outer === undefined ? 0 : outer.depth + 1
-    if (depth > 0 && kind === "hyper") {
-      return Effect.fail(
-        new UnsupportedError({ feature: "a transaction inside a transaction (savepoints)", server: kind })
-      )
-    }
+    const refused = kind === "hyper" ? notOnHyper(depth, options) : undefined
+    if (refused !== undefined) return Effect.fail(new UnsupportedError({ feature: refused, server: kind }))
     const savepoint = `hyperfect_${depth}`
     const start = depth === 0 ? begin(options) : `SAVEPOINT ${savepoint}`
     const commit = depth === 0 ? "COMMIT" : `RELEASE SAVEPOINT ${savepoint}`
@@ -94,7 +104,7 @@ export const transaction = <A, E, R>(
           yield* undo
           return yield* exit
         }
-        if (depth > 0 && isOpen()) {
+        if (engine.status === "E") {
           yield* undo
           return yield* new TransactionRolledBack()
         }
@@ -107,7 +117,7 @@ export const transaction = <A, E, R>(
           if (isOpen()) yield* undo
           return yield* Effect.failCause(ended.cause)
         }
-        // A transaction in which a statement failed cannot be committed; the server says so in the tag alone.
+        // What fails while COMMIT is on its way cannot be committed either; the server says so in the tag alone.
         if (depth === 0 && ended.value[0]?.commandTag !== "COMMIT") return yield* new TransactionRolledBack()
         return exit.value
       })

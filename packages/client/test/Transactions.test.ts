@@ -1,0 +1,236 @@
+import { assert } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { makeTable, open, servers } from "./servers.ts"
+
+servers({
+  both(it) {
+    it.effect("commits what succeeds, and gives its value", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const other = yield* open()
+        const { insert } = yield* makeTable(session)
+        const value = yield* session.transaction(Effect.gen(function*() {
+          yield* insert(1)
+          assert.strictEqual(session.transactionStatus(), "T")
+          return "value"
+        }))
+        assert.strictEqual(value, "value")
+        assert.strictEqual(session.transactionStatus(), "I")
+        assert.strictEqual(other.transactionStatus(), "I")
+      }))
+
+    it.effect("rolls back what fails, dies or is interrupted", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        const failed = yield* Effect.flip(session.transaction(Effect.andThen(insert(1), Effect.fail("no" as const))))
+        assert.strictEqual(failed, "no")
+        const died = yield* Effect.exit(session.transaction(Effect.andThen(insert(2), Effect.die("bug"))))
+        assert.isTrue(Exit.isFailure(died) && Cause.hasDies(died.cause))
+        const inside = yield* Deferred.make<void>()
+        const fiber = yield* Effect.forkChild(session.transaction(
+          insert(3).pipe(Effect.andThen(Deferred.succeed(inside, undefined)), Effect.andThen(Effect.never))
+        ))
+        yield* Deferred.await(inside)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(session.transactionStatus(), "I")
+        assert.deepStrictEqual(yield* rows, [])
+      }))
+
+    it.effect("rolls back when a statement is interrupted in the middle of it", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        const long = session.query("select count(*) from generate_series(1, 100000000000) as g(n) where n % 7 = 3")
+        const outcome = yield* session.transaction(Effect.andThen(insert(1), long)).pipe(
+          Effect.timeoutOption("100 millis")
+        )
+        assert.strictEqual(outcome._tag, "None")
+        assert.strictEqual(session.transactionStatus(), "I")
+        assert.deepStrictEqual(yield* rows, [])
+      }))
+
+    it.effect("is interrupted at any step without a trace", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        const committed = []
+        for (let steps = 0; steps < 40; steps++) {
+          const fiber = yield* Effect.forkChild(session.transaction(insert(steps)), { startImmediately: true })
+          for (let i = 0; i < steps * 3; i++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(fiber)
+          if (Exit.isSuccess(yield* Fiber.await(fiber))) committed.push(steps)
+          // A ROLLBACK that nobody has to wait for may still be on its way.
+          yield* session.query("select 1")
+          assert.strictEqual(session.transactionStatus(), "I")
+        }
+        // An interruption may come too late to stop a COMMIT.
+        assert.includeMembers(yield* rows, committed)
+        yield* session.transaction(insert(1000))
+        assert.include(yield* rows, 1000)
+      }))
+
+    it.effect("works with streams, children and simple queries inside", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows, stream } = yield* makeTable(session)
+        const seen = yield* session.transaction(Effect.gen(function*() {
+          yield* Effect.all([insert(1), insert(2), insert(3)], { concurrency: "unbounded" })
+          yield* session.simple("select 1")
+          return yield* Stream.runCollect(stream)
+        }))
+        assert.deepStrictEqual(seen, [[1], [2], [3]])
+        assert.deepStrictEqual(yield* rows, [1, 2, 3])
+      }))
+
+    it.effect("is begun as it is asked for", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        for (const isolation of ["read committed", "repeatable read"] as const) {
+          yield* session.transaction(insert(1), { isolation, access: "read write" })
+        }
+        assert.deepStrictEqual(yield* rows, [1, 1])
+      }))
+
+    it.effect("lets several transactions have the session one after the other", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        yield* Effect.forEach([1, 2, 3, 4], (a) =>
+          Effect.ignore(session.transaction(Effect.gen(function*() {
+            const before = (yield* rows).length
+            yield* insert(a)
+            yield* Effect.sleep("5 millis")
+            assert.strictEqual((yield* rows).length, before + 1)
+            if (a % 2 === 0) yield* Effect.fail("even")
+          }))), { concurrency: "unbounded" })
+        assert.deepStrictEqual(yield* rows, [1, 3])
+      }))
+
+    it.effect("leaves alone what is acquired for longer than it", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const log: Array<string> = []
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* session.transaction(
+            Effect.acquireRelease(session.query("select 1"), () => Effect.sync(() => log.push("released")))
+          )
+          log.push("used")
+        }))
+        assert.deepStrictEqual(log, ["used", "released"])
+      }))
+
+    it.effect("is not joined by a fiber that has outlived its own transaction", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        const go = yield* Deferred.make<void>()
+        const survivor = yield* session.transaction(
+          Effect.forkDetach(Effect.andThen(Deferred.await(go), insert(1)), { startImmediately: true })
+        )
+        yield* Effect.ignore(session.transaction(Effect.gen(function*() {
+          yield* Deferred.succeed(go, undefined)
+          yield* Effect.sleep("30 millis")
+          return yield* Effect.fail("no")
+        })))
+        yield* Fiber.join(survivor)
+        assert.deepStrictEqual(yield* rows, [1])
+      }))
+
+    it.effect("stands beside a transaction of another session", () =>
+      Effect.gen(function*() {
+        const [one, two] = [yield* open(), yield* open()]
+        const [here, there] = [yield* makeTable(one), yield* makeTable(two)]
+        yield* one.transaction(Effect.gen(function*() {
+          yield* here.insert(1)
+          yield* two.transaction(Effect.gen(function*() {
+            yield* there.insert(2)
+            // The session of the transaction around this one is used from inside both.
+            yield* here.insert(3)
+          }))
+          yield* here.insert(4)
+        }))
+        assert.deepStrictEqual([yield* here.rows, yield* there.rows], [[1, 3, 4], [2]])
+      }))
+  },
+
+  postgres(it) {
+    it.effect("nests by savepoints", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        yield* session.transaction(Effect.gen(function*() {
+          yield* insert(1)
+          yield* session.transaction(insert(2))
+          yield* Effect.flip(session.transaction(Effect.andThen(insert(3), session.query("select 1 / 0"))))
+          yield* session.transaction(Effect.gen(function*() {
+            yield* insert(4)
+            yield* Effect.flip(session.transaction(Effect.andThen(insert(5), Effect.fail("no"))))
+            yield* session.transaction(insert(6))
+          }))
+          yield* insert(7)
+        }))
+        assert.deepStrictEqual(yield* rows, [1, 2, 4, 6, 7])
+        yield* Effect.flip(session.transaction(Effect.andThen(session.transaction(insert(8)), Effect.fail("no"))))
+        assert.deepStrictEqual(yield* rows, [1, 2, 4, 6, 7])
+      }))
+
+    it.effect("goes on when a savepoint is interrupted at any step", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        for (let steps = 0; steps < 30; steps++) {
+          yield* session.transaction(Effect.gen(function*() {
+            yield* insert(steps)
+            const fiber = yield* Effect.forkChild(session.transaction(Effect.sleep("1 second")), {
+              startImmediately: true
+            })
+            for (let i = 0; i < steps; i++) yield* Effect.yieldNow
+            yield* Fiber.interrupt(fiber)
+            yield* insert(steps)
+          }))
+        }
+        assert.lengthOf(yield* rows, 60)
+      }))
+
+    it.effect("is read-only or serializable when it is asked to be", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        const error = yield* Effect.flip(session.transaction(insert(1), { access: "read only" }))
+        assert.isTrue(error._tag === "ServerError" && error.reason._tag === "ReadOnlySqlTransaction")
+        const shown = yield* session.transaction(session.values("show transaction_isolation"), {
+          isolation: "serializable",
+          access: "read only"
+        })
+        assert.deepStrictEqual(shown.rows, [["serializable"]])
+        assert.deepStrictEqual(yield* rows, [])
+      }))
+  },
+
+  hyper(it) {
+    it.effect("says that it can be neither read-only nor serializable", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        for (const options of [{ access: "read only" }, { isolation: "serializable" }] as const) {
+          const error = yield* Effect.flip(session.transaction(Effect.die("ran"), options))
+          assert.isTrue(error._tag === "UnsupportedError" && error.server === "hyper")
+        }
+      }))
+
+    it.effect("says that savepoints are not supported, and goes on", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        yield* session.transaction(Effect.gen(function*() {
+          yield* insert(1)
+          const error = yield* Effect.flip(session.transaction(insert(2)))
+          assert.isTrue(error._tag === "UnsupportedError" && error.server === "hyper")
+          assert.isFalse(error._tag === "UnsupportedError" && error.isRetryable)
+          yield* insert(3)
+        }))
+        assert.deepStrictEqual(yield* rows, [1, 3])
+      }))
+  }
+})
