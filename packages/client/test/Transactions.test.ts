@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Stream } from "effect"
-import { makeTable, open, servers } from "./servers.ts"
+import { longStatement, makeTable, open, servers } from "./servers.ts"
 
 servers({
   both(it) {
@@ -41,7 +41,7 @@ servers({
       Effect.gen(function*() {
         const session = yield* open()
         const { insert, rows } = yield* makeTable(session)
-        const long = session.query("select count(*) from generate_series(1, 100000000000) as g(n) where n % 7 = 3")
+        const long = session.query(yield* longStatement)
         const outcome = yield* session.transaction(Effect.andThen(insert(1), long)).pipe(
           Effect.timeoutOption("100 millis")
         )

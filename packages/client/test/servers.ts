@@ -67,6 +67,24 @@ export const servers = (laws: {
 export const open = (changes: Partial<Config> = {}) =>
   Effect.flatMap(Target, ({ config }) => Session.make({ ...config, ...changes }))
 
+/** A statement that runs for a long time before it returns anything. */
+export const longStatement = Effect.map(
+  Target,
+  ({ kind }) =>
+    kind === "postgres"
+      ? "select count(pg_sleep(60))"
+      : "select count(*) from generate_series(1, 100000000000) as g(n) where n % 7 = 3"
+)
+
+/** A statement with more rows `n` than anybody can wait for. PostgreSQL would first make all that stand behind FROM. */
+export const endlessRows = Effect.map(
+  Target,
+  ({ kind }) =>
+    kind === "postgres"
+      ? "select generate_series(1, 2147483647) as n"
+      : "select n::int as n from generate_series(1, 2147483647) as g(n)"
+)
+
 let names = 0
 
 /** A name that no other test of the file uses. */
