@@ -101,10 +101,12 @@ const cancel = ({ again }: Established, key: Backend.BackendKeyData) =>
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
 const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
 
-/** Ends the session in order. Hyper would keep the table of an unfinished COPY locked for ever (measured). */
+/**
+ * Ends the session in order, also one that has died of something else than its line: Hyper would keep the table of an
+ * unfinished COPY locked for ever (measured).
+ */
 const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (engine.dead !== undefined) return Effect.void
     const copying = engine.current()?.state === states.CopyingIn
     engine.die(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
     const farewell = copying
