@@ -15,62 +15,15 @@
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Transport from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { draw, drawSize } from "./internal/course.ts"
+import type { Direction, Faults } from "./internal/faults.ts"
 import * as faultyLine from "./internal/faultyLine.ts"
 
-/**
- * Faults of one direction of a line. Positions are counted in bytes from the beginning of the line.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Direction {
-  /** Cuts what passes into pieces of 1 to so many bytes, small ones as often as big ones; with 1 each byte comes alone. */
-  readonly split?: number | undefined
-  /** Each piece waits up to that long. */
-  readonly delay?: Duration.Input | undefined
-  /** Nothing passes any more behind so many bytes; the line stays open. */
-  readonly stallAfter?: number | undefined
-  /** The line is cut behind so many bytes. */
-  readonly cutAfter?: number | undefined
-  /** Bytes at these positions come out changed. */
-  readonly corruptAt?: ReadonlyArray<number> | undefined
-  /** How likely any byte comes out changed, from 0 to 1. */
-  readonly corrupt?: number | undefined
-}
-
-/**
- * Faults of what is sent.
- *
- * @category models
- * @since 0.1.0
- */
-export interface WriteDirection extends Direction {
-  /** What is written behind so many bytes is accepted and thrown away. */
-  readonly dropAfter?: number | undefined
-}
-
-/**
- * Faults of one line.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Faults {
-  /** Whether connecting fails with `OpenFailed`, or never comes to an end. */
-  readonly connect?: "refuse" | "stall" | undefined
-  /** What happens to the bytes that are received. */
-  readonly reading?: Direction | undefined
-  /** What happens to the bytes that are sent. */
-  readonly writing?: WriteDirection | undefined
-  /** What a cut looks like from this end: an orderly end of the stream, the default, or a reset. */
-  readonly cut?: "close" | "reset" | undefined
-}
+export type { Direction, Faults, WriteDirection } from "./internal/faults.ts"
 
 /**
  * Faults of all lines.
@@ -94,7 +47,9 @@ export interface Options extends Faults {
 export interface PlanOptions {
   /** How many lines have faults of their own; 3 when absent. */
   readonly lines?: number | undefined
-  /** The greatest position at which something happens; 65,536 when absent. */
+  /** The first position at which something happens, such as one behind the log-in; 0 when absent. */
+  readonly from?: number | undefined
+  /** From how many positions it is chosen, the first ones more often; 65,536 when absent. */
   readonly bytes?: number | undefined
   /** The longest delay of a piece in milliseconds; 2 when absent. */
   readonly delay?: number | undefined
@@ -111,11 +66,13 @@ const planLine = (seed: number, line: number, options: PlanOptions): Faults => {
   let count = 0
   const next = () => draw(seed, line, ++count)
   const once = <A>(probability: number, make: () => A): A | undefined => (next() < probability ? make() : undefined)
-  const position = () => drawSize(options.bytes ?? 65_536, next()) - 1
+  const position = () => (options.from ?? 0) + drawSize(options.bytes ?? 65_536, next()) - 1
   const stalls = (options.stall ?? true) ? 0.1 : 0
   const direction = (): Direction => ({
-    split: once(0.5, () => drawSize(4096, next())),
-    delay: once(0.2, () => next() * (options.delay ?? 2)),
+    // Many pieces that are all late would take minutes.
+    ...next() < 0.2
+      ? { split: 4096, delay: next() * (options.delay ?? 2) }
+      : { split: once(0.6, () => drawSize(4096, next())) },
     stallAfter: once(stalls, position),
     cutAfter: once(0.25, position),
     corruptAt: once(options.corrupt === true ? 0.5 : 0, () => [position()])

@@ -5,7 +5,11 @@ import { type Connection, Endpoint, InMemory, Listener, Transport } from "@hyper
 import { Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
-const place = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), bigWrite: 4_000_000 }
+const place = {
+  endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
+  bigWrite: 1_000_000,
+  timeout: "60 seconds"
+} as const
 
 const tls = await Effect.runPromise(Effect.map(
   Certificates.selfSigned({ name: "server", hosts: ["db.example.org"] }),
@@ -24,15 +28,20 @@ const harmless = {
   "late pieces": { seed: 2, reading: { delay: 0.1 }, writing: { split: 1_000_000, delay: 0.1 } }
 } satisfies Record<string, FaultTransport.Options>
 
+// At once, because most of them wait most of the time.
 describe.concurrent("the laws of transports", () => {
   for (const [name, options] of Object.entries(harmless)) {
     for (const [below, layer] of [["in memory", inMemory], ["on sockets", NodeTransport.layer]] as const) {
       for (const law of TransportConformance.laws(place)) {
-        it.live(`${name} ${below}: ${law.name}`, () => Effect.provide(law.check, over(layer, options)))
+        it.live(`${name} ${below}: ${law.name}`, () => Effect.provide(law.check, over(layer, options)), 70_000)
       }
     }
     for (const law of TransportConformance.tlsLaws({ ...place, ...tls })) {
-      it.live(`${name} under TLS: ${law.name}`, () => Effect.provide(law.check, over(NodeTransport.layer, options)))
+      it.live(
+        `${name} under TLS: ${law.name}`,
+        () => Effect.provide(law.check, over(NodeTransport.layer, options)),
+        70_000
+      )
     }
   }
 })

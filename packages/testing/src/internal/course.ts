@@ -4,7 +4,7 @@
  * Everything is a function of the seed and of the position in the stream, not of the chunks that happen to come: the same
  * seed cuts the same stream at the same places, however the network brings it.
  */
-import type { Direction } from "../FaultTransport.ts"
+import type { Direction } from "./faults.ts"
 
 /** A number from 0 (included) to 1 (excluded) that hangs on the words and on nothing else. */
 export const draw = (...words: ReadonlyArray<number>): number => {

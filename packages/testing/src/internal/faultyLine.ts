@@ -5,8 +5,8 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Faults } from "../FaultTransport.ts"
 import * as Course from "./course.ts"
+import type { Faults } from "./faults.ts"
 
 type Chunks = NonEmptyReadonlyArray<Uint8Array>
 type Failure = Effect.Effect<never, TransportError.TransportError>
