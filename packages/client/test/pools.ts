@@ -43,6 +43,10 @@ export const openPool = (options: Pool.Options = {}) =>
     return { pool, lines }
   })
 
-/** Waits until something holds. The test's own time limit ends it otherwise. */
+/** Waits until something holds, by the real clock. The test's own time limit ends it otherwise. */
 export const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds))))
+  Effect.suspend(() =>
+    holds()
+      ? Effect.void
+      : Effect.andThen(Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2))), until(holds))
+  )

@@ -14,6 +14,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Stats } from "../Pool.ts"
@@ -82,6 +83,13 @@ const lifetimeJitter = 0.2
 
 /** Whether opening a session may succeed later although nobody changes anything. */
 const mayPass = (error: OpenError): boolean => "isRetryable" in error && error.isRetryable
+
+/** What becomes of an effect in time. It is not interrupted, for that could take as long again: its session is closed. */
+const within = <A, E>(effect: Effect.Effect<A, E>, milliseconds: number): Effect.Effect<Exit.Exit<A, E> | undefined> =>
+  Effect.flatMap(
+    Effect.forkDetach(effect, { startImmediately: true }),
+    (fiber) => Effect.map(Effect.timeoutOption(Fiber.await(fiber), milliseconds), Option.getOrUndefined)
+  )
 
 /** @internal */
 export class Sessions {
@@ -352,14 +360,18 @@ export class Sessions {
   }
 
   private refuse(waiter: Waiter, error: PoolError.PoolError): void {
+    if (!waiter.isWaiting) return
     this.leave(waiter)
     waiter.wake(Effect.fail(error))
   }
 
   private refuseAll(reason: PoolError.Reason): void {
+    const waiters: Array<Waiter> = []
     for (const line of [this.shared, this.alone]) {
-      while (line.first !== undefined) this.refuse(line.first, PoolError.fromReason(reason))
+      for (let waiter = line.first; waiter !== undefined; waiter = waiter.next) waiters.push(waiter)
     }
+    // Whoever is woken may come again in the same step.
+    for (const waiter of waiters) this.refuse(waiter, PoolError.fromReason(reason))
   }
 
   // Taking back
@@ -398,15 +410,13 @@ export class Sessions {
   /** Has a session for itself while it does something about it; one that does not get well in time is closed. */
   private care(slot: Slot, effect: Effect.Effect<unknown, QueryError>): void {
     slot.taken = true
-    this.fork(Effect.flatMap(Effect.exit(Effect.timeoutOption(effect, careTimeout)), (exit) =>
-      Effect.sync(() => {
-        slot.taken = false
-        slot.idleSince = this.now()
-        const isWell = Exit.isSuccess(exit) && exit.value._tag === "Some" && slot.engine.status === "I"
-        if (!isWell) slot.retired = true
-        this.settle(slot)
-        this.dispatch()
-      })))
+    this.fork(Effect.map(within(effect, careTimeout), (exit) => {
+      slot.taken = false
+      slot.idleSince = this.now()
+      if (exit?._tag !== "Success" || slot.engine.status !== "I") slot.retired = true
+      this.settle(slot)
+      this.dispatch()
+    }))
   }
 
   /** Takes a session out of the pool and closes it. */
@@ -415,19 +425,12 @@ export class Sessions {
     slot.retired = true
     this.release(slot)
     this.closing++
-    const close = Effect.flatMap(
-      Effect.forkDetach(Scope.close(slot.scope, Exit.void), { startImmediately: true }),
-      (fiber) => Effect.timeoutOption(Fiber.await(fiber), closeTimeout)
-    )
-    this.fork(Effect.andThen(
-      close,
-      Effect.sync(() => {
-        this.closing--
-        this.counts.closed++
-        if (this.slots.size + this.closing === 0) this.onEmpty?.()
-        this.dispatch()
-      })
-    ))
+    this.fork(Effect.map(within(Scope.close(slot.scope, Exit.void), closeTimeout), () => {
+      this.closing--
+      this.counts.closed++
+      if (this.slots.size + this.closing === 0) this.onEmpty?.()
+      this.dispatch()
+    }))
   }
 
   // Opening
@@ -476,7 +479,7 @@ export class Sessions {
     return Effect.flatMap(Effect.andThen(log, Random.next), (chance) => {
       this.counts.connectFailures++
       const pause = Math.min(longestPause, firstPause * 2 ** Math.min(this.failures++, 16))
-      this.retryAt = this.now() + pause * (1 - chance / 2)
+      this.retryAt = this.now() + Math.ceil(pause * (1 - chance / 2))
       this.lastFailure = failure?.error
       if (failure !== undefined && !mayPass(failure.error) && this.slots.size === 0) {
         this.refuseAll(new PoolError.ConnectFailed({ cause: failure.error }))
