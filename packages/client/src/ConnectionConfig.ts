@@ -70,14 +70,6 @@ export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" |
 export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
 
 /**
- * A password, the program that finds it, or, when hosts have different ones, what gives it for each.
- *
- * @category models
- * @since 0.1.0
- */
-export type Password = Login.Password | ((endpoint: Endpoint.Endpoint) => Login.Password | undefined)
-
-/**
  * How to reach a server, and as whom.
  *
  * @category models
@@ -93,7 +85,9 @@ export interface ConnectionConfig {
   readonly targetSessionAttrs?: TargetSessionAttrs | undefined
   readonly user: string
   /** The password, or the effect that finds it: run for each connection, and only when the server asks. */
-  readonly password?: Password | undefined
+  readonly password?: Login.Password | undefined
+  /** The password for one of several servers that have different ones; `password` for a server that has none there. */
+  readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Login.Password | undefined) | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
   /** `"prefer"` when absent, as in libpq. */
@@ -294,7 +288,7 @@ export const load = Effect.fnUntraced(function*(text = ""): Effect.fn.Return<
   return withParameters(
     entries.length === 0
       ? found
-      : { ...found, password: (endpoint) => findPassword(entries, endpoint, database, user) },
+      : { ...found, passwordOf: (endpoint) => findPassword(entries, endpoint, database, user) },
     environment.parameters
   )
 })

@@ -130,7 +130,7 @@ const load = (
 /** The password that a configuration has for each of its servers. */
 const passwords = (config: ConnectionConfig.ConnectionConfig): ReadonlyArray<string | undefined> =>
   ConnectionConfig.endpoints(config).map((endpoint) => {
-    const password = typeof config.password === "function" ? config.password(endpoint) : config.password
+    const password = config.passwordOf?.(endpoint) ?? config.password
     return Redacted.isRedacted(password) ? Redacted.value(password) : undefined
   })
 

@@ -81,10 +81,9 @@ const attempt = (
       const connection = yield* openLine(config, endpoint, encryption)
       secured = connection.tls() !== undefined
       const channel = MessageChannel.client(connection, { longLimit: Authenticate.messageLimit })
-      const { password } = config
       const login = yield* Authenticate.client(channel, {
         user: config.user,
-        password: typeof password === "function" ? password(endpoint) : password,
+        password: config.passwordOf?.(endpoint) ?? config.password,
         database: config.database,
         saslPrep: config.saslPrep,
         parameters: startupParameters(config)

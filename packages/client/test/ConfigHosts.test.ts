@@ -1,0 +1,264 @@
+/** Which of several servers is taken, and what is said when none is. */
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
+import * as Session from "@hyperfect/client/Session"
+import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import * as PostgresServer from "@hyperfect/testing/PostgresServer"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import { Context, Effect, Fiber, Layer, Random, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { Events, type Part, scene, visit } from "./scene.ts"
+
+const modern = (standby: string, readOnly: string): Part => ({
+  parameters: { in_hot_standby: standby, default_transaction_read_only: readOnly }
+})
+
+const parts: Readonly<Record<string, Part>> = {
+  plain: {},
+  primary: modern("off", "off"),
+  standby: modern("on", "off"),
+  readonly: modern("off", "on"),
+  "old-primary": { answers: { "SHOW transaction_read_only": "off", "SELECT pg_catalog.pg_is_in_recovery()": "f" } },
+  "old-standby": { answers: { "SHOW transaction_read_only": "on", "SELECT pg_catalog.pg_is_in_recovery()": "t" } },
+  mute: {},
+  hyper: { parameters: { hyper_version: "0.0.1" } },
+  starting: { refuse: () => "57P03" },
+  refusing: { refuse: () => "28P01" },
+  full: { refuse: () => "53300" },
+  leaving: { leave: true },
+  down: { absent: "down" },
+  silent: { absent: "silent" }
+}
+
+const configure = (text: string) => ConnectionConfig.fromString(`user=app sslmode=disable ${text}`)
+
+/** Opens a session; gives what happened and, if there is one, the error. */
+const open = (text: string) =>
+  Effect.gen(function*() {
+    const error = yield* Effect.flatMap(configure(text), visit).pipe(
+      Effect.match({ onFailure: (error) => error, onSuccess: () => undefined })
+    )
+    return { events: [...(yield* Events).all], error }
+  }).pipe(Effect.provide(scene(parts)))
+
+const tried = (...hosts: ReadonlyArray<string>) => hosts.map((host) => `${host}: connect`)
+const connects = (events: ReadonlyArray<string>) => events.filter((event) => event.endsWith(": connect"))
+
+describe("several servers", () => {
+  it.effect.each<readonly [text: string, ...hosts: ReadonlyArray<string>]>([
+    ["host=plain,primary load_balance_hosts=disable", "plain"],
+    ["host=down,plain,primary", "down", "plain"],
+    ["host=down,/tmp,starting,primary", "down", "socket", "starting", "primary"],
+    ["host=starting,primary", "starting", "primary"],
+    // What the server shall be.
+    ["host=standby,primary target_session_attrs=any", "standby"],
+    ["host=standby,readonly,primary target_session_attrs=read-write", "standby", "readonly", "primary"],
+    ["host=primary,standby target_session_attrs=read-only", "primary", "standby"],
+    ["host=primary,readonly target_session_attrs=read-only", "primary", "readonly"],
+    ["host=standby,readonly target_session_attrs=primary", "standby", "readonly"],
+    ["host=primary,readonly,standby target_session_attrs=standby", "primary", "readonly", "standby"],
+    ["host=primary,standby target_session_attrs=prefer-standby", "primary", "standby"],
+    ["host=down,primary target_session_attrs=prefer-standby", "down", "primary", "down", "primary"],
+    // Servers that have to be asked.
+    ["host=old-standby,old-primary target_session_attrs=read-write", "old-standby", "old-primary"],
+    ["host=old-primary,old-standby target_session_attrs=read-only", "old-primary", "old-standby"],
+    ["host=old-standby,old-primary target_session_attrs=primary", "old-standby", "old-primary"],
+    ["host=old-primary,old-standby target_session_attrs=standby", "old-primary", "old-standby"],
+    ["host=mute,primary target_session_attrs=read-write", "mute", "primary"],
+    ["host=mute,standby target_session_attrs=standby", "mute", "standby"],
+    ["host=hyper,primary target_session_attrs=read-write", "hyper"],
+    ["host=hyper,primary target_session_attrs=primary", "hyper"],
+    ["host=hyper,standby target_session_attrs=standby", "hyper", "standby"]
+  ])("are tried in turn: %s", ([text, ...hosts]) =>
+    Effect.gen(function*() {
+      const { error, events } = yield* open(text)
+      assert.isUndefined(error)
+      assert.deepStrictEqual(connects(events), tried(...hosts))
+    }))
+
+  it.effect("of the wrong kind are left with a good-bye", () =>
+    Effect.gen(function*() {
+      const { events } = yield* open("host=standby,primary target_session_attrs=primary")
+      assert.include(events, "standby: bye")
+    }))
+
+  it.effect.each<readonly [text: string, tag: string, ...hosts: ReadonlyArray<string>]>([
+    ["host=refusing,plain", "AuthError", "refusing"],
+    ["host=full,plain", "AuthError", "full"],
+    ["host=down,refusing,plain", "AuthError", "down", "refusing"],
+    ["host=leaving,plain", "AuthError", "leaving"],
+    ["host=primary,refusing,standby target_session_attrs=standby", "AuthError", "primary", "refusing"],
+    ["host=refusing,standby target_session_attrs=prefer-standby", "AuthError", "refusing"],
+    ["host=plain,standby sslmode=require", "TransportError", "plain"]
+  ])("are not gone through for what none would do better: %s", ([text, tag, ...hosts]) =>
+    Effect.gen(function*() {
+      const { error, events } = yield* open(text)
+      assert.strictEqual(error?._tag, tag)
+      assert.deepStrictEqual(connects(events), tried(...hosts))
+    }))
+
+  it.effect("each get their own time", () =>
+    Effect.gen(function*() {
+      const config = yield* configure("host=silent,silent,plain connect_timeout=3")
+      const session = yield* Effect.forkChild(Effect.exit(visit(config)), { startImmediately: true })
+      const { all } = yield* Events
+      yield* TestClock.adjust("2999 millis")
+      assert.deepStrictEqual(connects(all), tried("silent"))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(connects(all), tried("silent", "silent"))
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual((yield* Fiber.join(session))._tag, "Success")
+      assert.deepStrictEqual(connects(all), tried("silent", "silent", "plain"))
+    }).pipe(Effect.provide(scene(parts))))
+
+  it.effect("are waited for without end when the time is 0", () =>
+    Effect.gen(function*() {
+      const config = yield* configure("host=silent,plain connect_timeout=0")
+      const session = yield* Effect.forkChild(visit(config), { startImmediately: true })
+      yield* TestClock.adjust("100 days")
+      assert.deepStrictEqual((yield* Events).all, tried("silent"))
+      yield* Fiber.interrupt(session)
+    }).pipe(Effect.provide(scene(parts))))
+
+  it.effect("are shuffled, by the seed, when the load is to be balanced", () =>
+    Effect.gen(function*() {
+      const hosts = ["plain", "primary", "standby"]
+      const first = new Map<string, number>()
+      for (let seed = 0; seed < 60; seed++) {
+        const { events } = yield* open(`host=${hosts.join(",")} load_balance_hosts=random`).pipe(Random.withSeed(seed))
+        const host = events[0]!.slice(0, -": connect".length)
+        first.set(host, (first.get(host) ?? 0) + 1)
+      }
+      for (const host of hosts) assert.isAbove(first.get(host) ?? 0, 5)
+      const down = "host=down,plain,starting load_balance_hosts=random"
+      for (let seed = 0; seed < 10; seed++) {
+        const { error } = yield* open(down).pipe(Random.withSeed(seed))
+        assert.isUndefined(error)
+      }
+    }))
+
+  it.effect("say each why they are of no use", () =>
+    Effect.gen(function*() {
+      const { error } = yield* open("host=down,standby,starting,mute target_session_attrs=read-write password=s3cret")
+      assert.strictEqual(error?._tag, "NoServerFound")
+      if (error?._tag !== "NoServerFound") return
+      assert.deepStrictEqual(error.failures.map(({ cause, endpoint }) => [endpoint, cause._tag]), [
+        ["down:5432", "TransportError"],
+        ["standby:5432", "ServerUnsuitable"],
+        ["starting:5432", "AuthError"],
+        ["mute:5432", "ServerUnsuitable"]
+      ])
+      assert.strictEqual(
+        error.message,
+        "none of 4 servers is of use: cannot connect to down:5432 (ECONNREFUSED); " +
+          "standby:5432 is not read-write: the session is read-only; " +
+          "starting:5432: the server refused \"app\": go away (57P03); it is starting or stopping; try again; " +
+          "mute:5432 is not read-write: it does not say whether the session is read-only"
+      )
+      assert.isTrue(error.isRetryable)
+    }))
+
+  it.effect("that are one say only that", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* open("host=down")).error?._tag, "TransportError")
+      assert.strictEqual((yield* open("host=starting")).error?._tag, "AuthError")
+      const { error } = yield* open("host=standby target_session_attrs=primary")
+      assert.strictEqual(error?.message, "standby:5432 is not primary: the server is in hot standby")
+      assert.strictEqual((yield* open("host=standby target_session_attrs=prefer-standby")).error, undefined)
+    }))
+
+  it.effect("may have passwords of their own", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      yield* visit({
+        ...yield* configure("host=starting,plain,primary"),
+        passwordOf: (endpoint) => {
+          asked.push(Endpoint.format(endpoint))
+          return undefined
+        }
+      })
+      assert.deepStrictEqual(asked, ["starting:5432", "plain:5432"])
+    }).pipe(Effect.provide(scene(parts))))
+})
+
+describe("a session among several servers", () => {
+  it.effect("cancels on the server that it is on", () =>
+    Effect.gen(function*() {
+      const config = yield* configure("host=down,plain,primary")
+      const { all } = yield* Events
+      yield* Effect.scoped(Effect.gen(function*() {
+        const session = yield* Session.make(config)
+        const query = yield* Effect.forkChild(session.simple("wait"), { startImmediately: true })
+        while (!all.includes("plain: wait")) yield* Effect.yieldNow
+        const ended = yield* Effect.forkChild(Fiber.interrupt(query), { startImmediately: true })
+        while (!all.includes("plain: cancel in clear")) yield* Effect.yieldNow
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(ended)
+      }))
+      // The request is repeated until the query has ended.
+      assert.deepStrictEqual(Array.from(new Set(connects(all))), tried("down", "plain"))
+      assert.isAbove(connects(all).length, 2)
+    }).pipe(Effect.provide(scene(parts))))
+})
+
+/** Two servers of which one only lets read, each with a password of its own. */
+class Pair extends Context.Service<Pair, {
+  readonly config: ConnectionConfig.ConnectionConfig
+}>()("test/Pair") {}
+
+const pair = Layer.effect(
+  Pair,
+  Effect.gen(function*() {
+    const password = { reader: Redacted.make("reader's"), writer: Redacted.make("writer's") }
+    const reader = yield* PostgresServer.make({
+      password: password.reader,
+      setup: ["alter role postgres set default_transaction_read_only = on"]
+    })
+    const writer = yield* PostgresServer.make({ password: password.writer })
+    return Pair.of({
+      config: {
+        endpoint: reader.endpoint,
+        alternatives: [writer.endpoint],
+        user: "postgres",
+        passwordOf: (endpoint) => (endpoint === reader.endpoint ? password.reader : password.writer)
+      }
+    })
+  })
+).pipe(Layer.provideMerge(NodePlatform.layer))
+
+layer(pair, { excludeTestServices: true, timeout: "60 seconds" })("two servers of PostgreSQL", (it) => {
+  it.effect.each<readonly [wanted: ConnectionConfig.TargetSessionAttrs, readOnly: string | undefined]>([
+    ["any", "on"],
+    ["read-only", "on"],
+    ["read-write", "off"],
+    ["primary", "on"],
+    ["prefer-standby", "on"],
+    ["standby", undefined]
+  ])("are told apart by %s", ([targetSessionAttrs, readOnly]) =>
+    Effect.gen(function*() {
+      const { config } = yield* Pair
+      const result = yield* Effect.result(Session.make({ ...config, targetSessionAttrs }))
+      if (readOnly === undefined) {
+        assert.strictEqual(result._tag === "Failure" && result.failure._tag, "NoServerFound")
+        return
+      }
+      if (result._tag === "Failure") return yield* result.failure
+      const { rows } = yield* result.success.query("show transaction_read_only")
+      assert.deepStrictEqual(rows, [{ transaction_read_only: readOnly }])
+    }))
+
+  it.effect("are gone through when ports are closed, and names have several addresses", () =>
+    Effect.gen(function*() {
+      const { config } = yield* Pair
+      // Nobody listens on port 1. `localhost` may stand for ::1 too, where the server is not.
+      const { port } = config.endpoint as { readonly port: number }
+      const session = yield* Session.make({
+        ...config,
+        endpoint: Endpoint.tcp("127.0.0.1", 1),
+        alternatives: [Endpoint.tcp("no-such-host.invalid", port), Endpoint.tcp("localhost", port)],
+        passwordOf: undefined,
+        password: Redacted.make("reader's")
+      })
+      assert.strictEqual(session.server.kind, "postgres")
+    }))
+})
