@@ -1,5 +1,8 @@
+export * as Hyper from "./Hyper.ts"
 export * as Hyperd from "./Hyperd.ts"
 export * as HyperdError from "./HyperdError.ts"
 export * as HyperEndpoint from "./HyperEndpoint.ts"
+export * as HyperTable from "./HyperTable.ts"
 export * as InstalledPackage from "./InstalledPackage.ts"
 export * as ServerProcess from "./ServerProcess.ts"
+export * as TableMismatch from "./TableMismatch.ts"

@@ -1,0 +1,215 @@
+/**
+ * A client of a Hyper server that this program runs, and the databases of such a server.
+ *
+ * A database of Hyper is a file. A session names the one it works in when it is opened, and can attach more. Paths are the
+ * server's: a relative one begins at its working directory, which is ours unless `Hyperd` was told another.
+ *
+ * @since 0.1.0
+ */
+import type * as Authenticate from "@hyperfect/auth/Authenticate"
+import { Client, type ClientError } from "@hyperfect/client/Client"
+import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
+import * as Session from "@hyperfect/client/Session"
+import { identifier } from "@hyperfect/client/Statement"
+import type { Transport } from "@hyperfect/transport/Transport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { Hyperd } from "./Hyperd.ts"
+
+/**
+ * What to do about the database before the session is opened.
+ *
+ * **Details**
+ *
+ * - `"never"`: nothing; it has to exist.
+ * - `"if-not-exists"`: create it unless it exists.
+ * - `"always"`: create it, and fail when it exists.
+ * - `"replace"`: drop it if it exists, with everything in it, and create it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Create = "never" | "if-not-exists" | "always" | "replace"
+
+/**
+ * The version of a database's file format. Only 4 can keep every type that Hyper has; see `Hyperd.Options`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DatabaseVersion = 2 | 3 | 4
+
+/**
+ * Where to connect to, and as whom, is the server's to say; everything else can be set.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Partial<Omit<ConnectionConfig, "endpoint" | "saslPrep">> {
+  /** The path of the file. Without one only temporary tables and what is attached can be used. */
+  readonly database?: string | undefined
+  /** `"never"` when absent. */
+  readonly create?: Create | undefined
+  /** The version of a file that is created; the server's default when absent. */
+  readonly version?: DatabaseVersion | undefined
+}
+
+/**
+ * How to connect to a server that runs: with its own user and password unless the options say others.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const connectionConfig = (hyperd: Hyperd["Service"], options: Options = {}): ConnectionConfig => {
+  const { create: _create, version: _version, ...settings } = options
+  const { endpoint, password, saslPrep, sslMode, user } = hyperd
+  return {
+    ...settings,
+    endpoint,
+    user: settings.user ?? user,
+    password: settings.password ?? password,
+    sslMode: settings.sslMode ?? sslMode,
+    saslPrep
+  }
+}
+
+/** A server lets go of a database a moment after the session that used it has ended (measured: some milliseconds). */
+const whileReleased = <A, R>(effect: Effect.Effect<A, ClientError, R>): Effect.Effect<A, ClientError, R> =>
+  Effect.retry(effect, {
+    while: (error) => error._tag === "ServerError" && error.reason._tag === "ObjectInUse",
+    schedule: Schedule.spaced("20 millis"),
+    times: 25
+  })
+
+const prepareDatabase = (path: string, create: Exclude<Create, "never">, version: DatabaseVersion | undefined) => {
+  switch (create) {
+    case "always":
+      return createDatabase(path, { version })
+    case "if-not-exists":
+      return createDatabase(path, { version, ifNotExists: true })
+    case "replace":
+      return Effect.andThen(dropDatabase(path, { ifExists: true }), createDatabase(path, { version }))
+  }
+}
+
+/**
+ * Opens a session with the running server, for the scope.
+ *
+ * @see {@link layer} for what it does
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
+  Session.Session,
+  Session.ConnectError | ClientError,
+  Hyperd | Transport | Authenticate.Services | Scope.Scope
+> {
+  const { create = "never", database, version } = options
+  const config = connectionConfig(yield* Hyperd, options)
+  if (database !== undefined && create !== "never") {
+    // A session cannot be opened with a database that is not there yet, nor drop the one that it is in.
+    yield* Session.make({ ...config, database: undefined }).pipe(
+      Effect.flatMap((session) =>
+        whileReleased(Effect.provideService(prepareDatabase(database, create, version), Client, session))
+      ),
+      Effect.scoped
+    )
+  }
+  return yield* Session.make(config)
+})
+
+/**
+ * A client of the running server, in a database that is created before if the option `create` says so.
+ *
+ * **Example** (A new file)
+ *
+ * ```ts
+ * import { Client, Statement } from "@hyperfect/client"
+ * import { Hyper, Hyperd } from "@hyperfect/hyper"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Effect, Layer } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* Client.Client
+ *   yield* client.query("create table answers as (select 42 as answer)")
+ *   const { rows } = yield* client.query(Statement.sql`select answer from answers where answer > ${0}`)
+ *   assert.deepEqual(rows, [{ answer: 42 }])
+ * })
+ *
+ * const Live = Hyper.layer({ database: "answers.hyper", create: "replace" }).pipe(
+ *   Layer.provide(Hyperd.layer({ workingDirectory: "/tmp" })),
+ *   Layer.provide(NodePlatform.layer)
+ * )
+ *
+ * await Effect.runPromise(Effect.provide(program, Live))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<
+  Client,
+  Session.ConnectError | ClientError,
+  Hyperd | Transport | Authenticate.Services
+> => Layer.effect(Client, make(options))
+
+const execute = (text: string): Effect.Effect<void, ClientError, Client> =>
+  Effect.flatMap(Client, (client) => Effect.asVoid(client.simple(text)))
+
+const quoted = (name: string): string => identifier(name).text
+
+/**
+ * Creates a database: a new file. That it exists is the `ServerError` `DuplicateDatabase`.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const createDatabase = (
+  path: string,
+  options: { readonly ifNotExists?: boolean | undefined; readonly version?: DatabaseVersion | undefined } = {}
+): Effect.Effect<void, ClientError, Client> =>
+  execute(
+    `CREATE DATABASE ${options.ifNotExists === true ? "IF NOT EXISTS " : ""}${quoted(path)}${
+      options.version === undefined ? "" : ` WITH VERSION ${options.version}`
+    }`
+  )
+
+/**
+ * Drops a database and deletes its file. That a session uses it is the `ServerError` `ObjectInUse`.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const dropDatabase = (
+  path: string,
+  options: { readonly ifExists?: boolean | undefined } = {}
+): Effect.Effect<void, ClientError, Client> =>
+  execute(`DROP DATABASE ${options.ifExists === true ? "IF EXISTS " : ""}${quoted(path)}`)
+
+/**
+ * Attaches a database to the session, under a name for it.
+ *
+ * **Gotchas**
+ *
+ * With more than one database attached, a table is found only by a name that says its database; see the option `database`
+ * of `HyperTable.make`.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const attach = (path: string, name: string): Effect.Effect<void, ClientError, Client> =>
+  execute(`ATTACH DATABASE ${quoted(path)} AS ${quoted(name)}`)
+
+/**
+ * Detaches a database from the session, by the name that it was attached as. The one that the session was opened with has
+ * its path for a name.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const detach = (name: string): Effect.Effect<void, ClientError, Client> =>
+  execute(`DETACH DATABASE ${quoted(name)}`)
