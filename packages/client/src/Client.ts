@@ -48,7 +48,7 @@ export type ClientError = QueryError | PoolError
  */
 export class Client extends Context.Service<
   Client,
-  Queries<PoolError> & Pick<Session.Info, "server">
+  Queries<PoolError> & Pick<Session.Info, "server" | "authentication">
 >()("@hyperfect/client/Client") {}
 
 /**
