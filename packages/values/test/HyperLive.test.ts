@@ -135,7 +135,10 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on Hyper", 
       assert.strictEqual(yield* copyIn(channel, statement, out.take()), "COPY 4")
 
       for (const format of [1, 2] as const) {
-        const back = yield* query(channel, "select * from copied order by id", format)
+        // On a busy machine hyperd has been seen to fail on its own sample of a table that was just filled, once in hundreds.
+        const back = yield* query(channel, "select * from copied order by id", format).pipe(
+          Effect.retry({ times: 3, while: (error) => String(error).startsWith("58030 ") })
+        )
         for (const [i, row] of all.entries()) {
           const found = cells({ columns: back.columns, rows: [back.rows[i]!] }, format).slice(1)
           for (const [j, value] of row.entries()) {
@@ -174,6 +177,19 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on Hyper", 
       })
       const found = cells(yield* query(channel, sql, 2, parameters), 2)
       for (const [i, [, type, value]] of values.entries()) assert.isTrue(Equal.equals(found[i], value), type)
+    }))
+
+  it.effect("tables are names in text and OIDs in binary", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const select = "select 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_class'::regclass::oid"
+      const [name] = cells(yield* query(channel, select, 0), 0)
+      assert.include(String(name), "pg_class")
+      for (const format of [1, 2] as const) {
+        const [ofClass, ofOid] = cells(yield* query(channel, select, format), format)
+        assert.strictEqual(ofClass, ofOid)
+        assert.isNumber(ofOid)
+      }
     }))
 
   it.effect("geography is bytes in HyperBinary and well-known text in text", () =>

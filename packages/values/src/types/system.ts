@@ -255,7 +255,13 @@ const registered = (name: string, typeOid: number, arrayOid: number): Type<numbe
       oid.binary!.write(out, value as number, typeModifier)
     }
   },
-  hyper: undefined
+  hyper: oid.hyper && Codec.fixed(4, {
+    read: oid.hyper.read,
+    write: (out, value, typeModifier) => {
+      if (typeof value === "string") Codec.notRepresentable(name, 2, "an OID", "string")
+      oid.hyper!.write(out, value as number, typeModifier)
+    }
+  })
 })
 
 /**
