@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { ConfigError } from "../ConfigError.ts"
-import type { ConnectionConfig } from "../ConnectionConfig.ts"
+import type { ConnectionConfig } from "./config.ts"
 
 const versions: ReadonlyArray<string | undefined> = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 

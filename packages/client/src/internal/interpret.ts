@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
-import type { ConnectionConfig } from "../ConnectionConfig.ts"
 import { checkTls } from "./checkTls.ts"
+import type { ConnectionConfig } from "./config.ts"
 import { readHosts } from "./hosts.ts"
 import { requireAuth } from "./requireAuth.ts"
 import { fail, type Settings } from "./settings.ts"
