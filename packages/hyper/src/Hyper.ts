@@ -118,8 +118,17 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Effect.scoped
     )
   }
-  return yield* Session.make(config)
+  const session = yield* Session.make(config)
+  if (database !== undefined) yield* Effect.addFinalizer(() => detachAll(session))
+  return session
 })
+
+/**
+ * Lets go of the databases before the session ends. The server itself does it only some time after the end, refuses to
+ * create or drop the database in between, and may crash when it is dropped at that moment (measured).
+ */
+const detachAll = (session: Session.Session): Effect.Effect<void> =>
+  Effect.ignore(Effect.timeoutOption(session.simple("DETACH DATABASE *"), "1 second"))
 
 /**
  * A client of the running server, in a database that is created before if the option `create` says so.

@@ -6,7 +6,7 @@ import { Hyperd } from "@hyperfect/hyper/Hyperd"
 import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Effect, FileSystem, Layer, Redacted, Schema, Stream } from "effect"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 
@@ -151,27 +151,43 @@ describe("Hyper", () => {
       }))
   })
 
-  it.live("keeps what was inserted when the server is gone and another opens the file", () =>
+  it.live("keeps what was inserted for the next server that opens the file", () =>
     Effect.gen(function*() {
-      const hyperd = yield* HyperdServer.make()
-      const database = join(hyperd.workingDirectory, "kept.hyper")
-      const run = <A, E, R>(server: Hyperd["Service"], options: Hyper.Options, effect: Effect.Effect<A, E, R>) =>
-        within({ database, ...options }, effect).pipe(Effect.provideService(Hyperd, server))
-      const another = yield* HyperdServer.make()
-      yield* run(
-        hyperd,
-        { create: "always" },
-        Effect.gen(function*() {
-          yield* createWith(42)
-          // While one server works with the file, another cannot.
-          assert.match(yield* condition(run(another, {}, answers)), /^AuthError /)
-        })
-      )
-      const kept = join(another.workingDirectory, "kept.hyper")
+      const fs = yield* FileSystem.FileSystem
+      const database = join(yield* fs.makeTempDirectoryScoped(), "kept.hyper")
+      const on = (server: Hyperd["Service"]) => Effect.provideService(Hyperd, server)
+      const second = yield* HyperdServer.make()
       yield* Effect.gen(function*() {
         const first = yield* HyperdServer.make()
-        yield* run(first, { database: kept, create: "replace" }, createWith(43))
+        yield* on(first)(within(
+          { database, create: "always" },
+          Effect.gen(function*() {
+            yield* createWith(42)
+            assert.match(yield* condition(on(second)(within({ database }, answers))), /^AuthError /)
+          })
+        ))
       }).pipe(Effect.scoped)
-      assert.deepStrictEqual(yield* run(another, { database: kept }, answers), [43])
+      assert.deepStrictEqual(yield* on(second)(within({ database }, answers)), [42])
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("lets go of a database at once, so that it can be dropped and created again and again", () =>
+    Effect.gen(function*() {
+      const hyperd = yield* HyperdServer.make()
+      yield* Effect.gen(function*() {
+        for (let i = 0; i < 30; i++) yield* within({ database: "again.hyper", create: "replace" }, createWith(i))
+      }).pipe(Effect.raceFirst(hyperd.exited), Effect.provideService(Hyperd, hyperd))
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("closes although the session is busy with a stream that nobody reads", () =>
+    Effect.gen(function*() {
+      const hyperd = yield* HyperdServer.make()
+      const closed = Effect.gen(function*() {
+        const client = yield* Hyper.make({ database: "busy.hyper", create: "always" })
+        const rows = yield* Stream.toPull(client.streamValues("select * from generate_series(1, 100000000)"))
+        yield* rows
+      }).pipe(Effect.scoped, Effect.provideService(Hyperd, hyperd))
+      yield* Effect.timeout(closed, "10 seconds")
+      const client = yield* Hyper.make({ database: "busy.hyper" }).pipe(Effect.provideService(Hyperd, hyperd))
+      assert.strictEqual((yield* client.values("select 1")).rowCount, 1)
     }).pipe(Effect.provide(NodePlatform.layer)))
 })
