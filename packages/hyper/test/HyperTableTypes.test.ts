@@ -112,8 +112,9 @@ const odd: Values = {
   json: "text"
 }
 
-/** What the servers make of a value: texts of `char(n)` are filled up with blanks. */
+/** What becomes of a value: texts of `char(n)` are filled up with blanks, and JSON has no -0. */
 const stored = (name: string, value: unknown): unknown => {
+  if (name.startsWith("json")) return JSON.parse(JSON.stringify(value))
   const width = name.startsWith("char") ? 4 : name.startsWith("letter") ? 1 : 0
   return typeof value === "string" && width > 0 ? value + " ".repeat(Math.max(0, width - [...value].length)) : value
 }
@@ -195,7 +196,7 @@ for (const kind of kinds) {
           const result = yield* Arbitrary.checkEffect(
             arbitraryRows(kind),
             (rows) => Effect.map(roundTrip(rows), (found) => differences(rows, found).length === 0),
-            { runs: 40, size: 40 }
+            { runs: 40, size: 40, maxDiscards: 10_000 }
           )
           assert.strictEqual(result._tag, "Passed", Arbitrary.formatCheckFailure(result))
         }))
