@@ -18,9 +18,11 @@ import * as TransportError from "@hyperfect/transport/TransportError"
 import type * as Type from "@hyperfect/values/Type"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Take from "effect/Take"
 import type * as ConnectErrors from "./ConnectError.ts"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
 import { Engine, engineOf } from "./internal/engine.ts"
@@ -61,7 +63,10 @@ export interface Info {
   readonly processId: number | undefined
   /** What is known of the TLS session; absent on a plain line. */
   readonly tls: TlsInfo | undefined
-  /** Warnings and other notices of the server from now on. A subscriber that is slow misses the oldest of them. */
+  /**
+   * Warnings and other notices of the server from now on. A subscriber that is slow misses the oldest of them. It ends
+   * with the session.
+   */
   readonly notices: Stream.Stream<Backend.NoticeResponse>
   /** Notifications of the channels that this session listens to, from now on, as with notices. */
   readonly notifications: Stream.Stream<Backend.NotificationResponse>
@@ -137,8 +142,8 @@ export const make = (
     const server: Server = hyperVersion === undefined
       ? { kind: "postgres", version: parameters.get("server_version") ?? "" }
       : { kind: "hyper", version: hyperVersion }
-    const notices = yield* PubSub.sliding<Backend.NoticeResponse>(backlog)
-    const notifications = yield* PubSub.sliding<Backend.NotificationResponse>(backlog)
+    const notices = yield* PubSub.sliding<Take.Take<Backend.NoticeResponse>>(backlog)
+    const notifications = yield* PubSub.sliding<Take.Take<Backend.NotificationResponse>>(backlog)
 
     const engine = new Engine({
       connection,
@@ -158,11 +163,15 @@ export const make = (
             engine.leave(traces.settings)
             break
           case "NoticeResponse":
-            PubSub.publishUnsafe(notices, message)
+            PubSub.publishUnsafe(notices, [message])
             break
           case "NotificationResponse":
-            PubSub.publishUnsafe(notifications, message)
+            PubSub.publishUnsafe(notifications, [message])
         }
+      },
+      onDeath: () => {
+        PubSub.endUnsafe(notices, Exit.void)
+        PubSub.endUnsafe(notifications, Exit.void)
       }
     })
     yield* Effect.forkScoped(engine.run, { startImmediately: true })
@@ -178,8 +187,8 @@ export const make = (
       transactionStatus: () => engine.status,
       processId: login.key?.processId,
       tls: connection.tls(),
-      notices: Stream.fromPubSub(notices),
-      notifications: Stream.fromPubSub(notifications)
+      notices: Stream.fromPubSubTake(notices),
+      notifications: Stream.fromPubSubTake(notifications)
     }
     const queries = Queries_.make(engine, server.kind, registry, simpleFormat, config.statementCacheSize ?? 256)
     const session: Session = { ...info, ...queries }

@@ -1,4 +1,5 @@
 import { assert } from "@effect/vitest"
+import type { QueryError } from "@hyperfect/client/QueryError"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Effect, Fiber, Random } from "effect"
@@ -22,9 +23,14 @@ servers({
       Effect.gen(function*() {
         const session = yield* open()
         const long = yield* longStatement
-        for (const run of ["query", "values", "simple"] as const) {
+        const ways: ReadonlyArray<Effect.Effect<unknown, QueryError>> = [
+          session.query(long),
+          session.values(long),
+          session.simple(long)
+        ]
+        for (const way of ways) {
           for (const milliseconds of [0, 1, 20]) {
-            const outcome = yield* Effect.timeoutOption(Effect.asVoid(session[run](long)), milliseconds)
+            const outcome = yield* Effect.timeoutOption(way, milliseconds)
             assert.strictEqual(outcome._tag, "None")
             yield* check(session, `after ${milliseconds}`)
           }

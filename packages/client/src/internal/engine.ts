@@ -66,6 +66,8 @@ export interface Options {
   readonly unread: ReadonlyArray<Uint8Array>
   readonly status: Backend.ReadyForQuery["status"]
   readonly onAsynchronous: (message: Asynchronous) => void
+  /** Called when the session has died. */
+  readonly onDeath: () => void
   /** Asks the server, on another connection, to cancel what this session is doing; done when the server has done it. */
   readonly cancel: Effect.Effect<void>
   /** Milliseconds after which a cancelled exchange has to be over. */
@@ -381,6 +383,7 @@ export class Engine {
       exchange.state = states.Ended
       this.end(exchange)
     }
+    this.options.onDeath()
     this.onDeath?.()
   }
 }
