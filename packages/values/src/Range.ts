@@ -52,6 +52,8 @@ export interface Multirange<out A> {
 }
 
 /**
+ * The range without any value.
+ *
  * @category constants
  * @since 0.1.0
  */

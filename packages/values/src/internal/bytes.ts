@@ -1,5 +1,7 @@
 /**
  * Copies and hexadecimal digits of bytes.
+ *
+ * @internal
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 

@@ -3,6 +3,8 @@
  *
  * Days are counted from 2000-01-01, as PostgreSQL counts them. Two numbers stand for what no number stands for:
  * `infinity` and `negativeInfinity`.
+ *
+ * @internal
  */
 
 /** Day 2147483647 and -2147483648, with which PostgreSQL itself sends infinite dates; no finite day reaches them. */

@@ -1,5 +1,7 @@
 /**
  * What codecs share: how they refuse, and the text form of types whose text is short ASCII.
+ *
+ * @internal
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as Utf8 from "@hyperfect/protocol/Utf8"

@@ -1,6 +1,8 @@
 /**
  * Intervals as text, in every style that a server may print: PostgreSQL's four `IntervalStyle`s, of which `iso_8601` is
  * Hyper's default.
+ *
+ * @internal
  */
 
 export interface Parts {

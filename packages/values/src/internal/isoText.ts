@@ -2,6 +2,8 @@
  * Dates and times as text: what PostgreSQL prints under `DateStyle = ISO`, which for the years 1 to 9999 is ISO 8601.
  *
  * Other date styles are not read: `01/02/2003` means two different days, and a typed error is better than one of them.
+ *
+ * @internal
  */
 import * as Calendar from "./calendar.ts"
 

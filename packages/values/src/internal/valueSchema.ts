@@ -1,6 +1,8 @@
 /**
  * The Schema of one of this package's value types: the instances themselves, their text as JSON, and how to make
  * arbitrary ones.
+ *
+ * @internal
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -1,6 +1,8 @@
 /**
  * Numbers of 4 and 8 bytes out of a byte array, without a `DataView` over it: a view would have to be made anew for each
  * chunk and would keep it alive. The scratch below is as fast as a ready view (measured).
+ *
+ * @internal
  */
 
 const scratch = new ArrayBuffer(8)

@@ -1,4 +1,6 @@
 /**
+ * Array types, made from the type of their elements.
+ *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"

@@ -1,4 +1,6 @@
 /**
+ * `bit` and `bit varying`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * `bytea`, in Hyper `bytes`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * Composite types, made from their fields, and `record`, whose fields say themselves what they are.
+ *
  * @since 0.1.0
  */
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"

@@ -1,4 +1,6 @@
 /**
+ * `date`, `time`, `timestamp` and `timestamptz`.
+ *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"

@@ -1,4 +1,6 @@
 /**
+ * Enum types, made from their labels.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * `real` and `double precision`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * Hyper's `geography`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * `smallint`, `integer`, `bigint` and `oid`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

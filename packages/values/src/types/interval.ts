@@ -1,4 +1,6 @@
 /**
+ * `interval`.
+ *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"

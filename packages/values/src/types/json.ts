@@ -1,4 +1,6 @@
 /**
+ * `json` and `jsonb`, as values or as text.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

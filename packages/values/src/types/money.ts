@@ -1,4 +1,6 @@
 /**
+ * `money`.
+ *
  * @since 0.1.0
  */
 import * as Codec from "../internal/codec.ts"

@@ -1,4 +1,6 @@
 /**
+ * Addresses of networks and their cards.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * `numeric`, in Hyper of a fixed precision and scale.
+ *
  * @since 0.1.0
  */
 import * as BigDecimal from "effect/BigDecimal"

@@ -1,4 +1,6 @@
 /**
+ * Range and multirange types, made from the type of their bounds, and PostgreSQL's own.
+ *
  * @since 0.1.0
  */
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
@@ -269,72 +271,96 @@ const ofInstant = built(timestamptz, "tstz", [3910, 3911, 4534, 6153])
 const ofDate = built(date, "date", [3912, 3913, 4535, 6155])
 
 /**
+ * `int4range`: a range of integers.
+ *
  * @category types
  * @since 0.1.0
  */
 export const int4range = ofInt4.range
 
 /**
+ * `int4multirange`: ranges of integers.
+ *
  * @category types
  * @since 0.1.0
  */
 export const int4multirange = ofInt4.multirange
 
 /**
+ * `int8range`: a range of 64-bit integers.
+ *
  * @category types
  * @since 0.1.0
  */
 export const int8range = ofInt8.range
 
 /**
+ * `int8multirange`: ranges of 64-bit integers.
+ *
  * @category types
  * @since 0.1.0
  */
 export const int8multirange = ofInt8.multirange
 
 /**
+ * `numrange`: a range of decimals.
+ *
  * @category types
  * @since 0.1.0
  */
 export const numrange = ofNumeric.range
 
 /**
+ * `nummultirange`: ranges of decimals.
+ *
  * @category types
  * @since 0.1.0
  */
 export const nummultirange = ofNumeric.multirange
 
 /**
+ * `tsrange`: a range of timestamps.
+ *
  * @category types
  * @since 0.1.0
  */
 export const tsrange = ofTimestamp.range
 
 /**
+ * `tsmultirange`: ranges of timestamps.
+ *
  * @category types
  * @since 0.1.0
  */
 export const tsmultirange = ofTimestamp.multirange
 
 /**
+ * `tstzrange`: a range of instants.
+ *
  * @category types
  * @since 0.1.0
  */
 export const tstzrange = ofInstant.range
 
 /**
+ * `tstzmultirange`: ranges of instants.
+ *
  * @category types
  * @since 0.1.0
  */
 export const tstzmultirange = ofInstant.multirange
 
 /**
+ * `daterange`: a range of days.
+ *
  * @category types
  * @since 0.1.0
  */
 export const daterange = ofDate.range
 
 /**
+ * `datemultirange`: ranges of days.
+ *
  * @category types
  * @since 0.1.0
  */

@@ -1,4 +1,6 @@
 /**
+ * Types whose value is a text.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

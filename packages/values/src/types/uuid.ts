@@ -1,4 +1,6 @@
 /**
+ * `uuid`.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

@@ -1,4 +1,6 @@
 /**
+ * The short arrays of PostgreSQL's catalogue.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
