@@ -268,3 +268,41 @@ describe("peers that are not ours", () => {
       assert.deepStrictEqual([...(yield* near.pull)[0]], [4, 5, 6])
     }).pipe(Effect.provide(NodeTransport.layer)))
 })
+
+describe("verification by chain alone", () => {
+  const byChain = (serverName: string): Connection.TlsOptions => ({ ...full(serverName), verification: "ca" })
+
+  it.live("accepts a certificate of a trusted root for whatever name", () =>
+    Effect.gen(function*() {
+      yield* accepted(byChain("db.example.org"), named)
+      yield* accepted(byChain("example.org"), named)
+      yield* accepted(byChain("127.0.0.1"), named)
+    }))
+
+  it.live("refuses one that somebody else has issued", () =>
+    Effect.gen(function*() {
+      const options = { ...byChain("db.example.org"), rootCertificates: stranger.certificate }
+      assert.match(yield* refusal(options, named), /^TlsFailed (UNABLE_TO|SELF_SIGNED)/)
+    }))
+})
+
+describe("what both ends agree on", () => {
+  it.live("is a protocol that both name (ALPN)", () =>
+    Effect.gen(function*() {
+      const client = { ...full("db.example.org"), applicationProtocols: ["other", "postgresql"] }
+      const { nearResult } = yield* meet(client, { ...named, applicationProtocols: ["postgresql"] })
+      assert.strictEqual((yield* Effect.fromResult(nearResult)).applicationProtocol, "postgresql")
+      const silent = yield* meet(client, named)
+      assert.isUndefined((yield* Effect.fromResult(silent.nearResult)).applicationProtocol)
+      yield* refusal(client, { ...named, applicationProtocols: ["third"] })
+    }))
+
+  it.live("is a version within the limits", () =>
+    Effect.gen(function*() {
+      for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+        const client = { ...full("db.example.org"), minVersion: version, maxVersion: version }
+        const { nearResult } = yield* meet(client, named)
+        assert.strictEqual((yield* Effect.fromResult(nearResult)).protocol, version)
+      }
+    }))
+})

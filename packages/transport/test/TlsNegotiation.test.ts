@@ -59,4 +59,28 @@ describe("TlsNegotiation", () => {
       yield* server.close
       assert.strictEqual((yield* Fiber.join(negotiation)).reason._tag, "Closed")
     }))
+
+  it.effect("leaves the line as it is, for a client that can do without TLS, when the server says no", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* InMemory.pair()
+      const answer = yield* Effect.forkChild(TlsNegotiation.ask(client), { startImmediately: true })
+      yield* server.pull
+      yield* server.write(Uint8Array.of(0x4e))
+      assert.isFalse(yield* Fiber.join(answer))
+      yield* client.write(Uint8Array.of(1))
+      assert.deepStrictEqual(yield* server.pull, [Uint8Array.of(1)])
+    }))
+
+  it.effect("begins with the handshake at once, and wants to hear that the server means PostgreSQL", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* InMemory.pair()
+      const negotiation = yield* Effect.forkChild(Effect.flip(TlsNegotiation.startDirect(client, options)), {
+        startImmediately: true
+      })
+      // Lines in memory do not agree on protocols, so this one is secured and then refused.
+      yield* server.acceptTls({ certificate, key: Redacted.make("") })
+      const error = yield* Fiber.join(negotiation)
+      assert.strictEqual(error.reason._tag, "TlsRefused")
+      assert.include(error.message, "without agreeing on the protocol postgresql")
+    }))
 })
