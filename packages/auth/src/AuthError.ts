@@ -42,6 +42,66 @@ export class PasswordInvalid extends Schema.TaggedError<PasswordInvalid>()("Pass
 }
 
 /**
+ * The OAuth token is a text that is none. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TokenInvalid extends Schema.TaggedError<TokenInvalid>()("TokenInvalid", {
+  problem: Schema.Literals(["it is empty", "it has characters that no bearer token has"])
+}) {
+  override get message(): string {
+    return `the OAuth token cannot be sent: ${this.problem}`
+  }
+}
+
+/**
+ * The server does not take the OAuth token, or wants one and there is none.
+ *
+ * **Gotchas**
+ *
+ * The server says where tokens come from, and it may lie. Before anything secret goes there, compare the address with
+ * the one that is expected.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+  user: Schema.String,
+  /** Whether a token was sent. */
+  sent: Schema.Boolean,
+  /** What the server said of it, such as `invalid_token` (RFC 6750, section 3.1). */
+  status: Schema.String,
+  /** Where the document lies that says how to get a token, if the server told. */
+  discoveryUrl: Schema.UndefinedOr(Schema.String),
+  /** What the token must be good for, if the server told. */
+  scope: Schema.UndefinedOr(Schema.String)
+}) {
+  override get message(): string {
+    const what = this.sent
+      ? `the server refused the OAuth token of ${JSON.stringify(this.user)} (${this.status})`
+      : `the server asks for an OAuth token of ${JSON.stringify(this.user)}, but none was given`
+    const where = this.discoveryUrl === undefined ? "" : `; ${this.discoveryUrl} says where to get one`
+    return what + where + (this.scope === undefined ? "" : `, for the scope ${JSON.stringify(this.scope)}`)
+  }
+}
+
+/**
+ * The provider of OAuth tokens could not get one.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TokenUnavailable extends Schema.TaggedError<TokenUnavailable>()("TokenUnavailable", {
+  /** It is printed; keep secrets out of it. */
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `there is no OAuth token to be had: ${this.problem}`
+  }
+}
+
+/**
  * The server asks for a method that the caller's policy does not allow. Nothing was sent.
  *
  * @category errors
@@ -56,7 +116,8 @@ export class MethodRefused extends Schema.TaggedError<MethodRefused>()("MethodRe
 }) {
   override get message(): string {
     if (this.rule === "cleartext") {
-      return "the server asks for the password in clear text on a line without TLS; use TLS, or allow it with " +
+      const secret = this.method === "oauth" ? "an OAuth token" : "the password in clear text"
+      return `the server asks for ${secret} on a line without TLS; use TLS, or allow it with ` +
         "`allowCleartextWithoutTls` where nobody can listen"
     }
     const asked = this.method === "trust" ? "asks for no proof of identity" : `asks for ${this.method}`
@@ -78,6 +139,54 @@ export class MethodUnsupported extends Schema.TaggedError<MethodUnsupported>()("
   override get message(): string {
     const offered = this.offered.length === 0 ? "a SASL exchange without a mechanism" : this.offered.join(", ")
     return `the server asks for ${offered}, which is not supported; let it ask this user for scram-sha-256`
+  }
+}
+
+/** What is said of each, and what to do about it. */
+const bindingProblems = {
+  "no-tls": "it is required, but the line has no TLS; use TLS",
+  "not-offered": "it is required, but the server does not ask for SCRAM-SHA-256-PLUS; somebody may be in between, or " +
+    "the server cannot do it",
+  "plain-line": "the server offers it on a line without TLS, so it takes the line for a secured one; somebody in " +
+    "between may have taken the TLS away",
+  "no-certificate": "it is required, but the server's certificate is not known",
+  "certificate-malformed": "the server's certificate cannot be read",
+  "no-hash":
+    "the server's certificate is signed in a way that has no hash for it; give the server another certificate, " +
+    "such as one signed with RSA or ECDSA, or do without with `channelBinding: \"disable\"`"
+} as const
+
+/**
+ * The log-in could not be bound to the TLS session. Nothing secret was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChannelBindingUnavailable
+  extends Schema.TaggedError<ChannelBindingUnavailable>()("ChannelBindingUnavailable", {
+    /**
+     * - `"no-tls"`: it is required, and there is no TLS.
+     * - `"not-offered"`: it is required, and the server asks for something else.
+     * - `"plain-line"`: the server offers it although there is no TLS.
+     * - `"no-certificate"`: it is required, and the transport does not know the server's certificate.
+     * - `"certificate-malformed"`: the server's certificate is not one.
+     * - `"no-hash"`: the certificate's signature has no hash function, or an unknown one.
+     */
+    problem: Schema.Literals([
+      "no-tls",
+      "not-offered",
+      "plain-line",
+      "no-certificate",
+      "certificate-malformed",
+      "no-hash"
+    ]),
+    /** The object identifier of the certificate's signature algorithm, when that is the problem. */
+    algorithm: Schema.optionalKey(Schema.String)
+  })
+{
+  override get message(): string {
+    const algorithm = this.algorithm === undefined ? "" : ` (signature algorithm ${this.algorithm})`
+    return `no channel binding: ${bindingProblems[this.problem]}${algorithm}`
   }
 }
 
@@ -251,8 +360,12 @@ export class CryptoFailed extends Schema.TaggedError<CryptoFailed>()("CryptoFail
 export const Reason = Schema.Union([
   PasswordMissing,
   PasswordInvalid,
+  TokenInvalid,
+  TokenRefused,
+  TokenUnavailable,
   MethodRefused,
   MethodUnsupported,
+  ChannelBindingUnavailable,
   ServerNotAuthentic,
   MechanismMalformed,
   IterationsOutOfBounds,

@@ -6,8 +6,7 @@
  * not known. The channel should be made with `longLimit: `{@link messageLimit}, so that nobody who has not said who he is
  * can make us hold more.
  *
- * Not here: client certificates, which TLS takes care of; GSSAPI, SSPI and Kerberos, which are refused by name; channel
- * binding.
+ * Not here: client certificates, which TLS takes care of; GSSAPI, SSPI and Kerberos, which are refused by name.
  *
  * @since 0.1.0
  */
@@ -24,20 +23,24 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Account } from "./Account.ts"
-import { type AuthError, fromReason, MethodUnsupported } from "./AuthError.ts"
+import { type AuthError, ChannelBindingUnavailable, fromReason, MethodUnsupported } from "./AuthError.ts"
+import * as ChannelBinding from "./ChannelBinding.ts"
 import * as Cleartext from "./Cleartext.ts"
 import {
+  accepted,
   type ClientExchange,
   type Failure,
   make as makeClientExchange,
   type Step,
   unexpected
 } from "./internal/clientExchange.ts"
+import { firstCertificate } from "./internal/pem.ts"
+import * as SaslMechanism from "./internal/saslMechanism.ts"
 import { make as makeServerExchange, type ServerExchange } from "./internal/serverExchange.ts"
 import type { Login } from "./Login.ts"
 import * as Md5 from "./Md5.ts"
+import * as OAuthBearer from "./OAuthBearer.ts"
 import { type Method, permit, type Policy } from "./Policy.ts"
-import * as ScramMessage from "./ScramMessage.ts"
 import * as ScramSha256 from "./ScramSha256.ts"
 import * as Startup from "./Startup.ts"
 
@@ -77,6 +80,8 @@ export const messageLimit = 30_000
  */
 export interface Session {
   readonly method: Method
+  /** Whether the log-in was bound to the TLS session. */
+  readonly channelBound: boolean
   /** The settings that the server reported, in the order in which it did. */
   readonly parameters: ReadonlyMap<string, string>
   /** What cancels a query of this session; 0 is an ordinary process id. */
@@ -89,33 +94,53 @@ export interface Session {
 
 const unsupported = (...offered: ReadonlyArray<string>) => Effect.fail(fromReason(new MethodUnsupported({ offered })))
 
-/** Answers the server's request for authentication, up to but not including its AuthenticationOk. */
+interface Proven extends Pick<Session, "method" | "channelBound"> {}
+
+/** Answers the server's request for authentication, up to and with its AuthenticationOk. */
 const prove = Effect.fnUntraced(function*<E, R>(
   exchange: ClientExchange<E, R>,
   request: Step
-): Effect.fn.Return<Method, Failure | E, Services | R> {
-  const allow = (method: Method) => permit(exchange.policy, method, exchange.channel.connection)
+): Effect.fn.Return<Proven, Failure | E, Services | R> {
+  const allow = (method: Method, isBound?: boolean) =>
+    permit(exchange.policy, method, exchange.channel.connection, isBound)
   switch (request._tag) {
+    case "AuthenticationOk": {
+      yield* allow("trust")
+      return { method: "trust", channelBound: false }
+    }
     case "AuthenticationCleartextPassword": {
       yield* allow("password")
       yield* Cleartext.client(exchange)
-      return "password"
+      yield* accepted(exchange)
+      return { method: "password", channelBound: false }
     }
     case "AuthenticationMD5Password": {
       yield* allow("md5")
       yield* Md5.client(exchange, request)
-      return "md5"
+      yield* accepted(exchange)
+      return { method: "md5", channelBound: false }
     }
     case "AuthenticationSASL": {
-      if (!request.mechanisms.includes(ScramMessage.mechanism)) return yield* unsupported(...request.mechanisms)
-      yield* allow("scram-sha-256")
-      yield* ScramSha256.client(exchange)
-      return "scram-sha-256"
+      const mechanism = yield* SaslMechanism.choose(exchange, request.mechanisms)
+      if (mechanism.method === "oauth") {
+        yield* allow("oauth")
+        yield* OAuthBearer.client(exchange)
+        return { method: "oauth", channelBound: false }
+      }
+      const channelBound = mechanism.binding.endPoint !== undefined
+      yield* allow("scram-sha-256", channelBound)
+      yield* ScramSha256.client(exchange, mechanism.binding)
+      yield* accepted(exchange)
+      return { method: "scram-sha-256", channelBound }
     }
-    case "AuthenticationGSS":
+    case "AuthenticationGSS": {
+      yield* allow("gss")
       return yield* unsupported("gss")
-    case "AuthenticationSSPI":
+    }
+    case "AuthenticationSSPI": {
+      yield* allow("sspi")
       return yield* unsupported("sspi")
+    }
     case "AuthenticationKerberosV5":
       return yield* unsupported("kerberos")
     default:
@@ -202,6 +227,9 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   AuthError | ProtocolError.ProtocolError | TransportError.TransportError | E,
   Services | R
 > {
+  if (policy.channelBinding === "require" && channel.connection.tls() === undefined) {
+    return yield* fromReason(new ChannelBindingUnavailable({ problem: "no-tls" }))
+  }
   const exchange = makeClientExchange(channel, login, policy)
   yield* exchange.send(yield* Startup.toMessage(login))
 
@@ -212,16 +240,8 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
     request = yield* exchange.receive
   }
 
-  let method: Method = "trust"
-  if (request._tag === "AuthenticationOk") {
-    yield* permit(policy, "trust", channel.connection)
-  } else {
-    method = yield* prove(exchange, request)
-    const end = yield* exchange.receive
-    if (end._tag !== "AuthenticationOk") return yield* unexpected(end, "AuthenticationOk")
-  }
-
-  return { method, ...yield* opened(exchange), notices: exchange.notices, unrecognizedOptions: unknown }
+  const proven = yield* prove(exchange, request)
+  return { ...proven, ...yield* opened(exchange), notices: exchange.notices, unrecognizedOptions: unknown }
 })
 
 /**
@@ -244,6 +264,11 @@ export interface ServerOptions<out E = never, out R = never> {
   readonly dialect?: "postgres" | "hyper" | undefined
   /** Secures the line when the client asks for it; TLS is refused when absent. */
   readonly acceptTls?: Effect.Effect<unknown, TransportError.TransportError> | undefined
+  /**
+   * The certificate that `acceptTls` shows, in PEM (the first of a chain). With it SCRAM-SHA-256-PLUS is offered on lines
+   * with TLS, unless it is signed in a way that has no hash for that.
+   */
+  readonly certificate?: string | undefined
 }
 
 /**
@@ -259,10 +284,25 @@ export interface Client {
   readonly key: Backend.BackendKeyData
 }
 
+/** What a client can bind its log-in to. */
+const endPointOf = (
+  channel: MessageChannel.Server,
+  certificate: string | undefined
+): Effect.Effect<Uint8Array | undefined, AuthError, Digest.Digest> =>
+  certificate === undefined || channel.connection.tls() === undefined
+    ? Effect.succeed(undefined)
+    : Effect.catchReason(
+      Effect.flatMap(firstCertificate(certificate), ChannelBinding.endPoint),
+      "AuthError",
+      "ChannelBindingUnavailable",
+      (reason) => reason.problem === "no-hash" ? Effect.succeed(undefined) : Effect.fail(fromReason(reason))
+    )
+
 /** Asks for the proof that an account calls for. */
 const demand = Effect.fnUntraced(function*(
   exchange: ServerExchange,
-  account: Account | undefined
+  account: Account | undefined,
+  endPoint: Uint8Array | undefined
 ): Effect.fn.Return<Method, Failure, Services> {
   if (account === undefined) return yield* exchange.reject
   switch (account.method) {
@@ -277,7 +317,11 @@ const demand = Effect.fnUntraced(function*(
       break
     }
     case "scram-sha-256": {
-      yield* ScramSha256.server(exchange, account.verifier)
+      yield* ScramSha256.server(exchange, account.verifier, endPoint)
+      break
+    }
+    case "oauth": {
+      yield* OAuthBearer.server(exchange, account)
       break
     }
   }
@@ -333,7 +377,8 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
   }
   if (startup.user === "") return yield* exchange.refuse("28000", "no user name was given")
 
-  const method = yield* demand(exchange, yield* options.account(startup))
+  const endPoint = yield* endPointOf(channel, options.certificate)
+  const method = yield* demand(exchange, yield* options.account(startup), endPoint)
   const key = { _tag: "BackendKeyData", ...options.key ?? (yield* randomKey) } as const
   const { parameters = {} } = options
   yield* channel.send(

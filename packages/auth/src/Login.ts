@@ -18,12 +18,24 @@ import type { Profile } from "./SaslPrep.ts"
 export type Password<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
 
 /**
+ * An OAuth bearer token, or a program that fetches it.
+ *
+ * The program runs when the server wants the token, once for each log-in, and not at all when it wants none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Token<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface Login<out E = never, out R = never> {
   readonly user: string
   readonly password?: Password<E, R> | undefined
+  /** For servers that ask for OAuth. The module `OAuthBearer` says how to learn where tokens come from. */
+  readonly token?: Token<E, R> | undefined
   /** Left out of the StartupMessage when absent: PostgreSQL takes the user's name then, Hyper no database. */
   readonly database?: string | undefined
   /**

@@ -7,22 +7,31 @@
  */
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Effect from "effect/Effect"
-import { type AuthError, fromReason, IterationsOutOfBounds, MethodRefused } from "./AuthError.ts"
+import {
+  type AuthError,
+  ChannelBindingUnavailable,
+  fromReason,
+  IterationsOutOfBounds,
+  MethodRefused
+} from "./AuthError.ts"
 
 /**
  * The ways to prove who one is, by their names in `pg_hba.conf`.
  *
  * **Details**
  *
- * - `"trust"`: the server asks for nothing.
+ * - `"trust"`: the server asks for nothing. It may have looked at a client certificate.
  * - `"password"`: the password in clear text.
  * - `"md5"`: a salted MD5 hash of it.
- * - `"scram-sha-256"`: RFC 5802 with RFC 7677; the only one in which the server proves something too.
+ * - `"gss"`, `"sspi"`: Kerberos and what Windows has of it. They can be allowed or not, but nothing here can do them.
+ * - `"oauth"`: a bearer token (RFC 7628), from PostgreSQL 18 on.
+ * - `"scram-sha-256"`: RFC 5802 with RFC 7677, bound to the TLS session or not; the only one in which the server proves
+ *   something too.
  *
  * @category models
  * @since 0.1.0
  */
-export type Method = "trust" | "password" | "md5" | "scram-sha-256"
+export type Method = "trust" | "password" | "md5" | "gss" | "sspi" | "oauth" | "scram-sha-256"
 
 /**
  * Every method, the weakest first.
@@ -30,7 +39,23 @@ export type Method = "trust" | "password" | "md5" | "scram-sha-256"
  * @category constants
  * @since 0.1.0
  */
-export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "scram-sha-256"]
+export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "gss", "sspi", "oauth", "scram-sha-256"]
+
+/**
+ * Whether SCRAM is bound to the TLS session, by the names and with the meaning of libpq's `channel_binding`.
+ *
+ * **Details**
+ *
+ * - `"disable"`: never.
+ * - `"prefer"`: when the server offers it on a line with TLS. When it does not, it is told that we would have been able
+ *   to, so that it notices if somebody in between has removed the offer.
+ * - `"require"`: or there is no log-in. That leaves SCRAM-SHA-256-PLUS and nothing else: a server that lets us in without a
+ *   proof of its own is refused, too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ChannelBinding = "disable" | "prefer" | "require"
 
 /**
  * @category models
@@ -45,8 +70,10 @@ export interface Policy {
    * leisure.
    */
   readonly methods?: ReadonlyArray<Method> | undefined
+  /** `"prefer"` when absent. */
+  readonly channelBinding?: ChannelBinding | undefined
   /**
-   * Whether the password may be sent in clear text on a line without TLS; false when absent.
+   * Whether a password in clear text, or a token, may be sent on a line without TLS; false when absent.
    *
    * Nobody can listen on a Unix socket, so it can be true there.
    */
@@ -73,20 +100,35 @@ export const defaultMinIterations = 4096
  */
 export const defaultMaxIterations = 1_000_000
 
+/** What sends the secret itself. */
+const isCleartext = (method: Method): boolean => method === "password" || method === "oauth"
+
 /**
  * Succeeds when the policy lets the client use the method on the connection.
+ *
+ * **Details**
+ *
+ * `isBound` says whether the method would be bound to the TLS session.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const permit = (policy: Policy, method: Method, connection: Connection): Effect.Effect<void, AuthError> => {
+export const permit = (
+  policy: Policy,
+  method: Method,
+  connection: Connection,
+  isBound = false
+): Effect.Effect<void, AuthError> => {
   const allowed = policy.methods ?? methods
   const rule = !allowed.includes(method)
     ? "method"
-    : method === "password" && connection.tls() === undefined && policy.allowCleartextWithoutTls !== true
+    : isCleartext(method) && connection.tls() === undefined && policy.allowCleartextWithoutTls !== true
     ? "cleartext"
     : undefined
-  return rule === undefined ? Effect.void : Effect.fail(fromReason(new MethodRefused({ method, rule, allowed })))
+  if (rule !== undefined) return Effect.fail(fromReason(new MethodRefused({ method, rule, allowed })))
+  return policy.channelBinding === "require" && !isBound
+    ? Effect.fail(fromReason(new ChannelBindingUnavailable({ problem: "not-offered" })))
+    : Effect.void
 }
 
 /**

@@ -6,7 +6,7 @@
  * RFC wants it. Values may hold any character but a comma, so an attribute is cut at its first `=` only: Hyper's nonces
  * have `=` and quotes in them.
  *
- * Nothing is checked here that needs to know more than the one message. There is no channel binding.
+ * Nothing is checked here that needs to know more than the one message.
  *
  * @since 0.1.0
  */
@@ -23,10 +23,23 @@ import { base64, base64Bytes, utf8Text, utf8Unsafe } from "./internal/bytes.ts"
 export const mechanism = "SCRAM-SHA-256"
 
 /**
+ * The name of the mechanism with channel binding.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const mechanismPlus = "SCRAM-SHA-256-PLUS"
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface ClientFirst {
+  /**
+   * What the client says about channel binding: `p=` and the type when it binds, `y` when it would have but believes that
+   * the server cannot, `n` when it does not.
+   */
+  readonly flag: string
   /** What comes before the bare message, with its last comma; the final message repeats it in Base64. */
   readonly gs2Header: string
   readonly bare: string
@@ -50,7 +63,7 @@ export interface ServerFirst {
  */
 export interface ClientFinal {
   readonly withoutProof: string
-  /** The `gs2Header` of the first message, in Base64. */
+  /** The `gs2Header` of the first message, and behind it what the channel is known by, in Base64. */
   readonly channelBinding: string
   readonly nonce: string
   readonly proof: Uint8Array
@@ -105,13 +118,15 @@ const textOf = (messageName: MessageName, bytes: Uint8Array): Read<string> => {
  *
  * **Details**
  *
- * The user's name is left empty, as libpq does it: servers take the one of the StartupMessage.
+ * The user's name is left empty, as libpq does it: servers take the one of the StartupMessage. The flag says what the
+ * client does about channel binding.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const clientFirst = (nonce: string, user = ""): ClientFirst => ({
-  gs2Header: "n,,",
+export const clientFirst = (nonce: string, user = "", flag = "n"): ClientFirst => ({
+  flag,
+  gs2Header: `${flag},,`,
   bare: `n=${user.replaceAll("=", "=3D").replaceAll(",", "=2C")},r=${nonce}`,
   nonce
 })
@@ -126,14 +141,15 @@ export const readClientFirst = (bytes: Uint8Array): Read<ClientFirst> => {
     const header = /^([^,]*),([^,]*),/.exec(text)
     if (header === null) return malformed(name, "it has no GS2 header")
     const [gs2Header, flag, authorization] = header as unknown as readonly [string, string, string]
-    // With `y` the client could bind the channel but believes that we cannot, which is true.
-    if (flag !== "n" && flag !== "y") return malformed(name, "it wants channel binding")
+    if (!/^(?:n|y|p=[A-Za-z0-9.-]+)$/.test(flag)) return malformed(name, "its flag for channel binding is unknown")
     if (authorization !== "") return malformed(name, "it wants to act for another user")
     const bare = text.slice(gs2Header.length)
     return Result.flatMap(
       attributes(name, ["n", "r"], bare),
       ([, nonce]) =>
-        isNonce(nonce!) ? Result.succeed({ gs2Header, bare, nonce: nonce! }) : malformed(name, "r= is not a nonce")
+        isNonce(nonce!)
+          ? Result.succeed({ flag, gs2Header, bare, nonce: nonce! })
+          : malformed(name, "r= is not a nonce")
     )
   })
 }
@@ -172,12 +188,19 @@ export const readServerFirst = (bytes: Uint8Array): Read<ServerFirst> => {
 }
 
 /**
- * What the client's final message says about the channel: the header of its first one, in Base64.
+ * What the client's final message says about the channel: the header of its first one and what the channel is known by,
+ * in Base64.
  *
  * @category converting
  * @since 0.1.0
  */
-export const channelBinding = (gs2Header: string): string => base64(utf8Unsafe(gs2Header))
+export const channelBinding = (gs2Header: string, endPoint: Uint8Array = new Uint8Array(0)): string => {
+  const header = utf8Unsafe(gs2Header)
+  const bytes = new Uint8Array(header.length + endPoint.length)
+  bytes.set(header)
+  bytes.set(endPoint, header.length)
+  return base64(bytes)
+}
 
 /**
  * The client's final message as far as the proof covers it.
@@ -185,8 +208,8 @@ export const channelBinding = (gs2Header: string): string => base64(utf8Unsafe(g
  * @category constructors
  * @since 0.1.0
  */
-export const clientFinalWithoutProof = (gs2Header: string, nonce: string): string =>
-  `c=${channelBinding(gs2Header)},r=${nonce}`
+export const clientFinalWithoutProof = (gs2Header: string, nonce: string, endPoint?: Uint8Array): string =>
+  `c=${channelBinding(gs2Header, endPoint)},r=${nonce}`
 
 /**
  * @category decoding

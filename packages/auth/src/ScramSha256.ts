@@ -1,8 +1,8 @@
 /**
- * SCRAM-SHA-256 (RFC 5802, 7677) as an exchange of messages, for both ends.
+ * SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, 7677) as an exchange of messages, for both ends.
  *
  * The password never travels. The client proves that it knows the password, and so does the server: a client that has
- * not seen the server's signature does not go on. There is no channel binding.
+ * not seen the server's signature does not go on. With PLUS both prove that they see the same TLS session, too.
  *
  * @since 0.1.0
  */
@@ -13,6 +13,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { fromReason, MechanismMalformed, Rejected, ServerNotAuthentic } from "./AuthError.ts"
+import * as ChannelBinding from "./ChannelBinding.ts"
 import { base64, utf8Unsafe } from "./internal/bytes.ts"
 import { type ClientExchange, type Failure, unexpected } from "./internal/clientExchange.ts"
 import type { ServerExchange } from "./internal/serverExchange.ts"
@@ -42,15 +43,28 @@ const receive = <E, R>(
       ? notAuthentic("signature-missing")
       : unexpected(message, tag))
 
+/**
+ * What a client does about channel binding.
+ *
+ * @internal
+ */
+export interface Binding {
+  readonly mechanism: string
+  readonly flag: string
+  /** What the channel is known by; absent when it is not bound. */
+  readonly endPoint?: Uint8Array | undefined
+}
+
 /** @internal */
 export const client = Effect.fnUntraced(function*<E, R>(
-  exchange: ClientExchange<E, R>
+  exchange: ClientExchange<E, R>,
+  { endPoint, flag, mechanism }: Binding
 ): Effect.fn.Return<void, Failure | E, Digest.Digest | Kdf.Kdf | Mac.Mac | SecureRandom.SecureRandom | R> {
   const nonce = base64(yield* (yield* SecureRandom.SecureRandom).randomBytes(nonceSize))
-  const clientFirst = ScramMessage.clientFirst(nonce)
+  const clientFirst = ScramMessage.clientFirst(nonce, "", flag)
   yield* exchange.send({
     _tag: "SASLInitialResponse",
-    mechanism: ScramMessage.mechanism,
+    mechanism,
     data: utf8Unsafe(clientFirst.gs2Header + clientFirst.bare)
   })
 
@@ -65,7 +79,7 @@ export const client = Effect.fnUntraced(function*<E, R>(
     exchange.login.saslPrep ?? "full"
   )
   const keys = yield* ScramVerifier.keys(password, serverFirst.salt, serverFirst.iterations)
-  const withoutProof = ScramMessage.clientFinalWithoutProof(clientFirst.gs2Header, serverFirst.nonce)
+  const withoutProof = ScramMessage.clientFinalWithoutProof(clientFirst.gs2Header, serverFirst.nonce, endPoint)
   const authMessage = `${clientFirst.bare},${serverFirst.text},${withoutProof}`
   const proof = base64(yield* ScramVerifier.proof(keys, authMessage))
   yield* exchange.send({ _tag: "SASLResponse", data: utf8Unsafe(`${withoutProof},p=${proof}`) })
@@ -82,22 +96,38 @@ export const client = Effect.fnUntraced(function*<E, R>(
   if (!Mac.timingSafeEqual(signature, serverFinal.signature)) return yield* notAuthentic("signature")
 })
 
-/** @internal */
+/**
+ * Asks for SCRAM, and offers to bind it to what the channel is known by, if it is.
+ *
+ * @internal
+ */
 export const server = Effect.fnUntraced(function*(
   exchange: ServerExchange,
-  verifier: ScramVerifier.ScramVerifier
+  verifier: ScramVerifier.ScramVerifier,
+  endPoint?: Uint8Array
 ): Effect.fn.Return<void, Failure, Digest.Digest | Mac.Mac | SecureRandom.SecureRandom> {
   const read = <A>(result: Result.Result<A, MechanismMalformed>) =>
     Result.isSuccess(result) ? Effect.succeed(result.success) : exchange.malformed(result.failure)
   const wrong = (messageName: string, problem: string) =>
     exchange.malformed(new MechanismMalformed({ mechanism: ScramMessage.mechanism, messageName, problem }))
 
-  const offer = { _tag: "AuthenticationSASL", mechanisms: [ScramMessage.mechanism] } as const
-  const initial = yield* exchange.ask(offer, "SASLInitialResponse")
-  if (initial.mechanism !== ScramMessage.mechanism || initial.data === null) {
+  const mechanisms = [...endPoint === undefined ? [] : [ScramMessage.mechanismPlus], ScramMessage.mechanism]
+  const initial = yield* exchange.ask({ _tag: "AuthenticationSASL", mechanisms }, "SASLInitialResponse")
+  if (!mechanisms.includes(initial.mechanism) || initial.data === null) {
     return yield* wrong("client-first-message", "it is of another mechanism")
   }
+  const isBound = initial.mechanism === ScramMessage.mechanismPlus
   const clientFirst = yield* read(ScramMessage.readClientFirst(initial.data))
+  // Somebody has told the client that we cannot bind the channel, and it was not us (RFC 5802, section 6).
+  if (clientFirst.flag === "y" && endPoint !== undefined) {
+    return yield* exchange.refuse("28000", "SCRAM channel binding negotiation error")
+  }
+  if (isBound !== clientFirst.flag.startsWith("p=")) {
+    return yield* wrong("client-first-message", "its flag for channel binding does not fit the mechanism")
+  }
+  if (isBound && clientFirst.flag !== `p=${ChannelBinding.type}`) {
+    return yield* wrong("client-first-message", "it wants channel binding of another type")
+  }
 
   const nonce = clientFirst.nonce + base64(yield* (yield* SecureRandom.SecureRandom).randomBytes(nonceSize))
   const serverFirst = ScramMessage.serverFirst(nonce, verifier.salt, verifier.iterations)
@@ -108,7 +138,10 @@ export const server = Effect.fnUntraced(function*(
   if (clientFinal.nonce !== nonce) {
     return yield* wrong("client-final-message", "its nonce is not the one of the exchange")
   }
-  if (clientFinal.channelBinding !== ScramMessage.channelBinding(clientFirst.gs2Header)) {
+  const { gs2Header } = clientFirst
+  if (clientFinal.channelBinding !== ScramMessage.channelBinding(gs2Header, isBound ? endPoint : undefined)) {
+    // A client in another TLS session is what channel binding is there to find out.
+    if (isBound) return yield* exchange.refuse("28000", "SCRAM channel binding check failed")
     return yield* wrong("client-final-message", "it does not repeat the header of the first message")
   }
 

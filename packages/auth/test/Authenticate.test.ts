@@ -12,8 +12,10 @@ const login: Login.Login = { user: "app", password, database: "shop" }
 
 const verifier = ScramVerifier.make(password, { salt: Uint8Array.from(Buffer.from("0123456789abcdef")) })
 
+type Asked = Exclude<Policy.Method, "gss" | "oauth" | "sspi">
+
 const accounts: Readonly<
-  Record<Policy.Method, Effect.Effect<Account.Account, AuthError.AuthError, Authenticate.Services>>
+  Record<Asked, Effect.Effect<Account.Account, AuthError.AuthError, Authenticate.Services>>
 > = {
   trust: Effect.succeed(Account.trust),
   password: Effect.succeed(Account.password(password)),
@@ -25,7 +27,7 @@ const methods = ["trust", "password", "md5", "scram-sha-256"] as const
 
 const parameters = { server_version: "18.0", client_encoding: "UTF8" }
 
-const serving = (method: Policy.Method, options?: Partial<Authenticate.ServerOptions<never, never>>) =>
+const serving = (method: Asked, options?: Partial<Authenticate.ServerOptions<never, never>>) =>
 (
   channel: MessageChannel.Server
 ) =>

@@ -12,7 +12,7 @@ const password = Redacted.make(secret)
 const login = { user: "app", password }
 const policy: Policy.Policy = { allowCleartextWithoutTls: true }
 
-const accounts = (method: Policy.Method) =>
+const accounts = (method: "trust" | "password" | "md5" | "scram-sha-256") =>
   method === "scram-sha-256"
     ? Effect.map(ScramVerifier.make(password), Account.scramSha256)
     : Effect.succeed(method === "trust" ? Account.trust : Account.password(password, method))

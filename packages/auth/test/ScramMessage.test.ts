@@ -120,11 +120,18 @@ describe("client-first-message", () => {
     assert.strictEqual(success(ScramMessage.readClientFirst(bytes("y,,n=,r=x"))).gs2Header, "y,,")
   })
 
+  it("says which type of channel binding the client wants", () => {
+    const message = ScramMessage.clientFirst("x", "", "p=tls-server-end-point")
+    assert.strictEqual(message.gs2Header + message.bare, "p=tls-server-end-point,,n=,r=x")
+    assert.deepStrictEqual(success(ScramMessage.readClientFirst(bytes(message.gs2Header + message.bare))), message)
+  })
+
   refused(ScramMessage.readClientFirst, "client-first-message", [
     ["nothing", "", "it has no GS2 header"],
     ["half a header", "n,n=,r=x", "it wants to act for another user"],
-    ["channel binding", "p=tls-server-end-point,,n=,r=x", "it wants channel binding"],
-    ["another flag", "q,,n=,r=x", "it wants channel binding"],
+    ["another flag", "q,,n=,r=x", "its flag for channel binding is unknown"],
+    ["a flag that is more than one", "ny,,n=,r=x", "its flag for channel binding is unknown"],
+    ["channel binding without a type", "p=,,n=,r=x", "its flag for channel binding is unknown"],
     ["an authorization identity", "n,a=other,n=,r=x", "it wants to act for another user"],
     ["an extension that must be understood", "n,,m=x,n=,r=x", "it demands an extension that is not known"],
     ["no name", "n,,r=x", "n= is missing"],
@@ -143,6 +150,11 @@ describe("client-final-message", () => {
       nonce: "a+p=b",
       proof: new Uint8Array(3)
     })
+  })
+
+  it("has what the channel is known by behind the header", () => {
+    const withoutProof = ScramMessage.clientFinalWithoutProof("p=x,,", "n", Uint8Array.of(0, 255))
+    assert.strictEqual(withoutProof, `c=${Buffer.from("p=x,,\0\xff", "latin1").toString("base64")},r=n`)
   })
 
   refused(ScramMessage.readClientFinal, "client-final-message", [

@@ -351,7 +351,12 @@ describe("a client in SCRAM", () => {
     ["names another mechanism", { mechanism: "SCRAM-SHA-1" }, "it is of another mechanism"],
     ["begins with nothing", { first: () => null }, "it is of another mechanism"],
     ["begins with nonsense", { first: () => "hello" }, "it has no GS2 header"],
-    ["wants channel binding", { first: () => "p=tls-unique,,n=,r=abc" }, "it wants channel binding"],
+    [
+      "wants channel binding on a line without TLS",
+      { first: () => "p=tls-server-end-point,,n=,r=abc" },
+      "its flag for channel binding does not fit the mechanism"
+    ],
+    ["chooses the mechanism with channel binding", { mechanism: "SCRAM-SHA-256-PLUS" }, "it is of another mechanism"],
     [
       "changes the nonce",
       { final: (honest) => honest.replace("r=abc", "r=abd") },

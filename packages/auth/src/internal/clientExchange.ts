@@ -43,6 +43,13 @@ export const unexpected = (
     })
   )
 
+/** Receives what lets the client in. */
+export const accepted = <E, R>(exchange: ClientExchange<E, R>): Effect.Effect<void, Failure> =>
+  Effect.flatMap(
+    exchange.receive,
+    (message) => message._tag === "AuthenticationOk" ? Effect.void : unexpected(message, "AuthenticationOk")
+  )
+
 /** The other end is gone. A reset is what becomes of an end when the server had not read all that we sent. */
 const isGone = ({ reason }: TransportError.TransportError): boolean =>
   reason._tag === "Closed"

@@ -24,6 +24,8 @@ export interface ServerExchange {
   readonly send: (message: Backend.Message) => Effect.Effect<void, Failure>
   /** Ends the attempt with the words of the dialect; they do not tell what was wrong. */
   readonly reject: Effect.Effect<never, Failure>
+  /** Ends the attempt in PostgreSQL's words for a token; Hyper takes none. */
+  readonly rejectToken: Effect.Effect<never, Failure>
   /** Ends the attempt because of what the client sent. */
   readonly malformed: (error: MechanismMalformed) => Effect.Effect<never, Failure>
   /** Ends the attempt with an error. */
@@ -62,7 +64,12 @@ export const make = (channel: MessageChannel.Server, startup: Startup, dialect: 
     reject: dialect === "hyper"
       ? refuse("42501", `unable to connect as '${user}'`)
       : refuse("28P01", `password authentication failed for user "${user}"`),
-    malformed: (error) => violated("malformed SCRAM message", fromReason(error)),
+    rejectToken: refuse("28000", `OAuth bearer authentication failed for user "${user}"`),
+    malformed: (error) =>
+      violated(
+        `malformed ${error.mechanism.startsWith("SCRAM") ? "SCRAM" : error.mechanism} message`,
+        fromReason(error)
+      ),
     ask: <Tag extends Answer["_tag"]>(request: Backend.Message, tag: Tag) =>
       Effect.gen(function*() {
         channel.phase = phases[tag]

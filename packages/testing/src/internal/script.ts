@@ -27,7 +27,7 @@ export interface AcceptOptions {
   /** Asks for it; lets everybody in without when absent. */
   readonly password?: Redacted.Redacted<string> | undefined
   /** How the password is asked for; `"scram-sha-256"` when absent. */
-  readonly method?: Exclude<Method, "trust"> | undefined
+  readonly method?: Extract<Method, "password" | "md5" | "scram-sha-256"> | undefined
   /** Whose settings, errors and row descriptions it has; `"postgres"` when absent. */
   readonly dialect?: "postgres" | "hyper" | undefined
   /** Settings to report beside, or in place of, those that the dialect's server reports. */
