@@ -157,13 +157,11 @@ export const check = (input: Input, random: Random): Outcome => {
     if (thrown instanceof LawBroken) throw thrown
     throw new LawBroken(`something else was thrown (${String(thrown)})`, input)
   }
-  const names = new Set(whole.messages.map(({ _tag }) => _tag))
-  const { reason } = whole
-  return [
-    input.target,
-    [...names].slice(0, 2).join("+"),
-    reason === undefined ? "" : `${reason._tag} ${reason.messageName}.${reason.field.replaceAll(digits, "n")}`
-  ].join(" | ")
+  const { messages, reason } = whole
+  const what = reason === undefined
+    ? messages[0]?._tag ?? "nothing"
+    : `${reason._tag} ${reason.messageName}.${reason.field.replaceAll(digits, "n")}`
+  return `${input.target}: ${what}`
 }
 
 const interesting = [0, 1, 4, 5, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x3fff_ffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff]

@@ -1,4 +1,7 @@
-/** The conversations that were recorded with a real Hyper server, as bytes. */
+/**
+ * The conversations that were recorded with real servers, as bytes. Those in files named `recorded.json` are of
+ * packages/tooling/record-goldens.ts.
+ */
 import { readdirSync, readFileSync } from "node:fs"
 
 export interface Recorded {
@@ -8,6 +11,7 @@ export interface Recorded {
 }
 
 export interface Transcript {
+  readonly server: "hyper" | "postgres"
   readonly name: string
   readonly messages: ReadonlyArray<Recorded>
 }
@@ -18,21 +22,25 @@ interface Entry {
   readonly note?: string
 }
 
-const folder = new URL("vectors/hyper/", import.meta.url)
-
 const toRecorded = (entry: Entry): Recorded => ({
   from: entry.from,
   bytes: Uint8Array.from(Buffer.from(entry.hex, "hex")),
   note: entry.note ?? ""
 })
 
-/** Every transcript of the folder. Files with several hold them under `transcripts`. */
-export const all: ReadonlyArray<Transcript> = readdirSync(folder).sort().flatMap((file) => {
-  const content = JSON.parse(readFileSync(new URL(file, folder), "utf8"))
-  const transcripts: ReadonlyArray<{ readonly name: string; readonly messages: ReadonlyArray<Entry> }> =
-    content.transcripts ?? [content]
-  return transcripts.map((transcript) => ({
-    name: `${file.replace(".json", "")}: ${transcript.name}`,
-    messages: transcript.messages.map(toRecorded)
-  }))
-})
+/** Every transcript of a server. Files with several hold them under `transcripts`. */
+const of = (server: Transcript["server"]): ReadonlyArray<Transcript> => {
+  const folder = new URL(`vectors/${server}/`, import.meta.url)
+  return readdirSync(folder).sort().flatMap((file) => {
+    const content = JSON.parse(readFileSync(new URL(file, folder), "utf8"))
+    const transcripts: ReadonlyArray<{ readonly name: string; readonly messages: ReadonlyArray<Entry> }> =
+      content.transcripts ?? [content]
+    return transcripts.map((transcript) => ({
+      server,
+      name: `${file.replace(".json", "")}: ${transcript.name}`,
+      messages: transcript.messages.map(toRecorded)
+    }))
+  })
+}
+
+export const all: ReadonlyArray<Transcript> = [...of("hyper"), ...of("postgres")]
