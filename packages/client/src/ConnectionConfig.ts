@@ -11,8 +11,13 @@
  * - A file that is named must be there.
  * - The user of the operating system, the default for `user`, is taken from `USER`, `LOGNAME` or `USERNAME`, and not at
  *   all by {@link fromUri} and {@link fromString}, which do not look around.
+ * - OAuth has a token that the program brings, and no settings for the ways to get one.
+ * - Version 3.0 of the protocol is spoken, so `min_protocol_version` can be nothing else.
  * - Without effect, because there is nothing here that they could change: `sslcompression`, `krbsrvname`, `gsslib`,
  *   `gssdelegation`.
+ *
+ * A host's name may stand for several addresses. The transport tries them; on Node it does so one after the other, with
+ * little time between them (RFC 8305).
  *
  * @since 0.1.0
  */

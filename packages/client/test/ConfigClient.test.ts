@@ -61,6 +61,16 @@ layer(home, { excludeTestServices: true, timeout: "60 seconds" })("Client.layerC
       assert.deepStrictEqual(rows, [{ database: "postgres", name: "told", ssl: true }])
     }))
 
+  it.effect("proves who it is as strictly as it is told", () =>
+    Effect.gen(function*() {
+      const strict = "service=shop user=postgres channel_binding=require require_auth=scram-sha-256"
+      assert.strictEqual((yield* ask(strict, {})).length, 1)
+      const unbound = yield* Effect.flip(ask(`${strict} sslmode=disable`, {}))
+      assert.strictEqual(unbound._tag === "AuthError" && unbound.reason._tag, "ChannelBindingUnavailable")
+      const refused = yield* Effect.flip(ask("service=shop user=postgres", { PGREQUIREAUTH: "!scram-sha-256" }))
+      assert.strictEqual(refused._tag === "AuthError" && refused.reason._tag, "MethodRefused")
+    }))
+
   it.effect("does not come in with less than the server wants, and says why", () =>
     Effect.gen(function*() {
       const rejected = yield* Effect.flip(ask("service=shop user=postgres sslmode=disable", {}))

@@ -63,6 +63,8 @@ export interface ConnectionConfig {
   readonly password?: Login.Password | undefined
   /** The password for one of several servers that have different ones; `password` for a server that has none there. */
   readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Login.Password | undefined) | undefined
+  /** The token for a server that asks for OAuth, or the effect that fetches it: run as that of the password. */
+  readonly token?: Login.Token | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
   /** `"prefer"` when absent, as in libpq. */

@@ -84,6 +84,7 @@ const attempt = (
       const login = yield* Authenticate.client(channel, {
         user: config.user,
         password: config.passwordOf?.(endpoint) ?? config.password,
+        token: config.token,
         database: config.database,
         saslPrep: config.saslPrep,
         parameters: startupParameters(config)

@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as RequireAuth from "@hyperfect/auth/RequireAuth"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { checkTls } from "./checkTls.ts"
 import type { ConnectionConfig } from "./config.ts"
 import { readHosts } from "./hosts.ts"
-import { requireAuth } from "./requireAuth.ts"
 import { fail, type Settings } from "./settings.ts"
 
 type Draft = { -readonly [Key in keyof ConnectionConfig]?: ConnectionConfig[Key] }
@@ -123,14 +124,13 @@ const readers: Readonly<Record<string, Read>> = {
   sslcompression: harmless,
   sslkeylogfile: unsupported(),
   requirepeer: unsupported(),
-  require_auth: (draft, value) => {
-    const methods = requireAuth(value)
-    if (methods !== undefined) draft.policy = { methods }
+  require_auth: (draft, value, key) => {
+    const methods = RequireAuth.parse(value)
+    if (Result.isFailure(methods)) return fail(key, "invalid", methods.failure.message)
+    if (methods.success !== undefined) draft.policy = { ...draft.policy, methods: methods.success }
   },
-  channel_binding: (_, value, key) => {
-    if (choice(value, key, ["disable", "prefer", "require"]) === "require") {
-      fail(key, "unsupported", "can only be disable or prefer so far")
-    }
+  channel_binding: (draft, value, key) => {
+    draft.policy = { ...draft.policy, channelBinding: choice(value, key, ["disable", "prefer", "require"]) }
   },
   min_protocol_version: (_, value, key) => {
     if (value !== "" && choice(value, key, protocolVersions) !== "3.0") {
