@@ -2,6 +2,8 @@
  * Starts a Hyper server, logs in, loads two data sets into a new `.hyper` file and asks questions about them.
  *
  * Run: npm run demo [-- --postgres | -- --url postgresql://user:password@host:port/database]
+ *
+ * On the server of a URI the tables are temporary: nothing there is touched, and nothing stays.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Client, Query, Statement } from "@hyperfect/client"
@@ -11,42 +13,47 @@ import { PostgresServer } from "@hyperfect/testing"
 import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { resolve } from "node:path"
-import { birdstrikes, flights } from "./demo/data.ts"
+import { birdstrikes, flights, packageDirectory } from "./demo/data.ts"
 import { bars, facts, heading, loaded, progress, table } from "./demo/screen.ts"
 
 const { sql } = Statement
 const { NullOr } = Schema
 
-const Flight = HyperTable.make("flights", {
-  delay: HyperTable.Int, // integer NOT NULL
-  distance: HyperTable.Int,
-  time: HyperTable.Double
+const tables = (options: HyperTable.Options) => ({
+  Flight: HyperTable.make("flights", {
+    delay: HyperTable.Int, // integer NOT NULL
+    distance: HyperTable.Int,
+    time: HyperTable.Double
+  }, options),
+  Birdstrike: HyperTable.make("birdstrikes", {
+    airport: HyperTable.Text,
+    aircraft: NullOr(HyperTable.Text), // text
+    damage: NullOr(HyperTable.Text),
+    date: HyperTable.Date,
+    operator: NullOr(HyperTable.Text),
+    state: NullOr(HyperTable.Text),
+    phase: NullOr(HyperTable.Text),
+    size: NullOr(HyperTable.Text),
+    species: NullOr(HyperTable.Text),
+    time_of_day: NullOr(HyperTable.Text),
+    cost: NullOr(HyperTable.Int),
+    speed: NullOr(HyperTable.Int)
+  }, options)
 })
 
-const Birdstrike = HyperTable.make("birdstrikes", {
-  airport: HyperTable.Text,
-  aircraft: NullOr(HyperTable.Text), // text
-  damage: NullOr(HyperTable.Text),
-  date: HyperTable.Date,
-  operator: NullOr(HyperTable.Text),
-  state: NullOr(HyperTable.Text),
-  phase: NullOr(HyperTable.Text),
-  size: NullOr(HyperTable.Text),
-  species: NullOr(HyperTable.Text),
-  time_of_day: NullOr(HyperTable.Text),
-  cost: NullOr(HyperTable.Int),
-  speed: NullOr(HyperTable.Int)
-})
+type Tables = ReturnType<typeof tables>
 
-const load = Effect.gen(function*() {
+const load = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables, data: string) {
   yield* heading("Loading")
-  yield* Effect.forEach([Flight, Birdstrike], (table) => Effect.andThen(table.dropIfExists, table.create))
-  const rows = yield* flights
+  yield* Flight.create
+  yield* Birdstrike.create
+  const rows = yield* flights(data)
   yield* loaded("flights", yield* Flight.insert(rows, { onProgress: progress("flights", rows.length) }))
-  yield* loaded("birdstrikes", yield* Birdstrike.insert(birdstrikes, { onProgress: progress("birdstrikes", 10_000) }))
+  const strikes = Birdstrike.insert(birdstrikes(data), { onProgress: progress("birdstrikes", 10_000) })
+  yield* loaded("birdstrikes", yield* strikes)
 })
 
-const ask = Effect.gen(function*() {
+const ask = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables) {
   const client = yield* Client.Client
 
   yield* heading("Average delay of long flights by hour of departure")
@@ -86,20 +93,27 @@ const ask = Effect.gen(function*() {
   yield* Console.log(`  ${caught}`)
 })
 
-const demo = (where: string) =>
-  Effect.gen(function*() {
-    const started = performance.now()
-    const { authentication, server } = yield* Client.Client
-    yield* heading("Connected")
-    yield* facts({
-      server: `${server.kind === "hyper" ? "Hyper" : "PostgreSQL"} ${server.version}`,
-      "logged in by": authentication
-    })
-    yield* load
-    yield* ask
-    yield* heading("Done")
-    yield* facts({ "in all": `${((performance.now() - started) / 1000).toFixed(2)} s`, "the data": where })
+interface Setting {
+  /** Where the data are when the demo is over. */
+  readonly where: string
+  readonly data: string
+  readonly temporary?: boolean
+}
+
+const demo = Effect.fnUntraced(function*({ data, temporary, where }: Setting) {
+  const started = performance.now()
+  const { authentication, server } = yield* Client.Client
+  yield* heading("Connected")
+  yield* facts({
+    server: `${server.kind === "hyper" ? "Hyper" : "PostgreSQL"} ${server.version}`,
+    "logged in by": authentication
   })
+  const made = tables({ temporary })
+  yield* load(made, data)
+  yield* ask(made)
+  yield* heading("Done")
+  yield* facts({ "in all": `${((performance.now() - started) / 1000).toFixed(2)} s`, "the data": where })
+})
 
 const database = resolve("demo.hyper")
 const password = Redacted.make("correct horse battery staple")
@@ -117,23 +131,25 @@ const flags = {
     Flag.withDefault(false),
     Flag.withDescription("with a PostgreSQL server instead of Hyper")
   ),
-  url: Flag.String("url").pipe(Flag.optional, Flag.withDescription("with the server of a connection URI"))
+  url: Flag.String("url").pipe(Flag.optional, Flag.withDescription("with the server of a connection URI")),
+  data: Flag.String("data").pipe(
+    Flag.withDefault(packageDirectory),
+    Flag.withDescription("the directory of the data files")
+  )
 }
 
-const chosen = ({ postgres, url }: { readonly postgres: boolean; readonly url: Option.Option<string> }) =>
-  Effect.gen(function*() {
-    if (Option.isSome(url)) {
-      const there = "on that server, in the tables flights and birdstrikes"
-      return yield* Effect.provide(demo(there), Client.layerUri(url.value))
-    }
-    return postgres
-      ? yield* Effect.provide(demo("on a server that is gone with this program"), onPostgres)
-      : yield* Effect.provide(demo(database), onHyper)
-  })
-
-const command = Command.make("demo", flags, (choice) =>
+const command = Command.make("demo", flags, ({ data, postgres, url }) => {
+  const run: Effect.Effect<void, Error, NodePlatform.NodePlatform> = Option.isSome(url)
+    ? Effect.provide(
+      demo({ where: "in temporary tables, which are gone", data, temporary: true }),
+      Client.layerUri(url.value)
+    )
+    : postgres
+    ? Effect.provide(demo({ where: "on a server that is gone with this program", data }), onPostgres)
+    : Effect.provide(demo({ where: database, data }), onHyper)
   // Whatever goes wrong, a user wants one line, and a shell wants to know.
-  Effect.tapError(chosen(choice), (error) => Console.error(`demo: ${error.message}`)))
+  return Effect.tapError(run, (error) => Console.error(`demo: ${error.message.split("\n")[0]}`))
+})
 
 Command.run(command, { version: "0.0.0" }).pipe(
   Effect.provide(NodePlatform.layer),

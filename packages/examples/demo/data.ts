@@ -1,6 +1,7 @@
 /** What the demo loads: two data sets of the npm package `vega-datasets`, as streams of rows. */
 import { CalendarDate } from "@hyperfect/values"
-import { Effect, FileSystem, Schema, Stream } from "effect"
+import { Array, Effect, FileSystem, Schema, Stream } from "effect"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The data cannot be read. */
@@ -13,7 +14,8 @@ export class DataUnreadable extends Schema.TaggedError<DataUnreadable>()("DataUn
   }
 }
 
-const pathOf = (name: string): string => fileURLToPath(new URL(`../data/${name}`, import.meta.resolve("vega-datasets")))
+/** Where the package keeps its data. */
+export const packageDirectory = fileURLToPath(new URL("../data/", import.meta.resolve("vega-datasets")))
 
 const unreadable = (file: string) => (error: { readonly message: string }) =>
   new DataUnreadable({ file, problem: error.message })
@@ -23,8 +25,8 @@ const Flights = Schema.fromJsonString(
 )
 
 /** 200,000 flights: minutes of delay, miles of distance, hour of departure. */
-export const flights = Effect.gen(function*() {
-  const file = pathOf("flights-200k.json")
+export const flights = Effect.fnUntraced(function*(directory: string) {
+  const file = join(directory, "flights-200k.json")
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.mapError(fs.readFileString(file), unreadable(file))
   return yield* Effect.mapError(Schema.decodeUnknownEffect(Flights)(text), unreadable(file))
@@ -36,6 +38,7 @@ const numberOrNull = (text: string | undefined) => (text === undefined || text =
 const toBirdstrike = (line: string) => {
   // The file quotes nothing, so that a comma always ends a field.
   const fields = line.split(",")
+  if (fields.length !== 14) throw new TypeError(`14 fields wanted, found ${fields.length}`)
   const [airport, aircraft, damage, date, operator, state, phase, size, species, timeOfDay, , , cost, speed] = fields
   return {
     airport: airport!,
@@ -53,13 +56,16 @@ const toBirdstrike = (line: string) => {
   }
 }
 
-const birdstrikesFile = pathOf("birdstrikes.csv")
-
 /** 10,000 collisions of aircraft with animals, read as they are sent. */
-export const birdstrikes = Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(birdstrikesFile))).pipe(
-  Stream.mapError(unreadable(birdstrikesFile)),
-  Stream.decodeText(),
-  Stream.splitLines,
-  Stream.drop(1),
-  Stream.map(toBirdstrike)
-)
+export const birdstrikes = (directory: string) => {
+  const file = join(directory, "birdstrikes.csv")
+  return Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(file))).pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.drop(1),
+    Stream.mapArrayEffect((lines) =>
+      Effect.try({ try: () => Array.map(lines, toBirdstrike), catch: (thrown) => thrown as Error })
+    ),
+    Stream.mapError(unreadable(file))
+  )
+}

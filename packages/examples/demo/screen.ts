@@ -44,13 +44,13 @@ export const table = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
   ].join("\n"))
 }
 
-/** One bar for each entry, the longest as wide as fits. */
+/** One bar for each entry, the longest as wide as fits; none for what is below zero. */
 export const bars = (entries: ReadonlyArray<readonly [label: string, value: number]>) => {
   const labelWidth = Math.max(...entries.map(([label]) => label.length))
   const longest = Math.max(...entries.map(([, value]) => value))
   return Console.log(
     entries.map(([label, value]) =>
-      `  ${label.padStart(labelWidth)} ${"█".repeat(Math.max(1, Math.round((value / longest) * 48)))} ${cell(value)}`
+      `  ${label.padStart(labelWidth)} ${"█".repeat(Math.max(0, Math.round((value / longest) * 48)))} ${cell(value)}`
     ).join("\n")
   )
 }

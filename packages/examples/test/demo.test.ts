@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Session } from "@hyperfect/client"
 import { NodePlatform } from "@hyperfect/node"
-import { PostgresServer } from "@hyperfect/testing"
-import { Effect, Layer, Redacted } from "effect"
+import { HyperdServer, PostgresServer } from "@hyperfect/testing"
+import { Effect, Redacted, Stream } from "effect"
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { birdstrikes, flights, packageDirectory } from "../demo/data.ts"
 
 const program = fileURLToPath(new URL("../demo.ts", import.meta.url))
 
@@ -65,19 +67,37 @@ describe("the demo", () => {
       assertShown(yield* runIn(yield* folder, ["--postgres"]), /server +PostgreSQL 18/)
     }), 60_000)
 
-  it.live("does the same with the server of a URI", () =>
+  it.live("does the same with the server of a URI, and leaves its tables alone", () =>
     Effect.gen(function*() {
-      const { database, endpoint, password, user } = yield* PostgresServer.PostgresServer
-      const url = `postgresql://${user}:${Redacted.value(password)}@${endpoint.host}:${endpoint.port}/${database}`
-      assertShown(yield* runIn(yield* folder, ["--url", url]), /server +PostgreSQL 18/)
-    }).pipe(Effect.provide(PostgresServer.layer().pipe(Layer.provide(NodePlatform.layer)))), 60_000)
+      const servers = [
+        { server: yield* PostgresServer.make({ databases: ["app"] }), database: "app", shown: /server +PostgreSQL 18/ },
+        { server: yield* HyperdServer.make(), database: undefined, shown: /server +Hyper main\./ }
+      ]
+      for (const { database, server, shown } of servers) {
+        const { endpoint, password, user } = server
+        if (endpoint._tag !== "Tcp" || password === undefined) return assert.fail("not on TCP, or without a password")
+        const path = database === undefined ? "" : `/${database}`
+        const url = `postgresql://${user}:${Redacted.value(password)}@${endpoint.host}:${endpoint.port}${path}`
+        const client = yield* Session.make({ ...server, database })
+        const kept = database === undefined
+          ? "create temporary table flights (mine int)"
+          : "create table flights (mine int)"
+        yield* client.simple(kept)
+        const run = yield* runIn(yield* folder, ["--url", url])
+        assertShown(run, shown)
+        assert.match(run.output, /the data +in temporary tables/)
+        const { fields } = yield* client.values("select * from flights")
+        assert.deepStrictEqual(fields.map(({ name }) => name), ["mine"])
+      }
+    }).pipe(Effect.provide(NodePlatform.layer)), 60_000)
 
   it.live("says in one line what is wrong, and exits with 1", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const missing = yield* runIn(path, [], { HYPERD_PATH: join(path, "nowhere") })
       const refused = yield* runIn(path, ["--url", "postgresql://me@127.0.0.1:1/x"])
-      for (const { errors, exitCode, output } of [missing, refused]) {
+      const wrongUri = yield* runIn(path, ["--url", "postgresql://me@127.0.0.1:1/x?ssl=on"])
+      for (const { errors, exitCode, output } of [missing, refused, wrongUri]) {
         assert.strictEqual(exitCode, 1)
         assert.match(errors, /^demo: [^\n]+\n$/)
         assert.strictEqual(output, "")
@@ -85,4 +105,39 @@ describe("the demo", () => {
       assert.include(missing.errors, "HYPERD_PATH")
       assert.include(refused.errors, "ECONNREFUSED")
     }), 60_000)
+
+  it.live("says in one line which data file it cannot read, and exits with 1", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { errors, exitCode } = yield* runIn(path, ["--data", path])
+      assert.strictEqual(exitCode, 1)
+      assert.match(errors, /^demo: cannot read .*flights-200k\.json: [^\n]+\n$/)
+    }), 60_000)
+})
+
+describe("the data", () => {
+  it.live("are all there", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* flights(packageDirectory)).length, 200_000)
+      assert.strictEqual(yield* Stream.runCount(birdstrikes(packageDirectory)), 10_000)
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.live("are a typed error when they cannot be read", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const cannotRead = Effect.fnUntraced(function*(name: string, content: string | undefined, message: RegExp) {
+        if (content !== undefined) writeFileSync(join(path, name), content)
+        const reading = name.endsWith(".json") ? flights(path) : Stream.runDrain(birdstrikes(path))
+        const error = yield* Effect.flip(reading)
+        assert.strictEqual(error._tag, "DataUnreadable")
+        assert.include(error.message, `cannot read ${join(path, name)}: `)
+        assert.match(error.message, message)
+      })
+      yield* cannotRead("flights-200k.json", undefined, /NotFound/)
+      yield* cannotRead("flights-200k.json", "[{\"delay\": 1", /JSON/)
+      yield* cannotRead("flights-200k.json", "[{\"delay\": 1, \"distance\": \"far\", \"time\": 0}]", /distance/)
+      yield* cannotRead("birdstrikes.csv", undefined, /NotFound/)
+      yield* cannotRead("birdstrikes.csv", "header\nSFO,1990-01-01\n", /14 fields wanted, found 2/)
+      yield* cannotRead("birdstrikes.csv", "header\nSFO,A,,no date,,,,,,,,,,\n", /date/)
+    }).pipe(Effect.provide(NodePlatform.layer)))
 })
