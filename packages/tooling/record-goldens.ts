@@ -187,6 +187,45 @@ const postgres = Effect.gen(function*() {
       yield* canceller.channel.send(Frontend.CancelRequest.make({ processId, secretKey }))
       yield* until(line, "ReadyForQuery")
     }),
+    // The situations of PostgreSQL's own test module libpq_pipeline, of which it keeps traces.
+    "libpq_pipeline, simple_pipeline": Effect.fnUntraced(function*(name) {
+      const line = yield* open(name)
+      yield* ask(line, "SET lc_messages TO \"C\"")
+      yield* line.channel.send(
+        Parse.make({ name: "", query: "SELECT $1", parameterTypes: [23] }),
+        Bind.make({ portal: "", statement: "", parameterFormats: [], parameters: [text("1")], resultFormats: [0] }),
+        Describe.make({ kind: "P", name: "" }),
+        Execute.make({ portal: "", maxRows: 0 }),
+        Sync.make({})
+      )
+      yield* until(line, "ReadyForQuery")
+      yield* line.channel.send(Terminate.make({}))
+    }),
+    "libpq_pipeline, prepared": Effect.fnUntraced(function*(name) {
+      const line = yield* open(name)
+      const synced = (...messages: ReadonlyArray<Frontend.Message>) =>
+        Effect.andThen(line.channel.send(...messages, Sync.make({})), until(line, "ReadyForQuery"))
+      const statement = "select_one"
+      yield* synced(
+        Parse.make({
+          name: statement,
+          query: "SELECT $1, '42', $1::numeric, interval '1 sec'",
+          parameterTypes: [23]
+        }),
+        Describe.make({ kind: "S", name: statement })
+      )
+      yield* synced(Close.make({ kind: "S", name: statement }))
+      yield* synced(Describe.make({ kind: "S", name: statement }))
+      yield* synced(Close.make({ kind: "S", name: statement }))
+      yield* ask(line, "BEGIN")
+      yield* ask(line, "DECLARE cursor_one CURSOR FOR SELECT 1")
+      const portal = "cursor_one"
+      yield* synced(Describe.make({ kind: "P", name: portal }))
+      yield* synced(Close.make({ kind: "P", name: portal }))
+      yield* synced(Describe.make({ kind: "P", name: portal }))
+      yield* synced(Close.make({ kind: "P", name: portal }))
+      yield* line.channel.send(Terminate.make({}))
+    }),
     replication: Effect.fnUntraced(function*(name) {
       // Not in the setup of the server: what is made there has the OID of a system table, and is never published.
       const other = yield* open(`${name}: what is replicated`)
