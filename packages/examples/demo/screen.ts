@@ -1,5 +1,5 @@
 /** What the demo shows: headings, aligned tables, bars and a progress bar. Plain lines where nobody looks at a terminal. */
-import { Console, Effect } from "effect"
+import { Console, Effect, Formatter } from "effect"
 
 const isTerminal = process.stdout.isTTY === true
 const style = (code: number) => (text: string) => (isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text)
@@ -20,8 +20,11 @@ export const facts = (entries: Readonly<Record<string, string>>) => {
   )
 }
 
-const cell = (value: unknown): string =>
-  value === null ? "-" : typeof value === "number" && !Number.isInteger(value) ? value.toFixed(1) : String(value)
+const cell = (value: unknown): string => {
+  if (value === null) return "-"
+  if (typeof value === "number" && !Number.isInteger(value)) return value.toFixed(1)
+  return typeof value === "object" ? Formatter.format(value) : `${value as string | number | bigint}`
+}
 
 /** Rows under the names of their fields; numbers to the right. */
 export const table = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>) => {

@@ -4,7 +4,7 @@ import * as Query from "@hyperfect/client/Query"
 import { sql } from "@hyperfect/client/Statement"
 import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import { CalendarDate, Interval, TimeOfDay, Timestamp, TimestampTz } from "@hyperfect/values"
-import { Arbitrary, BigDecimal, Effect, Equal, Schema } from "effect"
+import { Arbitrary, BigDecimal, Effect, Equal, Formatter, Schema } from "effect"
 import { type Kind, kinds, servers } from "./servers.ts"
 
 const types = {
@@ -116,7 +116,9 @@ const odd: Values = {
 const stored = (name: string, value: unknown): unknown => {
   if (name.startsWith("json")) return JSON.parse(JSON.stringify(value))
   const width = name.startsWith("char") ? 4 : name.startsWith("letter") ? 1 : 0
-  return typeof value === "string" && width > 0 ? value + " ".repeat(Math.max(0, width - [...value].length)) : value
+  return typeof value === "string" && width > 0
+    ? value + " ".repeat(Math.max(0, width - Array.from(value).length))
+    : value
 }
 
 const isSame = (wanted: unknown, found: unknown): boolean =>
@@ -132,7 +134,7 @@ const differences = (wanted: ReadonlyArray<Row>, found: ReadonlyArray<Row>): Rea
     wanted.flatMap((row, i) =>
       Object.entries(row).flatMap(([name, value]) => {
         const [before, after] = [stored(name, value), found[i]![name as keyof Row]]
-        return isSame(before, after) ? [] : [`${name}: ${String(before)} became ${String(after)}`]
+        return isSame(before, after) ? [] : [`${name}: ${Formatter.format(before)} became ${Formatter.format(after)}`]
       })
     )
 
