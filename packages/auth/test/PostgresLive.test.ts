@@ -14,6 +14,15 @@ const anywhere: Policy.Policy = { allowCleartextWithoutTls: true }
 const ours = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" +
   "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
+/** What PostgreSQL's own tests hold of SASLprep: the examples of RFC 4013, and what is prohibited taken as it is. */
+const prepared = {
+  mapped: { stored: "IX", right: ["I\u00adX", "\u2168", "IX"], wrong: ["ix"] },
+  plain: { stored: "a", right: ["a", "\u00aa"], wrong: ["A"] },
+  ordinal: { stored: "\u00aa", right: ["a", "\u00aa"], wrong: [] },
+  control: { stored: "foo\u0007bar", right: ["foo\u0007bar"], wrong: ["foobar"] },
+  bidirectional: { stored: "foo\u06271bar", right: ["foo\u06271bar"], wrong: ["foo1\u0627bar", "foobar"] }
+}
+
 const Server = PostgresServer.layer({
   databases: ["app"],
   hba: [
@@ -28,6 +37,7 @@ const Server = PostgresServer.layer({
     `create role full_up login connection limit 0 password '${secret}'`,
     "create role numeral login password U&'\\2168\\00adx'",
     "create role prohibited login password U&'a\\0627\\0031'",
+    ...Object.entries(prepared).map(([role, { stored }]) => `create role ${role} login password '${stored}'`),
     `create role verified login password '${ours}'`,
     "set scram_iterations = 4095",
     `create role hasty login password '${secret}'`,
@@ -144,6 +154,22 @@ layer(Server, { excludeTestServices: true })("a log-in to PostgreSQL 18", (it) =
       const { session } = yield* open(endpoint, login)
       assert.deepStrictEqual(session.unrecognizedOptions, ["_pq_.no_such_option"])
     }))
+
+  for (const [user, { right, wrong }] of Object.entries(prepared)) {
+    it.effect(`tells the passwords that are the same from those that are not: ${user}`, () =>
+      Effect.gen(function*() {
+        const { endpoint } = yield* PostgresServer.PostgresServer
+        for (const typed of right) {
+          const { session } = yield* open(endpoint, { user, password: Redacted.make(typed), database: "app" })
+          assert.strictEqual(session.method, "scram-sha-256")
+        }
+        for (const typed of wrong) {
+          const reason = yield* refusal(endpoint, { user, password: Redacted.make(typed), database: "app" })
+          assert(reason._tag === "Rejected")
+          assert.strictEqual(reason.sqlState, "28P01")
+        }
+      }))
+  }
 
   for (const typed of ["IXx", "\u2168x", "I\u00adX\u200dx"]) {
     it.effect(`prepares a password as the server did: ${JSON.stringify(typed)}`, () =>

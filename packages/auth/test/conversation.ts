@@ -39,6 +39,7 @@ export const converse = <A, E2, R2, E = never, R = never>(
     const pair = yield* InMemory.pair(options.line)
     const written: Array<Uint8Array> = []
     const said: Array<string> = []
+    const spans: Array<Tracer.Span> = []
     const client: Connection.Connection = {
       ...pair.client,
       write: (bytes) => {
@@ -52,8 +53,9 @@ export const converse = <A, E2, R2, E = never, R = never>(
     )
     const tracer = Tracer.make({
       span: (span) => {
-        said.push(inspect(span, { depth: 5 }))
-        return new Tracer.NativeSpan(span)
+        const native = new Tracer.NativeSpan(span)
+        spans.push(native)
+        return native
       }
     })
     const exit = yield* Authenticate.client(
@@ -75,6 +77,7 @@ export const converse = <A, E2, R2, E = never, R = never>(
     if (Exit.isFailure(exit)) said.push(spoken(exit.cause))
     if (Exit.isFailure(played)) said.push(spoken(played.cause))
 
+    said.push(...spans.map((span) => inspect(span, { depth: 10 })))
     const bytes = Buffer.concat(written)
     assert.notInclude(said.join("\n"), secret)
     return { exit, played, written: bytes, wroteSecret: bytes.includes(secret) }
