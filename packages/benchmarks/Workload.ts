@@ -46,11 +46,16 @@ export interface Workload {
 
 export interface Suite {
   readonly workloads: ReadonlyArray<Workload>
+  /**
+   * Starts what all entries share, such as a server, once for a run, and returns what ends it. How it is found is told by
+   * environment variables, which the processes of the entries inherit.
+   */
+  readonly start?: (() => Promise<() => Promise<void>>) | undefined
 }
 
 /** Loads a suite from the path of its module. */
 export const load = async (path: string): Promise<Suite> => {
   const suite: Partial<Suite> = await import(path)
   if (suite.workloads === undefined) throw new Error(`${path} does not export workloads`)
-  return { workloads: suite.workloads }
+  return { workloads: suite.workloads, start: suite.start }
 }

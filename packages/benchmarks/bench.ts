@@ -25,7 +25,7 @@ if (positionals.length !== 1 || !existsSync(path)) fail(usage)
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) fail(`--rounds ${values.rounds} is not a count`)
 
-const { workloads } = await load(path)
+const { start, workloads } = await load(path)
 const wanted = values.only?.split(",") ?? workloads.map(({ id }) => id)
 const unknown = wanted.filter((id) => !workloads.some((workload) => workload.id === id))
 if (unknown.length > 0) {
@@ -34,9 +34,14 @@ if (unknown.length > 0) {
 
 console.log(`Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}\n`)
 const all: Array<Measurement> = []
-for (const workload of workloads.filter(({ id }) => wanted.includes(id))) {
-  const measured = await run(path, workload, { rounds })
-  console.log(table(workload, measured))
-  all.push(...measured)
+const end = await start?.()
+try {
+  for (const workload of workloads.filter(({ id }) => wanted.includes(id))) {
+    const measured = await run(path, workload, { rounds })
+    console.log(table(workload, measured))
+    all.push(...measured)
+  }
+} finally {
+  await end?.()
 }
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(all, null, 2) + "\n")

@@ -1,0 +1,42 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Effect, Redacted, Stream } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { getAddress } from "./address.ts"
+import type { Driver } from "./drivers.ts"
+import { acquire, loops } from "./effects.ts"
+import { one } from "./queries.ts"
+
+export const open = async (connections: number): Promise<Driver> => {
+  const { database, host, port, user } = getAddress()
+  const client = PgClient.make({
+    host,
+    port,
+    database,
+    username: user,
+    password: Redacted.make(""),
+    minConnections: connections,
+    maxConnections: connections,
+    multiplex: true,
+    // The width of the work, so that one connection can take all of it.
+    multiplexConcurrency: 64
+  })
+  const [sql, close] = await acquire(Effect.provide(client, Reactivity.layer))
+  return {
+    ...loops(Effect.map(sql.unsafe<{ n: number }>(one), (rows) => rows[0]!.n)),
+    collect: (text) => Effect.runPromise(sql.unsafe(text)),
+    stream: (text, onRow) => {
+      let count = 0
+      const each = Stream.runForEachArray(sql.unsafe(text).stream, (rows) =>
+        Effect.sync(() => {
+          count += rows.length
+          if (onRow !== undefined) { for (const row of rows) onRow(row) }
+        }))
+      return Effect.runPromise(Effect.map(each, () => count))
+    },
+    toLine: (row) => {
+      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
+      return [id!, twice!, name!, ratio!, new Date(at!).getTime(), is_even!]
+    },
+    close
+  }
+}
