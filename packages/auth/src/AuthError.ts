@@ -127,7 +127,7 @@ export class MethodRefused extends Schema.TaggedError<MethodRefused>()("MethodRe
 }
 
 /**
- * The server asks for a method that is not implemented here.
+ * The server asks for a method that is not implemented here, or not without a provider that was not given.
  *
  * @category errors
  * @since 0.1.0
@@ -191,7 +191,7 @@ export class ChannelBindingUnavailable
 }
 
 /**
- * The server could not prove that it knows the password: it may be somebody else.
+ * The server could not prove that it knows the password, or who it is: it may be somebody else.
  *
  * @category errors
  * @since 0.1.0
@@ -201,16 +201,18 @@ export class ServerNotAuthentic extends Schema.TaggedError<ServerNotAuthentic>()
    * - `"nonce"`: its nonce does not begin with ours, or adds nothing to it.
    * - `"signature"`: its signature is not the one that follows from the password.
    * - `"signature-missing"`: it said that we are in without having sent a signature.
+   * - `"context-incomplete"`: it said that we are in before GSSAPI could tell who it is.
    */
-  flaw: Schema.Literals(["nonce", "signature", "signature-missing"])
+  flaw: Schema.Literals(["nonce", "signature", "signature-missing", "context-incomplete"])
 }) {
   override get message(): string {
     const flaw = {
       nonce: "its nonce does not extend ours",
       signature: "its signature is wrong",
-      "signature-missing": "it sent no signature"
+      "signature-missing": "it sent no signature",
+      "context-incomplete": "it let us in too early"
     }[this.flaw]
-    return `the server did not prove that it knows the password: ${flaw}; somebody may be in between`
+    return `the server did not prove who it is: ${flaw}; somebody may be in between`
   }
 }
 

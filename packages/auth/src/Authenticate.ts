@@ -6,7 +6,8 @@
  * not known. The channel should be made with `longLimit: `{@link messageLimit}, so that nobody who has not said who he is
  * can make us hold more.
  *
- * Not here: client certificates, which TLS takes care of; GSSAPI, SSPI and Kerberos, which are refused by name.
+ * Not here: client certificates, which TLS takes care of; what GSSAPI and SSPI do with their tokens, for which the log-in
+ * needs a provider; Kerberos V5 of old, which is refused by name.
  *
  * @since 0.1.0
  */
@@ -26,6 +27,7 @@ import type { Account } from "./Account.ts"
 import { type AuthError, ChannelBindingUnavailable, fromReason, MethodUnsupported } from "./AuthError.ts"
 import * as ChannelBinding from "./ChannelBinding.ts"
 import * as Cleartext from "./Cleartext.ts"
+import * as Gss from "./Gss.ts"
 import {
   accepted,
   type ClientExchange,
@@ -133,13 +135,12 @@ const prove = Effect.fnUntraced(function*<E, R>(
       yield* accepted(exchange)
       return { method: "scram-sha-256", channelBound }
     }
-    case "AuthenticationGSS": {
-      yield* allow("gss")
-      return yield* unsupported("gss")
-    }
+    case "AuthenticationGSS":
     case "AuthenticationSSPI": {
-      yield* allow("sspi")
-      return yield* unsupported("sspi")
+      const method = request._tag === "AuthenticationGSS" ? "gss" : "sspi"
+      yield* allow(method)
+      yield* Gss.client(exchange, method)
+      return { method, channelBound: false }
     }
     case "AuthenticationKerberosV5":
       return yield* unsupported("kerberos")

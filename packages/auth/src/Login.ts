@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import type { Provider } from "./Gss.ts"
 import type { Profile } from "./SaslPrep.ts"
 
 /**
@@ -36,6 +37,8 @@ export interface Login<out E = never, out R = never> {
   readonly password?: Password<E, R> | undefined
   /** For servers that ask for OAuth. The module `OAuthBearer` says how to learn where tokens come from. */
   readonly token?: Token<E, R> | undefined
+  /** For servers that ask for GSSAPI or SSPI, which are not supported without it. */
+  readonly gss?: Provider<E, R> | undefined
   /** Left out of the StartupMessage when absent: PostgreSQL takes the user's name then, Hyper no database. */
   readonly database?: string | undefined
   /**

@@ -23,7 +23,7 @@ import {
  * - `"trust"`: the server asks for nothing. It may have looked at a client certificate.
  * - `"password"`: the password in clear text.
  * - `"md5"`: a salted MD5 hash of it.
- * - `"gss"`, `"sspi"`: Kerberos and what Windows has of it. They can be allowed or not, but nothing here can do them.
+ * - `"gss"`, `"sspi"`: Kerberos and what Windows has of it, by a provider that the caller brings along.
  * - `"oauth"`: a bearer token (RFC 7628), from PostgreSQL 18 on.
  * - `"scram-sha-256"`: RFC 5802 with RFC 7677, bound to the TLS session or not; the only one in which the server proves
  *   something too.
