@@ -410,4 +410,9 @@ const toError = (cause: Cause.Cause<QueryError>): QueryError => {
 
 /** What writing frames may throw: a value that does not fit, or a text that may not be on the wire. */
 const fromThrown = (thrown: unknown): QueryError =>
-  ProtocolError.isReason(thrown) ? ProtocolError.fromThrown(thrown) : ValueError.fromThrown(thrown)
+  ProtocolError.isReason(thrown)
+    ? ProtocolError.fromThrown(thrown)
+    : ValueError.isReason(thrown)
+    ? ValueError.fromThrown(thrown)
+    // A mistake, which is nobody's business but this exchange's.
+    : TransportError.fromReason(new TransportError.WriteFailed({ cause: thrown }))

@@ -4,6 +4,7 @@
  * @internal
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
+import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as Parameter from "@hyperfect/values/Parameter"
@@ -27,10 +28,16 @@ class Bound implements Wire.Writable {
     try {
       this.encoder.write(out, this.value as never, -1)
     } catch (thrown) {
-      throw ValueError.atParameter(thrown, this.index + 1)
+      throw ValueError.atParameter(isReason(thrown) ? thrown : unwritable(), this.index + 1)
     }
   }
 }
+
+const isReason = (thrown: unknown): boolean => ValueError.isReason(thrown) || ProtocolError.isReason(thrown)
+
+/** Values run code of their own while they are written, such as `toJSON`. */
+const unwritable = () =>
+  ValueError.reason("TypeMismatch", "parameter", undefined, "a value that can be written", "one that throws")
 
 /** What Parse and Bind need. `parameters` go into the Bind message as they are. */
 export interface Encoded {

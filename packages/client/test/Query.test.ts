@@ -1,0 +1,122 @@
+import { assert } from "@effect/vitest"
+import * as Query from "@hyperfect/client/Query"
+import { Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
+import { open, servers } from "./servers.ts"
+
+const Person = Schema.Struct({ id: Schema.Int, name: Schema.NullOr(Schema.String) })
+
+class Named extends Schema.Class<Named>("Named")({ id: Schema.Int, name: Schema.String }) {
+  get greeting() {
+    return `hello ${this.name}`
+  }
+}
+
+const people = "select * from (values (1, 'ada'), (2, null), (3, 'grace')) as people(id, name) order by id"
+
+/** The mismatch of the columns, if that is what is wrong. */
+const mismatch = (error: { readonly _tag: string }) =>
+  error._tag === "RowError" && "reason" in error ? { ...(error.reason as object) } : error
+
+servers({
+  both(it) {
+    it.effect("decodes rows by a Schema", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const rows = yield* session.query(people).pipe(Query.rows(Person))
+        assert.deepStrictEqual(rows, [{ id: 1, name: "ada" }, { id: 2, name: null }, { id: 3, name: "grace" }])
+        assert.deepStrictEqual(yield* session.query(`${people} limit 0`).pipe(Query.rows(Person)), [])
+      }))
+
+    it.effect("decodes rows into instances of a class", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const rows = yield* session.query("select 1 as id, 'ada' as name").pipe(Query.rows(Named))
+        assert.isTrue(rows[0] instanceof Named)
+        assert.strictEqual(rows[0]?.greeting, "hello ada")
+      }))
+
+    it.effect("applies the Schema's transformations and checks", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const Flag = Schema.String.pipe(Schema.decodeTo(
+          Schema.Boolean,
+          SchemaTransformation.transform({ decode: (text) => text === "yes", encode: (flag) => (flag ? "yes" : "no") })
+        ))
+        const flags = yield* session.query("select 'yes' as flag").pipe(Query.rows(Schema.Struct({ flag: Flag })))
+        assert.deepStrictEqual(flags, [{ flag: true }])
+        const Small = Schema.Struct({ id: Schema.Int.check(Schema.isLessThan(3)) })
+        const error = yield* Effect.flip(
+          session.query("select n as id from generate_series(1, 5) as g(n) order by n").pipe(Query.rows(Small))
+        )
+        assert.isTrue(error._tag === "RowError" && error.reason._tag === "RowInvalid" && error.reason.row === 2)
+        assert.match(error.message, /^row 2: /)
+        assert.isFalse(error._tag === "RowError" && error.isRetryable)
+      }))
+
+    it.effect("holds the columns against the fields before it looks at a row", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const check = (statement: string) =>
+          Effect.map(Effect.flip(Query.rows(Person)(session.query(statement))), mismatch)
+        const wrong = (missing: ReadonlyArray<string>, unexpected: ReadonlyArray<string>) => ({
+          _tag: "ColumnsMismatch",
+          missing,
+          unexpected
+        })
+        assert.deepInclude(yield* check("select 1 as id"), wrong(["name"], []))
+        assert.deepInclude(yield* check("select 1 as id, 'x' as name, 2 as age"), wrong([], ["age"]))
+        assert.deepInclude(yield* check("select 'not a number' as \"ID\", 'x' as name"), wrong(["id"], ["ID"]))
+        assert.deepInclude(yield* check("select 1 as id where 1 = 2"), wrong(["name"], []))
+        const stream = Query.stream(Person)(session.stream("select 1 as id"))
+        assert.deepInclude(mismatch(yield* Effect.flip(Stream.runDrain(stream))), wrong(["name"], []))
+      }))
+
+    it.effect("leaves out fields that may be absent, and takes any columns for records", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const Some = Schema.Struct({ id: Schema.Int, name: Schema.optionalKey(Schema.String) })
+        assert.deepStrictEqual(yield* session.query("select 1 as id").pipe(Query.rows(Some)), [{ id: 1 }])
+        const Any = Schema.Record(Schema.String, Schema.Int)
+        assert.deepStrictEqual(yield* session.query("select 1 as x, 2 as y").pipe(Query.rows(Any)), [{ x: 1, y: 2 }])
+      }))
+
+    it.effect("gives the only row, or says how many there are", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const select = (count: number) => session.query(`${people} limit ${count}`)
+        assert.deepStrictEqual(yield* Query.one(Person)(select(1)), { id: 1, name: "ada" })
+        assert.deepStrictEqual(yield* Query.optional(Person)(select(1)), Option.some({ id: 1, name: "ada" }))
+        assert.deepStrictEqual(yield* Query.optional(Person)(select(0)), Option.none())
+        for (const [query, found] of [[Query.one(Person)(select(0)), 0], [Query.one(Person)(select(2)), 2]] as const) {
+          const error = yield* Effect.flip(query)
+          assert.isTrue(
+            error._tag === "RowError" && error.reason._tag === "RowCountMismatch" && error.reason.found === found
+          )
+        }
+        assert.strictEqual((yield* Effect.flip(Query.optional(Person)(select(2))))._tag, "RowError")
+      }))
+
+    it.effect("decodes the rows of a stream and names the one that does not fit", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const rows = yield* Stream.runCollect(Query.stream(Person)(session.stream(people)))
+        assert.deepStrictEqual(rows.map(({ id }) => id), [1, 2, 3])
+        const Small = Schema.Struct({ n: Schema.Int.check(Schema.isLessThan(40_000)) })
+        const stream = session.stream("select n from generate_series(1, 50000) as g(n) order by n")
+        let count = 0
+        const error = yield* Effect.flip(
+          Stream.runForEach(Query.stream(Small)(stream), () => Effect.sync(() => void count++))
+        )
+        assert.isTrue(error._tag === "RowError" && error.reason._tag === "RowInvalid" && error.reason.row === 39_999)
+        assert.isBelow(count, 40_000)
+        assert.deepStrictEqual((yield* session.values("select 1")).rows, [[1]])
+      }))
+
+    it.effect("passes on what goes wrong before there are rows", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const error = yield* Effect.flip(Query.rows(Person)(session.query("select 1 +")))
+        assert.strictEqual(error._tag, "ServerError")
+      }))
+  }
+})
