@@ -7,7 +7,17 @@
  * changed further: that is what drives the search into the corners.
  */
 import { Arbitrary, Effect, Equal, Schema } from "effect"
-import { Backend, ByteWriter, Frame, Frontend, Json, ProtocolError, Replication, Trace, type Wire } from "../protocol/src/index.ts"
+import {
+  Backend,
+  ByteWriter,
+  Frame,
+  Frontend,
+  Json,
+  ProtocolError,
+  Replication,
+  Trace,
+  type Wire
+} from "../protocol/src/index.ts"
 
 /** Who reads the bytes, and in which phase. */
 export const targets = ["backend", "startup", "password", "sasl-initial", "sasl", "gss", "replication"] as const
@@ -128,14 +138,18 @@ const checkMessage = (input: Input, message: Trace.Message, frame: Uint8Array): 
     throw new LawBroken(`${message._tag} is written to other bytes than it was read from`, input)
   }
   const of = family(target)
-  const from = of === "replication" ? message._tag === "XLogData" || message._tag === "PrimaryKeepalive" ? "backend" : "frontend" : of
+  const from = of === "replication"
+    ? message._tag === "XLogData" || message._tag === "PrimaryKeepalive" ? "backend" : "frontend"
+    : of
   for (const redact of [true, false]) {
     if (/[\n\r\u2028\u2029]/.test(Trace.line(from, message, { redact }))) {
       throw new LawBroken(`the trace of ${message._tag} is not one line`, input)
     }
   }
   const json: unknown = JSON.parse(JSON.stringify(toJson[of](message as never)))
-  if (!Equal.equals(fromJson[of](json), message)) throw new LawBroken(`the JSON form of ${message._tag} leads elsewhere`, input)
+  if (!Equal.equals(fromJson[of](json), message)) {
+    throw new LawBroken(`the JSON form of ${message._tag} leads elsewhere`, input)
+  }
 }
 
 const digits = /\d+/g
@@ -164,7 +178,23 @@ export const check = (input: Input, random: Random): Outcome => {
   return `${input.target}: ${what}`
 }
 
-const interesting = [0, 1, 4, 5, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x3fff_ffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff]
+const interesting = [
+  0,
+  1,
+  4,
+  5,
+  0x7f,
+  0x80,
+  0xff,
+  0x7fff,
+  0x8000,
+  0xffff,
+  0x3fff_ffff,
+  0x7fff_ffff,
+  0x8000_0000,
+  0xffff_fffe,
+  0xffff_ffff
+]
 
 /** Makes the length of the first frame say what it is, so that a change gets past the framing. */
 const repairLength = (bytes: Uint8Array, target: Target): void => {
@@ -227,7 +257,11 @@ export const mutate = (input: Input, other: Input, random: Random): Input => {
 const targetOf = (message: Wire.AnyMessage): Target => {
   const { name, tag } = message.definition
   if (tag === undefined) return "startup"
-  const answers: Record<string, Target> = { SASLInitialResponse: "sasl-initial", SASLResponse: "sasl", GSSResponse: "gss" }
+  const answers: Record<string, Target> = {
+    SASLInitialResponse: "sasl-initial",
+    SASLResponse: "sasl",
+    GSSResponse: "gss"
+  }
   return answers[name] ?? "password"
 }
 
