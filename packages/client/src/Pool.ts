@@ -288,8 +288,10 @@ const queriesOf = (sessions: Sessions, options: Options): Omit<Pool, "server" | 
  * **Example** (A pool)
  *
  * ```ts
- * import { ConnectionConfig, Pool } from "@hyperfect/client"
+ * import { ConnectionConfig, Pool, Statement } from "@hyperfect/client"
  * import { Effect } from "effect"
+ *
+ * const { identifier, sql } = Statement
  *
  * const program = Effect.gen(function*() {
  *   const config = yield* ConnectionConfig.fromUri("postgresql://app@db.example/shop")
@@ -300,7 +302,7 @@ const queriesOf = (sessions: Sessions, options: Options): Omit<Pool, "server" | 
  *   })
  *   const counts = yield* Effect.forEach(
  *     ["orders", "users"],
- *     (table) => pool.query(`select count(*) as n from ${table}`),
+ *     (table) => pool.query(sql`select count(*) as n from ${identifier(table)}`),
  *     { concurrency: "unbounded" }
  *   )
  *   return [counts, pool.stats().size]

@@ -6,7 +6,7 @@ import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
-import { Effect, Fiber, Layer, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { until, watch } from "./pools.ts"
 
@@ -63,7 +63,7 @@ describe("a pool", () => {
       yield* TestClock.adjust("11 minutes")
       yield* until(() => lines.open === 1)
       assert.deepInclude(pool.stats(), { closed: 19, taken: 1 })
-      yield* Scope.close(borrower, yield* Effect.exit(Effect.void))
+      yield* Scope.close(borrower, Exit.void)
       yield* until(() => lines.open === 0)
     }).pipe(Effect.scoped, onServer(layer(accept(), any))))
 
@@ -113,6 +113,27 @@ describe("a pool", () => {
       assert(error._tag === "PoolError" && error.reason._tag === "AcquireTimeout")
       assert.strictEqual(error.reason.cause?._tag, "TransportError")
       assert.include(error.message, "ECONNREFUSED")
+    }).pipe(Effect.scoped, onServer(layer(accept(), any))))
+
+  it.effect("shows the time that somebody waited for a session as a span, and no span when nobody waited", () =>
+    Effect.gen(function*() {
+      const names: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          names.push(options.name)
+          return new Tracer.NativeSpan(options)
+        }
+      })
+      const { pool } = yield* open({ max: 1 })
+      const query = Effect.withTracer(pool.query("select 1"), tracer)
+      yield* query
+      assert.notInclude(names, "hyperfect.acquire")
+      const borrower = yield* Scope.make()
+      yield* Scope.provide(pool.session, borrower)
+      const waiting = yield* Effect.forkChild(query, { startImmediately: true })
+      yield* Scope.close(borrower, Exit.void)
+      yield* Fiber.join(waiting)
+      assert.strictEqual(names.filter((name) => name === "hyperfect.acquire").length, 1)
     }).pipe(Effect.scoped, onServer(layer(accept(), any))))
 
   it.effect("tries ever less often to reach a server that is down, however many wait", () =>
