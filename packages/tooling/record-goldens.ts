@@ -63,8 +63,21 @@ const startup = (user: string, parameters: Readonly<Record<string, string>> = {}
     parameters: Object.entries({ user, ...parameters }).map(([name, value]) => ({ name, value }))
   })
 
-const { Bind, Close, CopyData, CopyDone, CopyFail, Describe, Execute, Flush, FunctionCall, Parse, Query, Sync, Terminate } =
-  Frontend
+const {
+  Bind,
+  Close,
+  CopyData,
+  CopyDone,
+  CopyFail,
+  Describe,
+  Execute,
+  Flush,
+  FunctionCall,
+  Parse,
+  Query,
+  Sync,
+  Terminate
+} = Frontend
 const text = (value: string) => new TextEncoder().encode(value)
 
 const ask = (line: Line, query: string) =>
@@ -124,7 +137,10 @@ const postgres = Effect.gen(function*() {
       yield* until(line, "ReadyForQuery")
       return { ...line, key }
     })
-  const scripts: Record<string, (name: string) => Effect.Effect<void, unknown, Scope.Scope | Transport | Authenticate.Services>> = {
+  const scripts: Record<
+    string,
+    (name: string) => Effect.Effect<void, unknown, Scope.Scope | Transport | Authenticate.Services>
+  > = {
     "simple queries": Effect.fnUntraced(function*(name) {
       const line = yield* open(name)
       yield* ask(line, "create table unique_ (a integer primary key)")
