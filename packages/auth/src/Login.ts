@@ -5,7 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type { Provider } from "./Gss.ts"
+import type { Provider } from "./GssProvider.ts"
 import type { Profile } from "./SaslPrep.ts"
 
 /**

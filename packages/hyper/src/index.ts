@@ -1,6 +1,7 @@
 export * as Hyper from "./Hyper.ts"
 export * as Hyperd from "./Hyperd.ts"
 export * as HyperdError from "./HyperdError.ts"
+export * as HyperdOptions from "./HyperdOptions.ts"
 export * as HyperEndpoint from "./HyperEndpoint.ts"
 export * as HyperTable from "./HyperTable.ts"
 export * as InstalledPackage from "./InstalledPackage.ts"

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
-import type { Listen, Options, TlsOptions } from "../Hyperd.ts"
 import {
   EndpointUnusable,
   fromReason,
@@ -15,6 +14,7 @@ import {
   SocketPathTooLong,
   SystemFailed
 } from "../HyperdError.ts"
+import type { Listen, Options, TlsOptions } from "../HyperdOptions.ts"
 import * as HyperEndpoint from "../HyperEndpoint.ts"
 
 const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
