@@ -17,7 +17,7 @@
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
 import * as Statement from "@hyperfect/client/Statement"
-import type { ValueError } from "@hyperfect/values/ValueError"
+import * as ValueError from "@hyperfect/values/ValueError"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -72,7 +72,10 @@ export interface Options {
   readonly schema?: string | undefined
   /** The database, for a session that works with several. In Hyper that is the name it was attached as. */
   readonly database?: string | undefined
-  /** Whether the table is the session's own and goes with it. It is in no schema and no database then. */
+  /**
+   * Whether the table is the session's own and goes with it. It is in no schema and no database then. A client over a pool
+   * finds it again only within one transaction.
+   */
   readonly temporary?: boolean | undefined
 }
 
@@ -95,7 +98,7 @@ export interface Progress {
 export interface InsertOptions<E = never, R = never> {
   /** Run after each message. The insert waits for it, and fails when it fails. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<unknown, E, R>) | undefined
-  /** How many bytes are sent at a time; 1 MiB when absent, from where on larger ones are no faster. */
+  /** How many bytes are sent at a time; 1 MiB when absent, from where on larger ones are no faster. At most 128 MiB. */
   readonly messageSize?: number | undefined
 }
 
@@ -120,7 +123,7 @@ export interface Inserted {
  * @category errors
  * @since 0.1.0
  */
-export type InsertError = ClientError | ValueError | TableMismatch
+export type InsertError = ClientError | ValueError.ValueError | TableMismatch
 
 /**
  * A table.
@@ -162,6 +165,11 @@ export interface HyperTable<F extends Fields> extends Statement.Fragment {
    * Before the first row the table's columns are compared with the declared ones; see `TableMismatch`.
    *
    * The session is used for nothing else meanwhile, and on Hyper nobody can read the table.
+   *
+   * **Gotchas**
+   *
+   * A generator can be gone through once: an insert of one that is run again, as by `Effect.retry`, inserts nothing. Give
+   * it an array, or a `Stream`, which can be run again.
    */
   readonly insert: <E = never, R = never, E2 = never, R2 = never>(
     rows: Iterable<RowInput<F>> | Stream.Stream<RowInput<F>, E, R>,
@@ -170,6 +178,7 @@ export interface HyperTable<F extends Fields> extends Statement.Fragment {
 }
 
 const defaultMessageSize = 1024 * 1024
+const maxMessageSize = 128 * 1024 * 1024
 
 const execute = (statement: Statement.Statement): Effect.Effect<void, ClientError, Client> =>
   // By the simple protocol, which leaves no prepared statement behind.
@@ -275,10 +284,17 @@ export const make = <const F extends Fields>(name: string, fields: F, options: O
 
   const insert: HyperTable<F>["insert"] = (rows, { messageSize = defaultMessageSize, onProgress } = {}) =>
     Effect.gen(function*() {
+      if (!Number.isInteger(messageSize) || messageSize < 1 || messageSize > maxMessageSize) {
+        throw new RangeError(`messageSize is a whole number from 1 to ${maxMessageSize}, not ${messageSize}`)
+      }
       const client = yield* Client
       const start = yield* Clock.currentTimeNanos
       yield* VerifyTable.verifyTable(client, tableName, columns)
-      const format = formats[client.server.kind] ??= InsertRows.format(client.server.kind, columns)
+      const { kind } = client.server
+      const format = yield* Effect.try({
+        try: () => formats[kind] ??= InsertRows.format(kind, columns),
+        catch: ValueError.fromThrown
+      })
       let bytes = 0
       const messages = InsertRows.messages(
         Stream.isStream(rows) ? rows : InsertRows.fromIterable(rows),

@@ -245,6 +245,18 @@ export const Json: Schema.Codec<Exclude<Schema.Json, null>> = exact(
   ColumnType.json
 ) as Schema.Codec<Exclude<Schema.Json, null>>
 
+/**
+ * Hyper's `geography`, as the bytes that Hyper gives for one. PostgreSQL has no such type.
+ *
+ * **Gotchas**
+ *
+ * Hyper does not look at the bytes: wrong ones are stored, and fail when the value is used.
+ *
+ * @category columns
+ * @since 0.1.0
+ */
+export const Geography: Schema.Uint8Array = exact(Schema.Uint8Array, ColumnType.geography)
+
 // -- dates and times
 
 /**

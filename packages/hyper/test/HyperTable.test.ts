@@ -46,7 +46,8 @@ describe("HyperTable.make", () => {
       [HyperTable.Interval, "interval"],
       [HyperTable.Uuid, "uuid"],
       [HyperTable.Json, "json"],
-      [HyperTable.Oid, "oid"]
+      [HyperTable.Oid, "oid"],
+      [HyperTable.Geography, "geography"]
     ]
     for (const [schema, type] of types) {
       assert.strictEqual(definitions({ a: schema }), `"a" ${type} NOT NULL`)

@@ -9,7 +9,20 @@ import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import type { TableMismatch } from "@hyperfect/hyper/TableMismatch"
 import { PostgresServer } from "@hyperfect/testing/PostgresServer"
 import type * as ValueError from "@hyperfect/values/ValueError"
-import { BigDecimal, Context, Data, DateTime, Duration, Effect, Fiber, Option, Schema, Stream } from "effect"
+import {
+  BigDecimal,
+  Cause,
+  Context,
+  Data,
+  DateTime,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Option,
+  Schema,
+  Stream
+} from "effect"
 import { type Kind, kinds, servers } from "./servers.ts"
 
 class SourceFailed extends Data.TaggedError("SourceFailed")<{ readonly at: number }> {}
@@ -122,6 +135,16 @@ for (const kind of kinds) {
           assert.deepStrictEqual(found.rows.map(({ n }) => Number(n)), [6, 3_000_000, 6])
           // The header alone is a message of that size.
           assert.isAtLeast(messages, 4)
+        }))
+
+      it.effect("refuses sizes of messages that there are none of", () =>
+        Effect.gen(function*() {
+          const t = yield* table
+          for (const messageSize of [0, -1, 0.5, NaN, Infinity, 2 ** 31]) {
+            const exit = yield* Effect.exit(t.insert([row(1)], { messageSize }))
+            assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof RangeError)
+          }
+          assert.strictEqual(yield* count(t), 0)
         }))
 
       it.effect("asks for rows only as fast as they are taken", () =>
@@ -482,7 +505,33 @@ for (const kind of kinds) {
           }
         }))
 
+      if (kind === "hyper") {
+        it.effect("keeps the bytes of a geography", () =>
+          Effect.gen(function*() {
+            const client = yield* Client.Client
+            const t = HyperTable.make(`t${++tables}`, { place: HyperTable.NullOr(HyperTable.Geography) })
+            yield* t.create
+            const { rows } = yield* client.query("select cast('POINT(8.5 47.4)' as geography) as place")
+            const place = rows[0]!["place"]
+            assert.instanceOf(place, Uint8Array)
+            yield* t.insert([{ place: place as Uint8Array }, { place: null }])
+            const found = yield* client.values(sql`select cast(place as text) from ${t} order by place is null`)
+            assert.deepStrictEqual(found.rows.map(([text]) => text), ["POINT(8.5000000 47.4000000)", null])
+          }))
+      }
+
       if (kind === "postgres") {
+        it.effect("has no columns of types that only Hyper has", () =>
+          Effect.gen(function*() {
+            const client = yield* Client.Client
+            const name = `t${++tables}`
+            // A type of the same name, so that nothing but the insert can object.
+            yield* client.simple(`create type geography as (x integer); create table ${name} (place geography)`)
+            const t = HyperTable.make(name, { place: HyperTable.NullOr(HyperTable.Geography) })
+            const error = yield* Effect.flip(t.insert([{ place: new Uint8Array(1) }]))
+            assert.strictEqual(error._tag, "TableMismatch")
+          }))
+
         it.effect("lets the server check what only it knows", () =>
           Effect.gen(function*() {
             const client = yield* Client.Client

@@ -52,6 +52,7 @@ export const interval = make("interval", BuiltIn.interval)
 export const uuid = make("uuid", BuiltIn.uuid)
 export const json = make("json", BuiltIn.json)
 export const oid = make("oid", BuiltIn.oid)
+export const geography = make("geography", BuiltIn.geography)
 
 export const numeric = (precision: number, scale: number): ColumnType => ({
   name: `numeric(${precision}, ${scale})`,
