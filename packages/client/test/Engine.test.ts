@@ -1,0 +1,238 @@
+/** What happens on one line, down to the message. */
+import { assert, describe, it } from "@effect/vitest"
+import type * as Backend from "@hyperfect/protocol/Backend"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { complete, copyIn, error, meet, puppet, ready } from "./puppet.ts"
+
+const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+const empty: Backend.Message = { _tag: "EmptyQueryResponse" }
+const bytes = (text: string) => new TextEncoder().encode(text)
+const notice: Backend.Message = { _tag: "NoticeResponse", fields: [{ code: "M", value: "by the way" }] }
+
+describe("a session", () => {
+  it.effect("says good-bye when it is closed", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { server } = yield* Scope.provide(meet, scope)
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* server.hear("Terminate")
+      yield* server.hangUp
+      yield* Fiber.join(closing)
+    }).pipe(Effect.provide(puppet())))
+
+  it.effect("fails the COPY that is under way before it says good-bye", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { server, session } = yield* Scope.provide(meet, scope)
+      const copying = yield* start(
+        session.copyIn("copy t from stdin", Stream.concat(Stream.make(bytes("x\n")), Stream.never))
+      )
+      yield* server.hear("Query")
+      yield* server.say(copyIn)
+      yield* server.hear("CopyData")
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* server.hear("CopyFail", "Terminate")
+      yield* server.hangUp
+      yield* Fiber.join(closing)
+      yield* Effect.flip(Fiber.join(copying))
+    }).pipe(Effect.provide(puppet())))
+
+  it.effect("does not tear a message when it is closed in the middle of one", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { server, session } = yield* Scope.provide(meet, scope)
+      const big = new Uint8Array(200_000)
+      const copying = yield* start(session.copyIn("copy t from stdin", Stream.make(big, big, big)))
+      yield* server.hear("Query")
+      yield* server.say(copyIn)
+      yield* Effect.yieldNow
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      const data = yield* server.hear("CopyData")
+      assert.isTrue(data._tag === "CopyData" && data.data.length === big.length)
+      yield* server.hear("CopyFail", "Terminate")
+      yield* server.hangUp
+      yield* Fiber.join(closing)
+      yield* Effect.flip(Fiber.join(copying))
+    }).pipe(Effect.provide(puppet({ capacity: 64 }))))
+
+  it.effect("is closed in time by a server that does not read any more", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { session } = yield* Scope.provide(meet, scope)
+      const query = yield* start(session.simple("x".repeat(1000)))
+      yield* Effect.yieldNow
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("3 seconds")
+      assert.isDefined(closing.pollUnsafe())
+      yield* Effect.flip(Fiber.join(query))
+    }).pipe(Effect.provide(puppet({ capacity: 16 }))))
+
+  it.effect("sends what is asked in one tick in one piece, and gives each its own answer", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const fibers = yield* Effect.forEach(["a", "b", "c"], (text) => start(session.simple(text)))
+      const [chunk, ...more] = yield* server.channel.connection.pull
+      assert.strictEqual(Buffer.from(chunk).toString("latin1").replaceAll(/[^abcQ]/g, ""), "QaQbQc")
+      assert.deepStrictEqual(more, [])
+      yield* server.say(complete("ONE"), ready(), error("42601"), ready(), complete("THREE"), ready())
+      assert.strictEqual((yield* Fiber.join(fibers[0]!))[0]?.commandTag, "ONE")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(fibers[1]!)))._tag, "ServerError")
+      assert.strictEqual((yield* Fiber.join(fibers[2]!))[0]?.commandTag, "THREE")
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect("takes notices, settings and notifications wherever they come", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const notices = yield* start(Stream.runCollect(Stream.take(session.notices, 3)))
+      yield* server.say(notice)
+      const query = yield* start(session.query("select 1"))
+      yield* server.hear("Parse", "Describe", "Sync")
+      yield* server.say(
+        { _tag: "ParameterStatus", name: "TimeZone", value: "Mars" },
+        { _tag: "ParseComplete" },
+        notice,
+        { _tag: "ParameterDescription", parameterTypes: [] },
+        { _tag: "NotificationResponse", processId: 1, channel: "c", payload: "p" },
+        { _tag: "NoData" },
+        ready()
+      )
+      yield* server.hear("Bind", "Execute", "Sync")
+      yield* server.say({ _tag: "BindComplete" }, notice, complete("DONE"), notice, ready())
+      assert.strictEqual((yield* Fiber.join(query)).commandTag, "DONE")
+      assert.strictEqual(session.parameters().get("TimeZone"), "Mars")
+      assert.lengthOf(yield* Fiber.join(notices), 3)
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect("does not take Hyper's sign of life for a setting", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const query = yield* start(session.query("select 1"))
+      const alive: Backend.Message = { _tag: "ParameterStatus", name: "alive", value: "?" }
+      yield* server.hear("Parse", "Bind", "Describe", "Execute", "Sync")
+      yield* server.say({ _tag: "ParseComplete" }, alive, { _tag: "BindComplete" }, alive, { _tag: "NoData" }, alive)
+      yield* server.say(complete("DONE"), ready())
+      assert.strictEqual((yield* Fiber.join(query)).commandTag, "DONE")
+      assert.isFalse(session.parameters().has("alive"))
+    }).pipe(Effect.scoped, Effect.provide(puppet({ dialect: "hyper" }))))
+
+  it.effect("dies of an error that nobody asked for, and says so ever after", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      yield* server.say(error("57P01", "FATAL"))
+      yield* server.hangUp
+      for (const _ of [1, 2]) {
+        const failure = yield* Effect.flip(session.query("select 1"))
+        assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "AdminShutdown" && failure.isRetryable)
+      }
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect.each<readonly [name: string, message: Backend.Message]>([
+    ["a row", { _tag: "DataRow", columns: [] }],
+    ["data", { _tag: "CopyData", data: bytes("x") }],
+    ["the end of a bind", { _tag: "BindComplete" }],
+    ["an authentication", { _tag: "AuthenticationOk" }]
+  ])("dies of %s where it makes no sense, and everybody is told", ([, message]) =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const first = yield* start(session.query("select 1"))
+      const second = yield* start(Stream.runDrain(session.copyOut("copy t to stdout")))
+      yield* server.hear("Parse", "Describe", "Sync")
+      yield* server.say(message)
+      for (const fiber of [first, second]) {
+        const failure = yield* Effect.flip(Fiber.join<unknown, { readonly _tag: string }>(fiber))
+        assert.strictEqual(failure._tag, "ProtocolError")
+      }
+      const later = yield* Effect.flip(session.simple("select 1"))
+      assert.isTrue(later._tag === "ProtocolError" && later.reason._tag === "MessageUnexpected")
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect("ends a COPY into a table that began after nobody waited for it any more", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const copying = yield* start(session.copyIn("copy t from stdin", Stream.make(bytes("x\n"))))
+      yield* server.hear("Query")
+      const interrupting = yield* start(Fiber.interrupt(copying))
+      yield* server.say(copyIn)
+      yield* server.hear("CopyFail")
+      yield* server.say(error("57014"), ready())
+      yield* Fiber.join(interrupting)
+      const query = yield* start(session.simple(""))
+      yield* server.hear("Query")
+      yield* server.say(empty, ready())
+      yield* Fiber.join(query)
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+})
+
+describe("an interrupted query", () => {
+  it.effect("of Hyper may end without an error and without a command tag", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const query = yield* start(session.query("select 1"))
+      yield* server.hear("Parse", "Bind", "Describe", "Execute", "Sync")
+      const interrupting = yield* start(Fiber.interrupt(query))
+      yield* server.say({ _tag: "ParseComplete" }, { _tag: "BindComplete" }, { _tag: "NoData" }, ready())
+      yield* Fiber.join(interrupting)
+      const next = yield* start(session.simple(""))
+      yield* server.hear("Query")
+      yield* server.say(empty, ready())
+      yield* Fiber.join(next)
+    }).pipe(Effect.scoped, Effect.provide(puppet({ dialect: "hyper" }))))
+
+  it.effect("keeps others from sending until the server has confirmed that it is over", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<void>()
+      const onCancel = Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(answer))
+      yield* Effect.gen(function*() {
+        const { server, session } = yield* meet
+        const query = yield* start(session.simple("long"))
+        yield* server.hear("Query")
+        const interrupting = yield* start(Fiber.interrupt(query))
+        yield* Deferred.await(asked)
+        const next = yield* start(session.simple("next"))
+        // The query has ended, but the request may still be on its way.
+        yield* server.say(error("57014"), ready())
+        const heard = yield* start(server.hear("Query"))
+        for (let i = 0; i < 10; i++) yield* Effect.yieldNow
+        assert.isUndefined(heard.pollUnsafe())
+        yield* Deferred.succeed(answer, undefined)
+        assert.include(yield* Fiber.join(heard), { query: "next" })
+        yield* server.say(complete("NEXT"), ready())
+        assert.strictEqual((yield* Fiber.join(next))[0]?.commandTag, "NEXT")
+        yield* Fiber.join(interrupting)
+      }).pipe(Effect.scoped, Effect.provide(puppet({ onCancel })))
+    }))
+
+  it.effect("is cancelled again when the first request came too early", () =>
+    Effect.gen(function*() {
+      let requests = 0
+      const onCancel = Effect.sync(() => void requests++)
+      yield* Effect.gen(function*() {
+        const { server, session } = yield* meet
+        const query = yield* start(session.simple("long"))
+        yield* server.hear("Query")
+        const interrupting = yield* start(Fiber.interrupt(query))
+        yield* TestClock.adjust("1 second")
+        assert.isAbove(requests, 1)
+        yield* server.say(error("57014"), ready())
+        yield* Fiber.join(interrupting)
+      }).pipe(Effect.scoped, Effect.provide(puppet({ onCancel })))
+    }))
+
+  it.effect("takes its session with it when the server never ends it", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const query = yield* start(session.simple("long"))
+      yield* server.hear("Query")
+      const interrupting = yield* start(Fiber.interrupt(query))
+      const waiting = yield* start(session.simple("next"))
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(interrupting)
+      for (const effect of [Fiber.join(waiting), session.simple("later")]) {
+        const failure = yield* Effect.flip(effect)
+        assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Unresponsive")
+      }
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+})
