@@ -64,7 +64,8 @@ servers({
         assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 0)
         yield* pool.transaction(pool.query(sql`insert into ${table} values (2)`))
         assert.strictEqual((yield* pool.query(sql`select * from ${table}`)).rowCount, 1)
-        assert.strictEqual(pool.stats().taken, 0)
+        // What is being cleaned counts as taken.
+        yield* until(() => pool.stats().taken === 0)
       }))
 
     it.effect("does not let a fiber that outlives its transaction on the session of the next one", () =>
@@ -103,7 +104,8 @@ servers({
           pool.values("select 1")
         ], { concurrency: "unbounded" })
         assert.deepStrictEqual([streamed, copied.rowCount, out, one.rows], [10_000, 2, 1, [[1]]])
-        assert.strictEqual(pool.stats().taken, 0)
+        // What is being cleaned counts as taken.
+        yield* until(() => pool.stats().taken === 0)
       }))
 
     it.effect("serves those who wait in the order in which they came, whatever they want", () =>

@@ -43,6 +43,42 @@ describe("a pool", () => {
       assert.strictEqual(pool.stats().opened, 3)
     }).pipe(Effect.scoped, onServer(layer(accept(), any))))
 
+  it.effect("closes sessions that were idle for long although others are used now and then", () =>
+    Effect.gen(function*() {
+      const { pool } = yield* open({ max: 4, checkAfter: "30 seconds", idleTimeout: "2 minutes", lifetime: "1 day" })
+      yield* Effect.scoped(Effect.all([pool.session, pool.session, pool.session]))
+      for (let i = 0; i < 5; i++) {
+        yield* TestClock.adjust("40 seconds")
+        yield* pool.query("select 1")
+      }
+      assert.deepInclude(pool.stats(), { size: 1, opened: 3 })
+    }).pipe(Effect.scoped, onServer(layer(accept(), any))))
+
+  it.effect("checks several sessions at once when several are wanted", () =>
+    Effect.gen(function*() {
+      const { pool } = yield* open({ max: 4, checkAfter: "30 seconds", idleTimeout: "1 day", lifetime: "1 day" })
+      yield* Effect.scoped(Effect.all([pool.session, pool.session, pool.session]))
+      yield* TestClock.adjust("40 seconds")
+      const fibers = yield* Effect.forEach(
+        [1, 2],
+        () => Effect.forkChild(pool.transaction(Effect.void), { startImmediately: true })
+      )
+      assert.deepInclude(pool.stats(), { taken: 2, waiting: 2 })
+      yield* Effect.forEach(fibers, (fiber) => Fiber.await(fiber))
+      assert.strictEqual(pool.stats().opened, 3)
+    }).pipe(
+      Effect.scoped,
+      onServer(layer(
+        accept(),
+        repeat(
+          one,
+          on("", complete("")),
+          on("BEGIN", complete("BEGIN")),
+          on("COMMIT", complete("COMMIT"))
+        )
+      ))
+    ))
+
   it.effect("closes sessions that are old, not all at once, and not while they are used", () =>
     Effect.gen(function*() {
       const { lines, pool } = yield* open({

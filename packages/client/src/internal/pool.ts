@@ -39,6 +39,8 @@ export interface Slot {
   /** The one for whom it takes nothing new. */
   reservedFor: Waiter | undefined
   idleSince: number
+  /** When the pool last found it well. */
+  checkedAt: number
   /** When it last began or ended something. */
   movedAt: number
   /** To be closed as soon as nobody uses it. */
@@ -98,6 +100,8 @@ export class Sessions {
   server: Server
   authentication: Session["authentication"] = "trust"
   private waiting = 0
+  private checking = 0
+  private caring = 0
   private closing = 0
   private readonly settings: Settings
   private readonly connect: Effect.Effect<Session, OpenError, Scope.Scope>
@@ -195,6 +199,7 @@ export class Sessions {
       slot.users--
     }
     slot.movedAt = this.now()
+    slot.idleSince = slot.movedAt
     this.settle(slot)
     this.dispatch()
   }
@@ -219,8 +224,12 @@ export class Sessions {
 
   /** Whether an idle session may be lent as it is; if it was idle for long, it is checked first. */
   private isFresh(slot: Slot): boolean {
-    if (this.now() - slot.idleSince < this.settings.checkAfter) return true
-    this.care(slot, slot.session.simple(""))
+    if (this.now() - Math.max(slot.idleSince, slot.checkedAt) < this.settings.checkAfter) return true
+    // No more than are wanted: those that nobody needs shall be idle until they are closed.
+    if (this.checking === 0 || this.checking < this.waiting) {
+      this.checking++
+      this.care(slot, Effect.ensuring(slot.session.simple(""), Effect.sync(() => void this.checking--)))
+    }
     return false
   }
 
@@ -380,7 +389,6 @@ export class Sessions {
   private settle(slot: Slot): void {
     if (!this.slots.has(slot) || slot.taken || slot.users > 0) return
     const { engine } = slot
-    slot.idleSince = this.now()
     const isOver = this.closed || slot.retired || this.now() >= slot.expiresAt
     // Hyper has no way to put a session back into its first state, and nothing can unload code or free a name.
     const isSpoilt = engine.traces === traces.names || (engine.traces !== traces.none && this.server.kind === "hyper")
@@ -410,9 +418,11 @@ export class Sessions {
   /** Has a session for itself while it does something about it; one that does not get well in time is closed. */
   private care(slot: Slot, effect: Effect.Effect<unknown, QueryError>): void {
     slot.taken = true
+    this.caring++
     this.fork(Effect.map(within(effect, careTimeout), (exit) => {
       slot.taken = false
-      slot.idleSince = this.now()
+      this.caring--
+      slot.checkedAt = this.now()
       if (exit?._tag !== "Success" || slot.engine.status !== "I") slot.retired = true
       this.settle(slot)
       this.dispatch()
@@ -453,6 +463,8 @@ export class Sessions {
   open(): void {
     if (this.openingSince !== undefined || !this.isWanted()) return
     this.openingSince = this.now()
+    // Those that are being checked or cleaned are as good as there, unless it takes long.
+    const isLikely = this.caring > 0 && this.caring >= this.waiting
     const loop: Effect.Effect<void> = Effect.suspend(() => {
       if (!this.isWanted()) {
         this.openingSince = undefined
@@ -470,7 +482,7 @@ export class Sessions {
           })
       )
     })
-    this.fork(loop)
+    this.fork(isLikely ? Effect.andThen(Effect.sleep(patience), loop) : loop)
   }
 
   private failed(cause: Cause.Cause<OpenError>): Effect.Effect<void> {
@@ -521,6 +533,7 @@ export class Sessions {
         taken: false,
         reservedFor: undefined,
         idleSince: now,
+        checkedAt: now,
         movedAt: now,
         retired: false
       }
