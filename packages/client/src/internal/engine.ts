@@ -393,9 +393,10 @@ export const engineOf = new WeakMap<object, Engine>()
 
 const nextState = (exchange: Exchange, tag: number): number => {
   const next = table[exchange.state]![tag]!
-  // Hyper may end a cancelled statement without a word: after some rows comes ReadyForQuery, and neither an error nor a
-  // CommandComplete (measured).
-  return next === unexpected && tag === readyForQuery && exchange.abandoned ? states.Ended : next
+  if (next !== unexpected || !exchange.abandoned) return next
+  // Of a cancelled statement Hyper's account can be out of order: ReadyForQuery behind rows, with neither an error nor a
+  // CommandComplete in between, or CopyOutResponse twice (measured). Nobody reads it; what counts is where it ends.
+  return tag === readyForQuery ? states.Ended : tag === copyOutResponse ? exchange.state : next
 }
 
 const toError = (cause: Cause.Cause<QueryError>): QueryError => {
