@@ -62,7 +62,8 @@ export interface Queries<out E = never> {
   /**
    * Runs a statement and hands out its rows as they come, one network chunk at a time.
    *
-   * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile. Leaving the
+   * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile; a consumer that
+   * tries to, and would wait for itself, gets an `UnsupportedError`. Leaving the
    * stream early cancels the statement; in a transaction, which would fail with it, the rest is read and dropped.
    */
   readonly stream: (statement: Statement | string) => Stream.Stream<ObjectRow, QueryError | E>

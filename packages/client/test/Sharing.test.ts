@@ -1,4 +1,5 @@
 import { assert } from "@effect/vitest"
+import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryError"
 import * as Statement from "@hyperfect/client/Statement"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { fresh, open, servers } from "./servers.ts"
@@ -91,6 +92,30 @@ servers({
         for (const fiber of waiting) yield* Fiber.interrupt(fiber)
         yield* Deferred.succeed(end, undefined)
         yield* Fiber.join(holder)
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+
+    it.effect("does not let the consumer of a stream wait for itself", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const refused = (error: { readonly _tag: string }) => assert.strictEqual(error._tag, "UnsupportedError")
+        const stream = session.stream("select n from generate_series(1, 3) as g(n)")
+        const table = fresh("copied")
+        yield* session.query(`create table ${table} (n int)`)
+        const inside: ReadonlyArray<Effect.Effect<unknown, QueryError | TransactionRolledBack>> = [
+          session.query("select 1"),
+          session.simple("select 1"),
+          Stream.runDrain(session.stream("select 1")),
+          session.transaction(Effect.void)
+        ]
+        for (const effect of inside) {
+          refused(yield* Effect.flip(Stream.runForEach(stream, () => effect)))
+          refused(yield* Effect.flip(Stream.runDrain(Stream.mapEffect(stream, () => effect))))
+          refused(yield* Effect.flip(session.transaction(Stream.runForEach(stream, () => effect))))
+        }
+        const copy = `copy ${table} from stdin with (format csv)`
+        const out = session.copyOut(`copy ${table} to stdout with (format csv)`)
+        refused(yield* Effect.flip(session.copyIn(copy, out)))
         assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
       }))
 

@@ -69,7 +69,7 @@ export const make = (
   simpleFormat: () => Type.Format,
   statementCacheSize: number
 ): Queries => {
-  const sessionGate = new Gate()
+  const sessionGate = new Gate(kind)
   const statements = new Statements(engine, registry, statementCacheSize)
   const readers = new Map<string, RowReader<never>>()
 
@@ -90,7 +90,7 @@ export const make = (
   const gate = Effect.map(CurrentTransaction, (current) => currentOf(engine, current)?.gate ?? sessionGate)
 
   /** For whoever has the session to himself. */
-  const noGate = new Gate()
+  const noGate = new Gate(kind)
 
   // Hyper: one group, types declared from the values, results in HyperBinary. Nothing is prepared under a name: a
   // statement whose table is made anew would go on reading the old one (measured).
@@ -194,6 +194,7 @@ export const make = (
 
   /** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
   const handOut = <A>(
+    gate: Gate,
     start: (
       outlet: Outlet<A>,
       done: (exit: Exit.Exit<void, QueryError>) => void
@@ -215,15 +216,16 @@ export const make = (
             return Exit.isSuccess(exit) && engine.status === "T" ? Effect.void : engine.abandon(exchange)
           })
       )
-      return Stream.fromPull(Effect.succeed(handoff.pull))
+      return Stream.fromPull(Effect.succeed(Effect.andThen(gate.proceed, handoff.pull)))
     }))
 
   const stream = <Row>(input: Statement | string, shape: Shape): Stream.Stream<Row, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
-      yield* (yield* gate).exclusive
+      const own = yield* gate
+      yield* own.exclusive
       const { prepared, reader, state, write } = yield* plan(noGate, input)
       const { known, make } = yield* attempt(() => reader<Row>(shape))
-      return handOut<Row>((outlet, done) => {
+      return handOut<Row>(own, (outlet, done) => {
         const exchange: StreamRows<Row> = new StreamRows(state, make, known?.reader, outlet, (exit) => {
           const error = exchange.error()
           if (prepared !== undefined && error !== undefined && isStale(exchange.failedIn, error)) {
@@ -262,9 +264,10 @@ export const make = (
 
   const copyOut = (input: Statement | string): Stream.Stream<Uint8Array, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
-      yield* (yield* gate).exclusive
+      const own = yield* gate
+      yield* own.exclusive
       const text = yield* copyText(input)
-      return handOut<Uint8Array>((outlet, done) => {
+      return handOut<Uint8Array>(own, (outlet, done) => {
         const exchange: CopyOut = new CopyOut(states.Querying, outlet, (exit) =>
           done(
             Exit.isSuccess(exit) && !exchange.started
@@ -285,7 +288,9 @@ export const make = (
     copyIn: (input, data) =>
       Effect.flatMap(
         gate,
-        (gate) => gate.alone(Effect.flatMap(copyText(input), (text) => copyIn(engine, kind, writeQuery(text), data)))
+        (gate) =>
+          gate.alone(Effect.flatMap(copyText(input), (text) =>
+            copyIn(engine, kind, writeQuery(text), Stream.unwrap(Effect.as(gate.proceed, data)))))
       ),
     copyOut,
     transaction: (effect, options) => transaction({ engine, kind, gate: sessionGate, send }, effect, options)

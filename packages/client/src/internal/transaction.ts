@@ -88,7 +88,7 @@ export const transaction = <A, E, R>(
     const undo = Effect.suspend(() => engine.settle(send(rollback).exchange, "answer to ROLLBACK"))
     /** Whether there is still something to roll back. */
     const isOpen = () => (depth === 0 ? engine.status !== "I" : engine.status === "E")
-    const current: Current = { engine, gate: new Gate(), depth, outer: around, isOver: false }
+    const current: Current = { engine, gate: new Gate(kind), depth, outer: around, isOver: false }
 
     const run = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
