@@ -168,6 +168,24 @@ servers({
   },
 
   postgres(it) {
+    it.effect("send objects as what the server wants in their place, not always as JSON", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const literals = [
+          ["int4range", "[1,5)"],
+          ["point", "(1.5,-2)"],
+          ["tstzrange", "[\"2026-01-01 00:00:00+00\",)"],
+          ["int4[]", "{1,NULL,3}"],
+          ["box", "(3,4),(1,2)"]
+        ] as const
+        for (const [type, literal] of literals) {
+          const { rows } = yield* session.values(fromTextUnsafe(`select '${literal}'::${type}`))
+          assert.strictEqual(yield* intoType(session, type, rows[0]![0]), literal)
+        }
+        assert.strictEqual(yield* intoType(session, "jsonb", { a: [1, null] }), "{\"a\": [1, null]}")
+        assert.strictEqual(yield* intoType(session, "text", { a: 1 }), "{\"a\":1}")
+      }))
+
     it.effect("fit what PostgreSQL finds that they should be", () =>
       Effect.gen(function*() {
         const session = yield* open()

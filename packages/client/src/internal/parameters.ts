@@ -96,8 +96,13 @@ export const encodeForPostgres = (
   return encode(values, (value, i) => {
     const type = registry.find(types[i]!)
     if (isNumeric(value)) return type === undefined || isText(type) ? decimal : Parameter.encoderFor(type, "postgres")
-    if (Array.isArray(value) && type !== undefined && !isJson(type)) return Parameter.encoderFor(type, "postgres")
-    return Parameter.encoder(value, "postgres")
+    const inferred = Parameter.encoder(value, "postgres")
+    // An array, or an object that is no value type of its own: JSON, unless the server wants an array, a range, a point ...
+    const isOpen = inferred.typeOid === 0 && typeof value === "object" && value !== null &&
+      !Parameter.isParameter(value)
+    return isOpen && type !== undefined && !isJson(type) && !isText(type)
+      ? Parameter.encoderFor(type, "postgres")
+      : inferred
   })
 }
 
