@@ -35,12 +35,16 @@ import { Client } from "./Client.ts"
 import { ConfigError } from "./ConfigError.ts"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
 import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
-import { Sessions, type Settings, type Slot } from "./internal/pool.ts"
+import type { Slot } from "./internal/line.ts"
+import { Sessions, type Settings } from "./internal/pool.ts"
 import * as PoolError from "./PoolError.ts"
+import type { Stats } from "./PoolStats.ts"
 import type { Queries } from "./Queries.ts"
 import type { QueryError } from "./QueryError.ts"
 import * as Session from "./Session.ts"
 import type { Statement } from "./Statement.ts"
+
+export type { Stats } from "./PoolStats.ts"
 
 /**
  * How a pool is to behave.
@@ -79,35 +83,6 @@ export interface Options {
    * one must not hold for another.
    */
   readonly onAcquire?: ((session: Session.Session) => Effect.Effect<unknown, QueryError>) | undefined
-}
-
-/**
- * A pool at one moment, and what has happened to it since it was made.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Stats {
-  /** Sessions that are open. */
-  readonly size: number
-  /** Those of them that nobody uses. */
-  readonly idle: number
-  /** Those that somebody has alone, or that are being checked or cleaned. */
-  readonly taken: number
-  /** Queries under way on the others. */
-  readonly queries: number
-  readonly isOpening: boolean
-  readonly closing: number
-  readonly waiting: number
-  /** Sessions opened, ever. */
-  readonly opened: number
-  /** Sessions closed, ever. */
-  readonly closed: number
-  readonly connectFailures: number
-  /** How often nobody got a session in time. */
-  readonly timeouts: number
-  /** How often too many were waiting. */
-  readonly refused: number
 }
 
 /**

@@ -4,8 +4,32 @@
  * @internal
  */
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { PoolError } from "../PoolError.ts"
-import type { Slot } from "./pool.ts"
+import type { Session } from "../Session.ts"
+import type { Engine } from "./engine.ts"
+
+/** One session of the pool. */
+export interface Slot {
+  readonly session: Session
+  readonly engine: Engine
+  readonly scope: Scope.Closeable
+  /** When it has lived long enough. */
+  readonly expiresAt: number
+  /** How many one-shot queries it carries. */
+  users: number
+  /** Somebody has it alone: a borrower, or the pool itself. */
+  taken: boolean
+  /** The one for whom it takes nothing new. */
+  reservedFor: Waiter | undefined
+  idleSince: number
+  /** When the pool last found it well. */
+  checkedAt: number
+  /** When it last began or ended something. */
+  movedAt: number
+  /** To be closed as soon as nobody uses it. */
+  retired: boolean
+}
 
 /** One who waits. What it is given stays its own until it gives it back, whatever becomes of the fiber meanwhile. */
 export class Waiter {

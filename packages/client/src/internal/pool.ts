@@ -17,35 +17,13 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import type { Stats } from "../Pool.ts"
 import * as PoolError from "../PoolError.ts"
+import type { Stats } from "../PoolStats.ts"
 import type { QueryError } from "../QueryError.ts"
 import type { ConnectError, Server, Session } from "../Session.ts"
-import { type Engine, engineOf } from "./engine.ts"
-import { Line, Waiter } from "./line.ts"
+import { engineOf } from "./engine.ts"
+import { Line, type Slot, Waiter } from "./line.ts"
 import { discard, traces } from "./traces.ts"
-
-/** One session of the pool. */
-export interface Slot {
-  readonly session: Session
-  readonly engine: Engine
-  readonly scope: Scope.Closeable
-  /** When it has lived long enough. */
-  readonly expiresAt: number
-  /** How many one-shot queries it carries. */
-  users: number
-  /** Somebody has it alone: a borrower, or the pool itself. */
-  taken: boolean
-  /** The one for whom it takes nothing new. */
-  reservedFor: Waiter | undefined
-  idleSince: number
-  /** When the pool last found it well. */
-  checkedAt: number
-  /** When it last began or ended something. */
-  movedAt: number
-  /** To be closed as soon as nobody uses it. */
-  retired: boolean
-}
 
 /** All durations in milliseconds. */
 export interface Settings {
