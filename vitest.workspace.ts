@@ -7,6 +7,8 @@ const names = readdirSync(`${root}/packages`).filter((name) => existsSync(`${roo
 
 export default defineConfig({
   test: {
+    // More than there may be processors: the tests wait for servers more than they compute.
+    maxWorkers: 4,
     projects: names.map((name) => ({
       root: `${root}/packages/${name}`,
       ssr: { resolve: { conditions, externalConditions: conditions } },
