@@ -165,6 +165,24 @@ describe("a session", () => {
     }).pipe(Effect.scoped, Effect.provide(puppet())))
 })
 
+describe("those who ask in one tick", () => {
+  it.effect("are all told when one of them closes the session for a value that cannot be sent", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { session } = yield* Scope.provide(meet, scope)
+      const closing = yield* start(
+        Effect.andThen(Effect.flip(session.simple("a\0b")), start(Scope.close(scope, Exit.void)))
+      )
+      const others = yield* Effect.forEach([1, 2], (i) => start(session.simple(`select ${i}`)))
+      for (const fiber of others) {
+        const failure = yield* Effect.flip(Fiber.join(fiber))
+        assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Closed")
+      }
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(closing)
+    }).pipe(Effect.provide(puppet())))
+})
+
 describe("an interrupted query", () => {
   it.effect("of Hyper may end without an error and without a command tag", () =>
     Effect.gen(function*() {

@@ -1,8 +1,8 @@
 import { assert } from "@effect/vitest"
-import type { QueryError } from "@hyperfect/client/QueryError"
+import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryError"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
-import { Effect, Fiber, Random } from "effect"
+import { Effect, Fiber, Random, Stream } from "effect"
 import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
 
 const { sql } = Statement
@@ -94,6 +94,28 @@ servers({
         const all = Effect.all(Array.from({ length: 5 }, () => session.simple(long)), { concurrency: "unbounded" })
         assert.strictEqual((yield* Effect.timeoutOption(all, "50 millis"))._tag, "None")
         yield* check(session, "after").pipe(Effect.timeout("5 seconds"))
+      }))
+
+    it.effect("cancels a query although others, for whom nobody waits either, wait behind it", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const long = yield* longStatement
+        const ways: ReadonlyArray<(i: number) => Effect.Effect<unknown, QueryError | TransactionRolledBack>> = [
+          // The statement of the second has to be prepared first.
+          (i) => session.query(`select ${i}`),
+          () => session.transaction(session.query("select 1")),
+          () => session.simple("select 1"),
+          () => Stream.runDrain(session.stream("select 1"))
+        ]
+        for (const [i, way] of ways.entries()) {
+          const first = yield* start(session.simple(long))
+          yield* Effect.sleep("10 millis")
+          const second = yield* start(way(i))
+          yield* Effect.sleep("10 millis")
+          yield* Effect.all([Fiber.interrupt(first), Fiber.interrupt(second)]).pipe(Effect.timeout("4 seconds"))
+          yield* check(session, "after").pipe(Effect.timeout("4 seconds"))
+          assert.strictEqual(session.transactionStatus(), "I")
+        }
       }))
 
     it.effect("cancels a query whose turn comes after it was interrupted", () =>

@@ -157,6 +157,17 @@ servers({
         }
       }))
 
+    it.effect("can be too many, which is said before anything is sent", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const most = session.server.kind === "hyper" ? 32_767 : 65_535
+        const error = yield* Effect.flip(
+          session.query(fromTextUnsafe("select 1", Array.from({ length: most + 1 }, () => 1)))
+        )
+        assert.isTrue(error._tag === "ValueError" && error.reason._tag === "OutOfRange")
+        assert.deepStrictEqual((yield* session.values(sql`select ${1}::int`)).rows, [[1]])
+      }))
+
     it.effect("can be many", () =>
       Effect.gen(function*() {
         const session = yield* open()

@@ -197,13 +197,16 @@ export class Engine {
 
   /** Queues an exchange. It is sent at the end of this tick, together with what else was submitted until then. */
   submit(exchange: Exchange, write: WriteFrames): void {
-    if (this.dead !== undefined) {
-      exchange.onError(this.dead)
-      exchange.onEnd()
-      return
-    }
+    if (this.dead !== undefined) return this.refuse(exchange, this.dead)
     this.pending.push({ exchange, write })
     this.scheduleFlush()
+  }
+
+  /** Ends an exchange of which nothing has been sent. */
+  private refuse(exchange: Exchange, error: QueryError): void {
+    exchange.onError(error)
+    exchange.state = states.Ended
+    exchange.onEnd()
   }
 
   private scheduleFlush(): void {
@@ -221,15 +224,18 @@ export class Engine {
     if (pending.length === 0) return
     this.pending = []
     for (const { exchange, write } of pending) {
+      // Somebody who was told of an error may have closed the session meanwhile.
+      if (this.dead !== undefined) {
+        this.refuse(exchange, this.dead)
+        continue
+      }
       const mark = this.out.position
       try {
         write(this.out)
         this.queue.push(exchange)
       } catch (thrown) {
         this.out.rewind(mark)
-        exchange.onError(fromThrown(thrown))
-        exchange.state = states.Ended
-        exchange.onEnd()
+        this.refuse(exchange, fromThrown(thrown))
       }
     }
     if (this.out.size === 0) return
@@ -284,8 +290,12 @@ export class Engine {
    * drained. Else it is only drained: a cancel request could hit a neighbour instead.
    */
   readonly abandon = (exchange: Exchange): Effect.Effect<void> =>
+    Effect.suspend(() => (this.withdraw(exchange) ? Effect.void : this.forsake(exchange)))
+
+  /** As {@link abandon}, but what was not sent yet will be. */
+  readonly forsake = (exchange: Exchange): Effect.Effect<void> =>
     Effect.suspend(() => {
-      if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
+      if (exchange.state === states.Ended) return Effect.void
       exchange.abandoned = true
       return this.clear
     })

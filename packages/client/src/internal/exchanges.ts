@@ -194,6 +194,11 @@ export class Prepare extends Base<Described> {
   protected result(): Described {
     return { parameterTypes: this.parameterTypes, fields: this.fields }
   }
+
+  /** The server knows the statement, although nobody may wait for it any more. */
+  override onEnd(): void {
+    this.finish()
+  }
 }
 
 /** Where rows or data go that are handed out while the exchange is still running. */

@@ -72,17 +72,27 @@ const encode = (
   return { parameterTypes, parameterFormats, parameters: parameters as ReadonlyArray<Uint8Array | null> }
 }
 
+const checkCount = (values: ReadonlyArray<unknown>, most: number): void => {
+  if (values.length > most) {
+    throw ValueError.reason("OutOfRange", "parameters", undefined, `at most ${most}`, `${values.length}`)
+  }
+}
+
 /** For Hyper, which wants to be told each type: inferred from the values. Throws a `ValueError.Reason`. */
-export const encodeForHyper = (values: ReadonlyArray<unknown>): Encoded =>
-  encode(values, (value) => Parameter.encoder(value, "hyper"))
+export const encodeForHyper = (values: ReadonlyArray<unknown>): Encoded => {
+  checkCount(values, 32_767)
+  return encode(values, (value) => Parameter.encoder(value, "hyper"))
+}
 
 /**
  * The types that Parse declares to PostgreSQL. Numbers, strings and JSON are left to the server, which knows best what
  * the place that they stand in wants. Throws a `ValueError.Reason`.
  */
-export const declaredTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> =>
-  encode(values, (value) => Parameter.encoder(value, "postgres")).parameterTypes
+export const declaredTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> => {
+  checkCount(values, 65_535)
+  return encode(values, (value) => Parameter.encoder(value, "postgres")).parameterTypes
     .map((typeOid, i) => isNumeric(values[i]) ? 0 : typeOid)
+}
 
 /** For PostgreSQL, which has said the type of each parameter. Throws a `ValueError.Reason`. */
 export const encodeForPostgres = (

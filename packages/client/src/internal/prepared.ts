@@ -55,12 +55,20 @@ export class Prepared {
   }
 }
 
+/** A statement that is being prepared. */
+interface Preparing {
+  readonly exchange: Prepare
+  readonly outcome: Deferred.Deferred<Prepared, QueryError>
+  /** How many fibers wait for it. */
+  waiters: number
+}
+
 /** Prepares each statement once and forgets, on both sides, those that were not used for longest. */
 export class Statements {
   private readonly engine: Engine
   private readonly registry: TypeRegistry.TypeRegistry
   private readonly capacity: number
-  private readonly entries = new Map<string, Prepared | Deferred.Deferred<Prepared, QueryError>>()
+  private readonly entries = new Map<string, Prepared | Preparing>()
   private readonly toClose: Array<string> = []
   private count = 0
 
@@ -78,7 +86,20 @@ export class Statements {
     // A map keeps the order of insertion: what was used last goes to the end.
     this.entries.delete(key)
     this.entries.set(key, entry)
-    return entry instanceof Prepared ? Effect.succeed(entry) : Deferred.await(entry)
+    return entry instanceof Prepared ? Effect.succeed(entry) : this.wait(key, entry)
+  }
+
+  private wait(key: string, preparing: Preparing): Effect.Effect<Prepared, QueryError> {
+    return Effect.suspend(() => {
+      preparing.waiters++
+      return Effect.onInterrupt(Deferred.await(preparing.outcome), () => {
+        preparing.waiters--
+        if (preparing.waiters > 0) return Effect.void
+        // Whoever comes now must not get what may be cancelled.
+        if (this.entries.get(key) === preparing) this.entries.delete(key)
+        return this.engine.forsake(preparing.exchange)
+      })
+    })
   }
 
   private prepare(
@@ -86,10 +107,9 @@ export class Statements {
     text: string,
     parameterTypes: ReadonlyArray<number>
   ): Effect.Effect<Prepared, QueryError> {
-    const deferred = Deferred.makeUnsafe<Prepared, QueryError>()
+    const outcome = Deferred.makeUnsafe<Prepared, QueryError>()
     const name = `hyperfect_${++this.count}`
-    this.entries.set(key, deferred)
-    this.evict()
+    this.makeRoom()
     const stale = this.toClose.splice(0)
     let isSent = false
     // Not tied to the fiber that asks first: others may be waiting for the same statement.
@@ -97,14 +117,16 @@ export class Statements {
       if (!isSent) this.toClose.push(...stale)
       if (Exit.isSuccess(exit)) {
         const prepared = new Prepared(name, exit.value.parameterTypes, exit.value.fields, this.registry)
-        if (this.entries.get(key) === deferred) this.entries.set(key, prepared)
+        if (this.entries.get(key) === preparing) this.entries.set(key, prepared)
         else this.toClose.push(name)
-        Deferred.doneUnsafe(deferred, Effect.succeed(prepared))
+        Deferred.doneUnsafe(outcome, Effect.succeed(prepared))
       } else {
-        if (this.entries.get(key) === deferred) this.entries.delete(key)
-        Deferred.doneUnsafe(deferred, Exit.failCause(exit.cause))
+        if (this.entries.get(key) === preparing) this.entries.delete(key)
+        Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause))
       }
     })
+    const preparing: Preparing = { exchange, outcome, waiters: 0 }
+    this.entries.set(key, preparing)
     this.engine.submit(exchange, (out) => {
       for (const name of stale) writeFrontend(out, { _tag: "Close", kind: "S", name })
       writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })
@@ -112,11 +134,11 @@ export class Statements {
       writeFrontend(out, sync)
       isSent = true
     })
-    return Deferred.await(deferred)
+    return this.wait(key, preparing)
   }
 
-  private evict(): void {
-    if (this.entries.size <= this.capacity) return
+  private makeRoom(): void {
+    if (this.entries.size < this.capacity) return
     const [key, oldest] = this.entries.entries().next().value!
     this.entries.delete(key)
     if (oldest instanceof Prepared) this.toClose.push(oldest.name)

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import type { TransactionOptions } from "../Queries.ts"
 import { type QueryError, TransactionRolledBack, UnsupportedError } from "../QueryError.ts"
 import type { Engine } from "./engine.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Exchange, states } from "./exchange.ts"
 import { Gate } from "./gate.ts"
 
 /** The transaction that a fiber works in. */
@@ -86,6 +86,8 @@ export const transaction = <A, E, R>(
     const rollback = depth === 0 ? "ROLLBACK" : `ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`
     // On a dead session the server has rolled back by itself.
     const undo = Effect.suspend(() => engine.settle(send(rollback).exchange, "answer to ROLLBACK"))
+    /** Whether the transaction has begun, or may yet. */
+    const isUnder = (start: Exchange) => start.state !== states.Ended || engine.status !== "I"
     /** Whether there is still something to roll back. */
     const isOpen = () => (depth === 0 ? engine.status !== "I" : engine.status === "E")
     const current: Current = { engine, gate: new Gate(kind), depth, outer: around, isOver: false }
@@ -93,11 +95,14 @@ export const transaction = <A, E, R>(
     const run = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const started = send(start)
-        // Not cancelled, for the transaction around it would fail with it. Nor waited for: what is sent next comes behind.
-        yield* Effect.onInterrupt(
-          restore(started.outcome),
-          () => Effect.sync(() => engine.withdraw(started.exchange) || send(rollback))
-        )
+        yield* Effect.onInterrupt(restore(started.outcome), () =>
+          Effect.suspend(() => {
+            if (engine.withdraw(started.exchange)) return Effect.void
+            // A savepoint is not cancelled, for the transaction around it would fail with it.
+            const givenUp = depth === 0 ? engine.forsake(started.exchange) : Effect.void
+            // The rollback is not waited for: whatever is sent from now on comes behind it.
+            return Effect.andThen(givenUp, Effect.sync(() => isUnder(started.exchange) && send(rollback)))
+          }))
         const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentTransaction, current)))
         current.isOver = true
         if (Exit.isFailure(exit)) {
