@@ -37,12 +37,14 @@ const startProxy = Effect.gen(function*() {
   return "port" in server.address ? server.address.port : 0
 })
 
-const overWebSockets = Layer.unwrap(Effect.map(Effect.orDie(startProxy), (proxy) =>
-  SocketTransport.layer((endpoint) =>
-    Socket.makeWebSocket(
-      endpoint._tag === "Tcp" ? `ws://127.0.0.1:${proxy}/${endpoint.host}/${endpoint.port}` : "ws://127.0.0.1:1"
-    )
-  ).pipe(Layer.provide(NodeSocket.layerWebSocketConstructor)))).pipe(Layer.provide(NodeTransport.layer))
+const overWebSockets = Layer.unwrap(
+  Effect.map(Effect.orDie(startProxy), (proxy) =>
+    SocketTransport.layer((endpoint) =>
+      Socket.makeWebSocket(
+        endpoint._tag === "Tcp" ? `ws://127.0.0.1:${proxy}/${endpoint.host}/${endpoint.port}` : "ws://127.0.0.1:1"
+      )
+    ).pipe(Layer.provide(NodeSocket.layerWebSocketConstructor)))
+).pipe(Layer.provide(NodeTransport.layer))
 
 /** What cannot hold over a WebSocket: it takes what is written at once, and the proxy answers for who is not there. */
 const notOverWebSockets = [
