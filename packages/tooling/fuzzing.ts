@@ -6,7 +6,6 @@
  * to it. Anything thrown that is no reason breaks the law too. An input whose outcome nobody has seen before is kept and
  * changed further: that is what drives the search into the corners.
  */
-import { Arbitrary, Effect, Equal, Schema } from "effect"
 import {
   Backend,
   ByteWriter,
@@ -17,7 +16,8 @@ import {
   Replication,
   Trace,
   type Wire
-} from "../protocol/src/index.ts"
+} from "@hyperfect/protocol"
+import { Arbitrary, Effect, Equal, Schema } from "effect"
 
 /** Who reads the bytes, and in which phase. */
 export const targets = ["backend", "startup", "password", "sasl-initial", "sasl", "gss", "replication"] as const

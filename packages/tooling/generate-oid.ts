@@ -1,15 +1,15 @@
 // Writes packages/protocol/src/Oid.ts from the pg_type of a PostgreSQL 18 that it starts, and formats it.
 // Run: npm exec -- node --conditions=@hyperfect/source packages/tooling/generate-oid.ts
 import { NodeServices } from "@effect/platform-node"
+import * as Query from "@hyperfect/client/Query"
+import * as Session from "@hyperfect/client/Session"
+import { sql } from "@hyperfect/client/Statement"
+import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Effect, Layer, Schema } from "effect"
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import * as Query from "../client/src/Query.ts"
-import * as Session from "../client/src/Session.ts"
-import { sql } from "../client/src/Statement.ts"
-import * as NodePlatform from "../node/src/NodePlatform.ts"
-import * as PostgresServer from "../testing/src/PostgresServer.ts"
 
 const Type = Schema.Struct({
   name: Schema.String,

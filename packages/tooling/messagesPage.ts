@@ -1,5 +1,5 @@
 /** The reference page of every message, from their declarations. */
-import { Backend, Frontend, type Layout, Replication, type Wire } from "../protocol/src/index.ts"
+import { Backend, Frontend, type Layout, Replication, type Wire } from "@hyperfect/protocol"
 
 interface Row {
   readonly path: string

@@ -2,18 +2,18 @@
 // is in one, into packages/protocol/test/vectors/{postgres,hyper}/recorded.json.
 // Run: npm exec -- node --conditions=@hyperfect/source packages/tooling/record-goldens.ts
 // Process ids, keys, salts, nonces, versions, times and log positions are other ones after each run; nothing else should be.
+import * as Authenticate from "@hyperfect/auth/Authenticate"
+import * as Hyperd from "@hyperfect/hyper/Hyperd"
+import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import { type Backend, Frontend, Replication } from "@hyperfect/protocol"
+import * as HyperdServer from "@hyperfect/testing/HyperdServer"
+import * as PostgresServer from "@hyperfect/testing/PostgresServer"
+import type { Connection } from "@hyperfect/transport/Connection"
+import type { Endpoint } from "@hyperfect/transport/Endpoint"
+import * as MessageChannel from "@hyperfect/transport/MessageChannel"
+import { Transport } from "@hyperfect/transport/Transport"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
-import * as Authenticate from "../auth/src/Authenticate.ts"
-import * as Hyperd from "../hyper/src/Hyperd.ts"
-import * as NodePlatform from "../node/src/NodePlatform.ts"
-import { type Backend, Frontend, Replication } from "../protocol/src/index.ts"
-import * as HyperdServer from "../testing/src/HyperdServer.ts"
-import * as PostgresServer from "../testing/src/PostgresServer.ts"
-import type { Connection } from "../transport/src/Connection.ts"
-import type { Endpoint } from "../transport/src/Endpoint.ts"
-import * as MessageChannel from "../transport/src/MessageChannel.ts"
-import { Transport } from "../transport/src/Transport.ts"
 
 interface Entry {
   readonly from: "client" | "server"
