@@ -14,7 +14,6 @@ import { identifier } from "@hyperfect/client/Statement"
 import type { Transport } from "@hyperfect/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Hyperd } from "./Hyperd.ts"
 
@@ -75,14 +74,6 @@ export const connectionConfig = (hyperd: Hyperd["Service"], options: Options = {
   }
 }
 
-/** A server lets go of a database a moment after the session that used it has ended (measured: some milliseconds). */
-const whileReleased = <A, R>(effect: Effect.Effect<A, ClientError, R>): Effect.Effect<A, ClientError, R> =>
-  Effect.retry(effect, {
-    while: (error) => error._tag === "ServerError" && error.reason._tag === "ObjectInUse",
-    schedule: Schedule.spaced("20 millis"),
-    times: 25
-  })
-
 const prepareDatabase = (path: string, create: Exclude<Create, "never">, version: DatabaseVersion | undefined) => {
   switch (create) {
     case "always":
@@ -112,9 +103,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   if (database !== undefined && create !== "never") {
     // A session cannot be opened with a database that is not there yet, nor drop the one that it is in.
     yield* Session.make({ ...config, database: undefined }).pipe(
-      Effect.flatMap((session) =>
-        whileReleased(Effect.provideService(prepareDatabase(database, create, version), Client, session))
-      ),
+      Effect.flatMap((session) => Effect.provideService(prepareDatabase(database, create, version), Client, session)),
       Effect.scoped
     )
   }
