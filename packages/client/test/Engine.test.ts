@@ -1,7 +1,7 @@
 /** What happens on one line, down to the message. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Backend from "@hyperfect/protocol/Backend"
-import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { complete, copyIn, error, meet, puppet, ready } from "./puppet.ts"
 
@@ -165,6 +165,60 @@ describe("a session", () => {
     }).pipe(Effect.scoped, Effect.provide(puppet())))
 })
 
+describe("a COPY into a table", () => {
+  it.effect("that is interrupted behind others takes nothing for data that is sent behind it", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const before = yield* start(session.simple("before"))
+      const copying = yield* start(session.copyIn("copy t from stdin", Stream.never))
+      yield* server.hear("Query", "Query")
+      yield* Fiber.interrupt(copying)
+      const behind = yield* start(session.simple("behind"))
+      yield* server.hear("CopyFail", "Query")
+      yield* server.say(complete("BEFORE"), ready(), copyIn, error("57014"), ready(), complete("BEHIND"), ready())
+      assert.strictEqual((yield* Fiber.join(before))[0]?.commandTag, "BEFORE")
+      assert.strictEqual((yield* Fiber.join(behind))[0]?.commandTag, "BEHIND")
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect("keeps its source waiting while the server does not read", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      let taken = 0
+      const source = Stream.range(1, 1000).pipe(
+        Stream.rechunk(1),
+        Stream.map(() => {
+          taken++
+          return new Uint8Array(50_000)
+        })
+      )
+      const copying = yield* start(session.copyIn("copy t from stdin", source))
+      yield* server.hear("Query")
+      yield* server.say(copyIn)
+      for (let i = 0; i < 1000; i++) yield* Effect.yieldNow
+      assert.isAtMost(taken, 2)
+      for (let i = 0; i < 1000; i++) yield* server.hear("CopyData")
+      yield* server.hear("CopyDone")
+      yield* server.say(complete("COPY 7"), ready())
+      assert.strictEqual((yield* Fiber.join(copying)).rowCount, 7)
+      assert.strictEqual(taken, 1000)
+    }).pipe(Effect.scoped, Effect.provide(puppet({ capacity: 1024 }))))
+
+  it.effect("tells the server why the data ends, but nothing of what was in it", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const failures = [{ _tag: "Broken", secret: "s3cret" }, new Error("s3cret"), "s3cret"]
+      for (const failure of failures) {
+        const copying = yield* start(session.copyIn("copy t from stdin", Stream.fail(failure)))
+        yield* server.hear("Query")
+        yield* server.say(copyIn)
+        const message = yield* server.hear("CopyFail")
+        assert.notInclude(JSON.stringify(message), "s3cret")
+        yield* server.say(error("57014"), ready())
+        assert.strictEqual(yield* Effect.flip(Fiber.join(copying)), failure)
+      }
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+})
+
 describe("those who ask in one tick", () => {
   it.effect("are all told when one of them closes the session for a value that cannot be sent", () =>
     Effect.gen(function*() {
@@ -181,76 +235,4 @@ describe("those who ask in one tick", () => {
       yield* TestClock.adjust("3 seconds")
       yield* Fiber.join(closing)
     }).pipe(Effect.provide(puppet())))
-})
-
-describe("an interrupted query", () => {
-  it.effect("of Hyper may end without an error and without a command tag", () =>
-    Effect.gen(function*() {
-      const { server, session } = yield* meet
-      const query = yield* start(session.query("select 1"))
-      yield* server.hear("Parse", "Bind", "Describe", "Execute", "Sync")
-      const interrupting = yield* start(Fiber.interrupt(query))
-      yield* server.say({ _tag: "ParseComplete" }, { _tag: "BindComplete" }, { _tag: "NoData" }, ready())
-      yield* Fiber.join(interrupting)
-      const next = yield* start(session.simple(""))
-      yield* server.hear("Query")
-      yield* server.say(empty, ready())
-      yield* Fiber.join(next)
-    }).pipe(Effect.scoped, Effect.provide(puppet({ dialect: "hyper" }))))
-
-  it.effect("keeps others from sending until the server has confirmed that it is over", () =>
-    Effect.gen(function*() {
-      const asked = yield* Deferred.make<void>()
-      const answer = yield* Deferred.make<void>()
-      const onCancel = Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(answer))
-      yield* Effect.gen(function*() {
-        const { server, session } = yield* meet
-        const query = yield* start(session.simple("long"))
-        yield* server.hear("Query")
-        const interrupting = yield* start(Fiber.interrupt(query))
-        yield* Deferred.await(asked)
-        const next = yield* start(session.simple("next"))
-        // The query has ended, but the request may still be on its way.
-        yield* server.say(error("57014"), ready())
-        const heard = yield* start(server.hear("Query"))
-        for (let i = 0; i < 10; i++) yield* Effect.yieldNow
-        assert.isUndefined(heard.pollUnsafe())
-        yield* Deferred.succeed(answer, undefined)
-        assert.include(yield* Fiber.join(heard), { query: "next" })
-        yield* server.say(complete("NEXT"), ready())
-        assert.strictEqual((yield* Fiber.join(next))[0]?.commandTag, "NEXT")
-        yield* Fiber.join(interrupting)
-      }).pipe(Effect.scoped, Effect.provide(puppet({ onCancel })))
-    }))
-
-  it.effect("is cancelled again when the first request came too early", () =>
-    Effect.gen(function*() {
-      let requests = 0
-      const onCancel = Effect.sync(() => void requests++)
-      yield* Effect.gen(function*() {
-        const { server, session } = yield* meet
-        const query = yield* start(session.simple("long"))
-        yield* server.hear("Query")
-        const interrupting = yield* start(Fiber.interrupt(query))
-        yield* TestClock.adjust("1 second")
-        assert.isAbove(requests, 1)
-        yield* server.say(error("57014"), ready())
-        yield* Fiber.join(interrupting)
-      }).pipe(Effect.scoped, Effect.provide(puppet({ onCancel })))
-    }))
-
-  it.effect("takes its session with it when the server never ends it", () =>
-    Effect.gen(function*() {
-      const { server, session } = yield* meet
-      const query = yield* start(session.simple("long"))
-      yield* server.hear("Query")
-      const interrupting = yield* start(Fiber.interrupt(query))
-      const waiting = yield* start(session.simple("next"))
-      yield* TestClock.adjust("5 seconds")
-      yield* Fiber.join(interrupting)
-      for (const effect of [Fiber.join(waiting), session.simple("later")]) {
-        const failure = yield* Effect.flip(effect)
-        assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Unresponsive")
-      }
-    }).pipe(Effect.scoped, Effect.provide(puppet())))
 })

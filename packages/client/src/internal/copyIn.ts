@@ -81,19 +81,14 @@ export const copyIn = <E, R>(
         }
       )
       engine.submit(exchange, writeQuery)
+      const interrupted = "the copy was interrupted"
       const isReady = yield* Effect.onInterrupt(
         restore(Deferred.await(ready)),
-        () => giveUp("the copy was interrupted")
+        () => engine.failCopy(exchange, interrupted)
       )
       const failed = Effect.andThen(Deferred.await(outcome), Effect.never)
       const out = ByteWriter.make(2 * gatherBelow)
       const feed = Stream.runForEachArray(data, (chunks) => send(engine, out, chunks))
-
-      function giveUp(message: string) {
-        return Effect.suspend(() =>
-          exchange.state === states.CopyingIn ? engine.failCopy(exchange, message) : engine.abandon(exchange)
-        )
-      }
 
       if (!isReady) {
         yield* Deferred.await(outcome)
@@ -102,12 +97,17 @@ export const copyIn = <E, R>(
       // The server may refuse while data is still to come: then the source is not read on.
       const fed = yield* Effect.exit(restore(Effect.raceFirst(feed, failed)))
       if (Exit.isFailure(fed)) {
-        yield* giveUp(reasonOf(fed.cause))
+        yield* engine.failCopy(exchange, reasonOf(fed.cause))
         return yield* Effect.failCause(fed.cause)
       }
+      let isDone = false
+      const done = Effect.suspend(() => {
+        isDone = true
+        return engine.writeData(copyDone)
+      })
       const commandTag = yield* Effect.onInterrupt(
-        restore(Effect.andThen(engine.writeData(copyDone), Deferred.await(outcome))),
-        () => engine.abandon(exchange)
+        restore(Effect.andThen(done, Deferred.await(outcome))),
+        () => (isDone ? engine.abandon(exchange) : engine.failCopy(exchange, interrupted))
       )
       return { commandTag, rowCount: rowCount(commandTag) ?? 0 }
     })

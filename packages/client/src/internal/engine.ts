@@ -168,9 +168,9 @@ export class Engine {
     )
   }
 
-  /** Ends a COPY that its exchange is not there for, or that nobody waits for any more. */
+  /** Ends a COPY that its exchange is not there for. */
   private checkCopy(exchange: Exchange, tag: number): void {
-    if (!exchange.abandoned && exchange.copies === (tag === copyInResponse ? "in" : "out")) return
+    if (exchange.copies === (tag === copyInResponse ? "in" : "out")) return
     exchange.onError(new UnsupportedError({ feature: "COPY in a query", server: this.options.server }))
     if (tag === copyOutResponse) return
     const refusal = this.write(copyFail)
@@ -266,15 +266,18 @@ export class Engine {
         : Effect.forEach(parts, this.write, { concurrency: "unbounded", discard: true })
     )
 
-  /** Ends a COPY for which there is no more data, and waits until the server has done so. */
+  /** Ends a COPY for which there is no more data, so that whatever is sent behind it is not taken for data. */
   readonly failCopy = (exchange: Exchange, message: string): Effect.Effect<void> =>
-    this.within(
-      Effect.andThen(
-        Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message }))),
-        this.ended(exchange)
-      ),
-      "end of a failed COPY"
-    )
+    Effect.suspend(() => {
+      if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
+      const write = Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message })))
+      if (exchange.state === states.CopyingIn) {
+        return this.within(Effect.andThen(write, this.ended(exchange)), "end of a failed COPY")
+      }
+      // It has not begun: then this waits for it on the line, and is dropped by the server when the COPY is refused.
+      Effect.runFork(write)
+      return this.forsake(exchange)
+    })
 
   /** Takes back an exchange that has not been sent; false when it has. */
   withdraw(exchange: Exchange): boolean {
