@@ -9,12 +9,7 @@ import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import { Effect, Layer, Redacted } from "effect"
 import { createServer } from "node:net"
-import { open, servers, Target } from "./servers.ts"
-
-/** The sockets that this process has open. */
-const sockets = Effect.sync(() =>
-  process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|PipeWrap|TLSWrap)$/.test(name)).length
-)
+import { open, servers, sockets, Target } from "./servers.ts"
 
 /** The error of a session that cannot be opened, in time and without a socket that stays open. */
 const refusal = Effect.fnUntraced(function*(config: ConnectionConfig.ConnectionConfig) {

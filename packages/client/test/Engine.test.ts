@@ -203,6 +203,22 @@ describe("a COPY into a table", () => {
       assert.strictEqual(taken, 1000)
     }).pipe(Effect.scoped, Effect.provide(puppet({ capacity: 1024 }))))
 
+  it.effect("fails with the last words of a server that hangs up on the data", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const chunks = Stream.forever(Stream.make(new Uint8Array(50_000)))
+      const copying = yield* start(session.copyIn("copy t from stdin", chunks))
+      yield* server.hear("Query")
+      yield* server.say(copyIn)
+      yield* server.hear("CopyData")
+      yield* server.say(error("57P01", "FATAL"))
+      yield* server.hangUp
+      yield* TestClock.adjust("1 second")
+      for (const failure of [yield* Effect.flip(Fiber.join(copying)), yield* Effect.flip(session.simple(""))]) {
+        assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "AdminShutdown")
+      }
+    }).pipe(Effect.scoped, Effect.provide(puppet({ capacity: 1024 }))))
+
   it.effect("tells the server why the data ends, but nothing of what was in it", () =>
     Effect.gen(function*() {
       const { server, session } = yield* meet

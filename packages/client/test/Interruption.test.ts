@@ -3,7 +3,7 @@ import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryE
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Effect, Fiber, Random, Stream } from "effect"
-import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
+import { fresh, longStatement, makeTable, open, servers, sockets } from "./servers.ts"
 
 const { sql } = Statement
 
@@ -138,6 +138,7 @@ servers({
         const brief = session.server.kind === "postgres"
           ? sql`select pg_sleep(${0.001})`
           : sql`select count(*) from generate_series(1, ${100_000}) as g(n) where n % 7 = 3`
+        const before = yield* sockets
         for (let i = 0; i < 200; i++) {
           const query = yield* start(session.query(brief))
           yield* Effect.sleep(yield* Random.nextIntBetween(0, 4))
@@ -146,6 +147,8 @@ servers({
           yield* Fiber.join(interrupting)
           yield* check(session, `behind ${i}`)
         }
+        yield* Effect.sleep("50 millis")
+        assert.isAtMost(yield* sockets, before)
       }))
   },
 

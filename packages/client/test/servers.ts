@@ -85,6 +85,11 @@ export const endlessRows = Effect.map(
       : "select n::int as n from generate_series(1, 2147483647) as g(n)"
 )
 
+/** The sockets that this process has open. */
+export const sockets = Effect.sync(() =>
+  process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|PipeWrap|TLSWrap)$/.test(name)).length
+)
+
 let names = 0
 
 /** A name that no other test of the file uses. */

@@ -238,7 +238,7 @@ export class Engine {
         this.refuse(exchange, fromThrown(thrown))
       }
     }
-    if (this.out.size === 0) return
+    if (this.out.size === 0 || this.dead !== undefined) return
     this.writing = true
     Effect.runFork(Effect.onExit(this.write(this.out.take()), (exit) =>
       Effect.sync(() => {
