@@ -94,7 +94,10 @@ export interface Exchange {
   readonly onDataRow: (bytes: Uint8Array, start: number, end: number) => void
   /** The frame of a CopyData. */
   readonly onCopyData: (bytes: Uint8Array, start: number, end: number) => void
-  /** The first thing that went wrong is what counts: the exchange goes on to its end all the same. Called before `state` moves. */
+  /**
+   * The first thing that went wrong is what counts: the exchange goes on to its end all the same. Called before `state`
+   * moves, so that it says how far the exchange had come.
+   */
   readonly onError: (error: QueryError) => void
   /** What went wrong so far. */
   readonly error: () => QueryError | undefined
