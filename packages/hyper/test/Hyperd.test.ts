@@ -1,4 +1,4 @@
-import { assert, describe, it, layer } from "@effect/vitest"
+import { afterAll, assert, describe, it, layer } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
@@ -14,15 +14,21 @@ import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
 import * as Transport from "@hyperfect/transport/Transport"
 import { Cause, ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Redacted, Scope } from "effect"
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { eventually, isAlive, runAndKill } from "./processes.ts"
 
 const live = NodePlatform.layer
 
+// A temporary directory of our own: what other tests make at the same time is not ours to count.
+const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
+chmodSync(ownTemporary, 0o1777)
+process.env.TMPDIR = ownTemporary
+afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
+
 const temporary = (): ReadonlyArray<string> =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith("hyperfect-hyperd-"))
+  readdirSync(ownTemporary).filter((name) => name.startsWith("hyperfect-hyperd-"))
 
 /** Says who we are and returns the server's answers up to the first that ends a log-in, one way or the other. */
 const logIn = Effect.fnUntraced(function*(

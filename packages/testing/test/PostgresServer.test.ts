@@ -1,4 +1,4 @@
-import { assert, describe, it, layer } from "@effect/vitest"
+import { afterAll, assert, describe, it, layer } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
@@ -6,7 +6,7 @@ import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Certificates from "@hyperfect/testing/Certificates"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
-import { existsSync, readdirSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { begin, query, until } from "./dialogue.ts"
@@ -17,8 +17,14 @@ const { PostgresServer: Server, make } = PostgresServer
 const start = (options: PostgresServer.Options) =>
   Layer.fresh(PostgresServer.layer(options)).pipe(Layer.provideMerge(NodePlatform.layer))
 
+// A temporary directory of our own: what other tests make at the same time is not ours to count.
+const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
+chmodSync(ownTemporary, 0o1777)
+process.env.TMPDIR = ownTemporary
+afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
+
 const directories = (): ReadonlyArray<string> =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith("hyperfect-postgres-"))
+  readdirSync(ownTemporary).filter((name) => name.startsWith("hyperfect-postgres-"))
 
 /** The reason why a server could not be started. */
 const failure = (options: PostgresServer.Options) =>
