@@ -104,48 +104,55 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on Hyper", 
         ]
       })
       const names = columns.map((_, i) => `c${i}`)
-      yield* query(
-        channel,
-        `create temp table copied (id int not null, ${columns.map(({ sql }, i) => `c${i} ${sql}`).join(", ")})`
-      )
-      const modifiers = (yield* query(channel, "select * from copied")).columns.slice(1)
-      const rows = yield* Effect.forEach(
-        [0, 1, 2],
-        (i) =>
-          Effect.map(
-            query(channel, `select ${columns.map(({ value }) => value(i)).join(", ")}`, 2),
-            (found) => cells(found, 2)
+      const thereAndBack = (table: string) =>
+        Effect.gen(function*() {
+          yield* query(
+            channel,
+            `create temp table ${table} (id int not null, ${columns.map(({ sql }, i) => `c${i} ${sql}`).join(", ")})`
           )
-      )
-      const all = [...rows, rows[0]!.map((value, i) => (columns[i]!.nullable ? null : value))]
+          const modifiers = (yield* query(channel, `select * from ${table}`)).columns.slice(1)
+          const rows = yield* Effect.forEach(
+            [0, 1, 2],
+            (i) =>
+              Effect.map(
+                query(channel, `select ${columns.map(({ value }) => value(i)).join(", ")}`, 2),
+                (found) => cells(found, 2)
+              )
+          )
+          const all = [...rows, rows[0]!.map((value, i) => (columns[i]!.nullable ? null : value))]
 
-      const out = ByteWriter.make()
-      HyperBinaryCopy.writeHeader(out)
-      const writeRow = HyperBinaryCopy.arraysUnsafe({
-        columns: [
-          { name: "id", type: BuiltIn.int4, nullable: false },
-          ...columns.map(({ nullable, type }, i) => {
-            const { typeModifier } = modifiers[i]!
-            return { name: names[i]!, type, typeModifier, nullable }
+          const out = ByteWriter.make()
+          HyperBinaryCopy.writeHeader(out)
+          const writeRow = HyperBinaryCopy.arraysUnsafe({
+            columns: [
+              { name: "id", type: BuiltIn.int4, nullable: false },
+              ...columns.map(({ nullable, type }, i) => {
+                const { typeModifier } = modifiers[i]!
+                return { name: names[i]!, type, typeModifier, nullable }
+              })
+            ]
           })
-        ]
-      })
-      for (const [i, row] of all.entries()) writeRow(out, [i, ...row], i)
-      const statement = "copy copied from stdin with (format hyperbinary)"
-      assert.strictEqual(yield* copyIn(channel, statement, out.take()), "COPY 4")
+          for (const [i, row] of all.entries()) writeRow(out, [i, ...row], i)
+          const statement = `copy ${table} from stdin with (format hyperbinary)`
+          assert.strictEqual(yield* copyIn(channel, statement, out.take()), "COPY 4")
 
-      for (const format of [1, 2] as const) {
-        // On a busy machine hyperd has been seen to fail on its own sample of a table that was just filled, once in hundreds.
-        const back = yield* query(channel, "select * from copied order by id", format).pipe(
-          Effect.retry({ times: 3, while: (error) => String(error).startsWith("58030 ") })
-        )
-        for (const [i, row] of all.entries()) {
-          const found = cells({ columns: back.columns, rows: [back.rows[i]!] }, format).slice(1)
-          for (const [j, value] of row.entries()) {
-            assert.isTrue(Equal.equals(found[j], value), `row ${i}, ${columns[j]!.sql}`)
+          for (const format of [1, 2] as const) {
+            const back = yield* query(channel, `select * from ${table} order by id`, format)
+            for (const [i, row] of all.entries()) {
+              const found = cells({ columns: back.columns, rows: [back.rows[i]!] }, format).slice(1)
+              for (const [j, value] of row.entries()) {
+                assert.isTrue(Equal.equals(found[j], value), `row ${i}, ${columns[j]!.sql}`)
+              }
+            }
           }
-        }
-      }
+        })
+      // On a busy machine hyperd has been seen to fail on its own sample of a table that was just filled, once in hundreds,
+      // and to go on failing for that table.
+      let tables = 0
+      yield* Effect.retry(Effect.suspend(() => thereAndBack(`copied_${tables++}`)), {
+        times: 3,
+        while: (error) => String(error).startsWith("58030 ")
+      })
     }))
 
   it.effect("parameters of inferred types arrive as what they are", () =>
