@@ -8,6 +8,7 @@
  */
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Schema from "effect/Schema"
+import { ProtocolVersion } from "./ProtocolVersion.ts"
 
 const fields = Schema.Array(ErrorField.ErrorField)
 
@@ -24,6 +25,23 @@ export class PasswordMissing extends Schema.TaggedError<PasswordMissing>()("Pass
 }) {
   override get message(): string {
     return `the server asks for the password of ${JSON.stringify(this.user)} (${this.method}), but none was given`
+  }
+}
+
+/**
+ * The program that fetches the password could not get it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PasswordUnavailable extends Schema.TaggedError<PasswordUnavailable>()("PasswordUnavailable", {
+  /** It is printed; keep secrets out of it. */
+  problem: Schema.String,
+  /** What the program failed with; keep secrets out of it, too. */
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `there is no password to be had: ${this.problem}`
   }
 }
 
@@ -94,7 +112,9 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
  */
 export class TokenUnavailable extends Schema.TaggedError<TokenUnavailable>()("TokenUnavailable", {
   /** It is printed; keep secrets out of it. */
-  problem: Schema.String
+  problem: Schema.String,
+  /** What the program failed with; keep secrets out of it, too. */
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
     return `there is no OAuth token to be had: ${this.problem}`
@@ -265,7 +285,8 @@ const advice: Readonly<Record<string, string>> = {
   "42601": "check the start-up parameters",
   "42704": "check the start-up parameters",
   "53300": "close some connections, or try again later",
-  "57P03": "it is starting or stopping; try again"
+  "57P03": "it is starting or stopping; try again",
+  "0A000": "ask for an older version of the protocol (maxProtocolVersion) if it says so"
 }
 
 /** Lack of resources, and servers that are starting, stopping or crashing. */
@@ -322,6 +343,24 @@ export class DatabaseMissing extends Schema.TaggedError<DatabaseMissing>()("Data
 }
 
 /**
+ * The server speaks no version of the protocol that is new enough. Nothing secret was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class VersionUnsupported extends Schema.TaggedError<VersionUnsupported>()("VersionUnsupported", {
+  /** The oldest version that would do. */
+  wanted: ProtocolVersion,
+  /** The newest one that the server speaks. */
+  offered: ProtocolVersion
+}) {
+  override get message(): string {
+    return `the server speaks the protocol up to version ${this.offered}, but at least ${this.wanted} is wanted; ` +
+      "connect to a newer server, or lower `minProtocolVersion`"
+  }
+}
+
+/**
  * The server closed the connection before the session was there, without a word.
  *
  * @category errors
@@ -335,7 +374,7 @@ export class ServerClosed extends Schema.TaggedError<ServerClosed>()("ServerClos
     // Measured on hyperd: it says nothing about an unknown version, a missing user, or more than 4096 bytes.
     const why = this.after === "StartupMessage"
       ? "; it may be stopping, or not a PostgreSQL or Hyper server; Hyper does so when the start-up parameters are " +
-        "longer than 4,096 bytes"
+        "longer than 4,096 bytes, or when another version of the protocol than 3.0 is asked for"
       : "; its log may say why"
     return `the server closed the connection after our ${this.after}, without a reason${why}`
   }
@@ -360,7 +399,9 @@ export class CryptoFailed extends Schema.TaggedError<CryptoFailed>()("CryptoFail
  * @since 0.1.0
  */
 export const Reason = Schema.Union([
+  VersionUnsupported,
   PasswordMissing,
+  PasswordUnavailable,
   PasswordInvalid,
   TokenInvalid,
   TokenRefused,
@@ -410,7 +451,15 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
 
   /** Whether the same log-in, on a new connection, may succeed. */
   get isRetryable(): boolean {
-    return this.reason._tag === "ServerClosed" || (this.reason._tag === "Rejected" && this.reason.isRetryable)
+    switch (this.reason._tag) {
+      case "ServerClosed":
+      // Whoever knows the secret could not be asked, which may pass.
+      case "PasswordUnavailable":
+      case "TokenUnavailable":
+        return true
+      default:
+        return this.reason._tag === "Rejected" && this.reason.isRetryable
+    }
   }
 }
 

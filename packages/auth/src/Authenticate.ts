@@ -13,8 +13,7 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
-import { protocolVersion30 } from "@hyperfect/protocol/frontend/StartupMessage"
-import type * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Digest from "effect/crypto/Digest"
@@ -43,6 +42,7 @@ import type { Login } from "./Login.ts"
 import * as Md5 from "./Md5.ts"
 import * as OAuthBearer from "./OAuthBearer.ts"
 import { type Method, permit, type Policy } from "./Policy.ts"
+import * as ProtocolVersion from "./ProtocolVersion.ts"
 import * as ScramSha256 from "./ScramSha256.ts"
 import * as Startup from "./Startup.ts"
 
@@ -80,7 +80,7 @@ export const messageLimit = 30_000
  * @category models
  * @since 0.1.0
  */
-export interface Session {
+export interface Session extends Startup.Negotiated {
   readonly method: Method
   /** Whether the log-in was bound to the TLS session. */
   readonly channelBound: boolean
@@ -90,9 +90,11 @@ export interface Session {
   readonly key: Backend.BackendKeyData | undefined
   readonly status: Backend.ReadyForQuery["status"]
   readonly notices: ReadonlyArray<Backend.NoticeResponse>
-  /** The options of the protocol (`_pq_.`) that were asked for and the server does not know. */
-  readonly unrecognizedOptions: ReadonlyArray<string>
 }
+
+/** How long the keys of cancel requests are, in bytes, in version 3.0, and those that we make, in later ones. */
+const shortKey = 4
+const longKey = 32
 
 const unsupported = (...offered: ReadonlyArray<string>) => Effect.fail(fromReason(new MethodUnsupported({ offered })))
 
@@ -149,8 +151,28 @@ const prove = Effect.fnUntraced(function*<E, R>(
   }
 })
 
+/** A program that has only ever met version 3.0 would not know what to do with a longer key. */
+const checkKey = ({ secretKey }: Backend.BackendKeyData, version: ProtocolVersion.ProtocolVersion) =>
+  version === "3.0" && secretKey.length !== shortKey
+    ? Effect.fail(
+      new ProtocolError.ProtocolError({
+        reason: ProtocolError.reason(
+          "ValueInvalid",
+          "BackendKeyData",
+          "secretKey",
+          0,
+          `${shortKey} bytes in version 3.0`,
+          `${secretKey.length} bytes`
+        )
+      })
+    )
+    : Effect.void
+
 /** Collects what the server tells about the session until it is ready. */
-const opened = Effect.fnUntraced(function*<E, R>(exchange: ClientExchange<E, R>) {
+const opened = Effect.fnUntraced(function*<E, R>(
+  exchange: ClientExchange<E, R>,
+  version: ProtocolVersion.ProtocolVersion
+) {
   const parameters = new Map<string, string>()
   let key: Backend.BackendKeyData | undefined
   while (true) {
@@ -161,6 +183,7 @@ const opened = Effect.fnUntraced(function*<E, R>(exchange: ClientExchange<E, R>)
         break
       }
       case "BackendKeyData": {
+        yield* checkKey(message, version)
         // A copy, for the chunk that it lies in would live as long as the session.
         key = { ...message, secretKey: message.secretKey.slice() }
         break
@@ -178,8 +201,9 @@ const opened = Effect.fnUntraced(function*<E, R>(exchange: ClientExchange<E, R>)
  *
  * **Details**
  *
- * It sends the StartupMessage (protocol 3.0), proves who the user is in the way that the server asks for, and returns when
- * the server is ready. A method that the policy does not allow fails before the password is asked for; so does a SCRAM
+ * It sends the StartupMessage, proves who the user is in the way that the server asks for, and returns when the server is
+ * ready. The newest version of the protocol that the log-in accepts is asked for, and an older one taken if the log-in
+ * accepts that, too. A method that the policy does not allow fails before the password is asked for; so does a SCRAM
  * challenge that is not what it should be. After SCRAM the server has proved that it knows the password too.
  *
  * A failure of the program that fetches the password is passed on as it is.
@@ -235,15 +259,30 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   yield* exchange.send(yield* Startup.toMessage(login))
 
   let request = yield* exchange.receive
-  let unknown: ReadonlyArray<string> = []
+  let negotiated: Startup.Negotiated = {
+    protocolVersion: ProtocolVersion.limits(login).max,
+    unrecognizedOptions: []
+  }
   if (request._tag === "NegotiateProtocolVersion") {
-    unknown = yield* Startup.unrecognizedOptions(request, login)
+    negotiated = yield* Startup.negotiate(request, login)
     request = yield* exchange.receive
   }
 
   const proven = yield* prove(exchange, request)
-  return { ...proven, ...yield* opened(exchange), notices: exchange.notices, unrecognizedOptions: unknown }
+  const session = yield* opened(exchange, negotiated.protocolVersion)
+  return { ...proven, ...session, ...negotiated, notices: exchange.notices }
 })
+
+/**
+ * What cancels a query of a session.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Key {
+  readonly processId: number
+  readonly secretKey: Uint8Array
+}
 
 /**
  * How a server receives clients.
@@ -259,8 +298,13 @@ export interface ServerOptions<out E = never, out R = never> {
     | Readonly<Record<string, string>>
     | ((startup: Startup.Startup) => Readonly<Record<string, string>>)
     | undefined
-  /** What will cancel a query of the session; a random one when absent. */
-  readonly key?: { readonly processId: number; readonly secretKey: Uint8Array } | undefined
+  /** The newest version of the protocol that is spoken; the latest when absent. Hyper's dialect speaks 3.0 only. */
+  readonly maxProtocolVersion?: ProtocolVersion.ProtocolVersion | undefined
+  /**
+   * What will cancel a query of the session; a random one when absent. In version 3.0 its secret must be four bytes, in
+   * later ones it may be up to 256.
+   */
+  readonly key?: Key | ((version: ProtocolVersion.ProtocolVersion) => Key) | undefined
   /** Whose SQLSTATEs and texts refuse a client; PostgreSQL's when absent. */
   readonly dialect?: "postgres" | "hyper" | undefined
   /** Secures the line when the client asks for it; TLS is refused when absent. */
@@ -281,6 +325,7 @@ export interface ServerOptions<out E = never, out R = never> {
 export interface Client {
   readonly _tag: "Client"
   readonly startup: Startup.Startup
+  readonly protocolVersion: ProtocolVersion.ProtocolVersion
   readonly method: Method
   readonly key: Backend.BackendKeyData
 }
@@ -329,9 +374,33 @@ const demand = Effect.fnUntraced(function*(
   return account.method
 })
 
-const randomKey = Effect.gen(function*() {
+const randomKey = Effect.fnUntraced(function*(version: ProtocolVersion.ProtocolVersion) {
   const random = yield* SecureRandom.SecureRandom
-  return { processId: yield* random.intBetween(1, 0x7fffffff), secretKey: yield* random.randomBytes(4) }
+  return {
+    processId: yield* random.intBetween(1, 0x7fffffff),
+    secretKey: yield* random.randomBytes(version === "3.0" ? shortKey : longKey)
+  }
+})
+
+/** Agrees with the client on a version, and tells it if it is not the one that it has asked for. */
+const agree = Effect.fnUntraced(function*(
+  exchange: ServerExchange,
+  { dialect, maxProtocolVersion = ProtocolVersion.latest }: ServerOptions<unknown, unknown>
+): Effect.fn.Return<ProtocolVersion.ProtocolVersion, Failure> {
+  const { parameters, version: [major, minor] } = exchange.startup
+  const asked = major * 0x10000 + minor
+  if (dialect === "hyper") {
+    // Measured: Hyper passes over options, and hangs up without a word on any other version.
+    return asked === ProtocolVersion.toNumber("3.0") ? "3.0" : yield* exchange.hangUp
+  }
+  if (major !== 3) return yield* exchange.refuse("0A000", `unsupported frontend protocol ${major}.${minor}`)
+  const version = asked >= ProtocolVersion.toNumber(maxProtocolVersion) ? maxProtocolVersion : "3.0"
+  const unrecognizedOptions = Array.from(parameters.keys()).filter((name) => name.startsWith("_pq_."))
+  const newestVersion = ProtocolVersion.toNumber(version)
+  if (newestVersion !== asked || unrecognizedOptions.length > 0) {
+    yield* exchange.send({ _tag: "NegotiateProtocolVersion", newestVersion, unrecognizedOptions })
+  }
+  return version
 })
 
 /**
@@ -345,7 +414,7 @@ const randomKey = Effect.gen(function*() {
  *
  * It answers requests for encryption, asks for what the account calls for, and says that the session is ready. A client
  * that only came to cancel a query is reported as the CancelRequest that it sent; such a connection is closed without an
- * answer. A newer minor version of the protocol is negotiated down to 3.0.
+ * answer. A newer minor version of the protocol is negotiated down to the newest one that is spoken.
  *
  * Whoever is refused is told so, and the effect fails with the same `Rejected`. A message out of place is answered with
  * 08P01 and is a `ProtocolError`. The connection is the caller's to close.
@@ -366,21 +435,13 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
 
   const startup = Startup.fromMessage(packet)
   const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgres")
-  const [major, minor] = startup.version
-  if (major !== 3) return yield* exchange.refuse("0A000", `unsupported frontend protocol ${major}.${minor}`)
-  const unknown = Array.from(startup.parameters.keys()).filter((name) => name.startsWith("_pq_."))
-  if (minor > 0 || unknown.length > 0) {
-    yield* channel.send({
-      _tag: "NegotiateProtocolVersion",
-      newestVersion: protocolVersion30,
-      unrecognizedOptions: unknown
-    })
-  }
+  const protocolVersion = yield* agree(exchange, options)
   if (startup.user === "") return yield* exchange.refuse("28000", "no user name was given")
 
   const endPoint = yield* endPointOf(channel, options.certificate)
   const method = yield* demand(exchange, yield* options.account(startup), endPoint)
-  const key = { _tag: "BackendKeyData", ...options.key ?? (yield* randomKey) } as const
+  const wanted = typeof options.key === "function" ? options.key(protocolVersion) : options.key
+  const key = { _tag: "BackendKeyData", ...wanted ?? (yield* randomKey(protocolVersion)) } as const
   const { parameters = {} } = options
   yield* channel.send(
     { _tag: "AuthenticationOk" },
@@ -390,5 +451,5 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
     key,
     { _tag: "ReadyForQuery", status: "I" }
   )
-  return { _tag: "Client", startup, method, key }
+  return { _tag: "Client", startup, protocolVersion, method, key }
 })

@@ -6,6 +6,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { Provider } from "./GssProvider.ts"
+import type { Range } from "./ProtocolVersion.ts"
 import type { Profile } from "./SaslPrep.ts"
 
 /**
@@ -32,7 +33,7 @@ export type Token<E = never, R = never> = Redacted.Redacted<string> | Effect.Eff
  * @category models
  * @since 0.1.0
  */
-export interface Login<out E = never, out R = never> {
+export interface Login<out E = never, out R = never> extends Range {
   readonly user: string
   readonly password?: Password<E, R> | undefined
   /** For servers that ask for OAuth. The module `OAuthBearer` says how to learn where tokens come from. */

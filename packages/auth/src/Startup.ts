@@ -6,13 +6,15 @@
  * @since 0.1.0
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
+import { newestVersion } from "@hyperfect/protocol/backend/NegotiateProtocolVersion"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
-import { protocolVersion30 } from "@hyperfect/protocol/frontend/StartupMessage"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
+import { type AuthError, fromReason, VersionUnsupported } from "./AuthError.ts"
 import type { Login } from "./Login.ts"
+import * as ProtocolVersion from "./ProtocolVersion.ts"
 
 /**
  * Who wants in, and what the session shall be like.
@@ -104,7 +106,7 @@ const invalid = (messageName: string, field: string, wanted: string, found: stri
   )
 
 /**
- * The StartupMessage of a log-in, for protocol 3.0.
+ * The StartupMessage of a log-in.
  *
  * @category converting
  * @since 0.1.0
@@ -118,9 +120,13 @@ export const toMessage = (
       return invalid("StartupMessage", "parameters", `${name} in its own place`, `${name} among the parameters`)
     }
   }
+  const { max, min } = ProtocolVersion.limits(login)
+  if (ProtocolVersion.toNumber(min) > ProtocolVersion.toNumber(max)) {
+    return invalid("StartupMessage", "protocolVersion", `at least ${min}`, `at most ${max}`)
+  }
   return Effect.succeed({
     _tag: "StartupMessage",
-    protocolVersion: protocolVersion30,
+    protocolVersion: ProtocolVersion.toNumber(max),
     parameters: [
       { name: "user", value: user },
       ...(database === undefined ? [] : [{ name: "database", value: database }]),
@@ -130,22 +136,48 @@ export const toMessage = (
 }
 
 /**
- * The options that a server does not know, if its answer fits the log-in: it must speak version 3, and the options must be
- * among those that were asked for.
+ * What a server has made of a log-in's wishes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Negotiated {
+  readonly protocolVersion: ProtocolVersion.ProtocolVersion
+  /** The options of the protocol that it does not know. */
+  readonly unrecognizedOptions: ReadonlyArray<string>
+}
+
+/**
+ * What comes of a NegotiateProtocolVersion, if it is an answer to the log-in.
+ *
+ * **Details**
+ *
+ * As in libpq, the server must have something to say: an older version than was asked for, though not older than 3.0,
+ * or options among those that were asked for. A version that the log-in does not accept is a `VersionUnsupported`.
  *
  * @category converting
  * @since 0.1.0
  */
-export const unrecognizedOptions = (
+export const negotiate = (
   message: Backend.NegotiateProtocolVersion,
   login: Login<unknown, unknown>
-): Effect.Effect<ReadonlyArray<string>, ProtocolError.ProtocolError> => {
-  const major = message.newestVersion >>> 16
-  const isAsked = (name: string) => name.startsWith("_pq_.") && Object.hasOwn(login.parameters ?? {}, name)
-  if (major !== 0 && major !== 3) {
-    return invalid("NegotiateProtocolVersion", "newestVersion", "version 3", `version ${major}`)
+): Effect.Effect<Negotiated, AuthError | ProtocolError.ProtocolError> => {
+  const { max, min } = ProtocolVersion.limits(login)
+  const { unrecognizedOptions } = message
+  const number = newestVersion(message)
+  const protocolVersion = ProtocolVersion.fromNumber(number)
+  const wrong = (field: string, wanted: string, found: string) =>
+    invalid("NegotiateProtocolVersion", field, wanted, found)
+  if (protocolVersion === undefined || number > ProtocolVersion.toNumber(max)) {
+    return wrong("newestVersion", `a version up to ${max}`, `${number >>> 16}.${number & 0xffff}`)
   }
-  return message.unrecognizedOptions.every(isAsked)
-    ? Effect.succeed(message.unrecognizedOptions)
-    : invalid("NegotiateProtocolVersion", "unrecognizedOptions", "options that were asked for", "others")
+  if (!unrecognizedOptions.every((name) => name.startsWith("_pq_.") && Object.hasOwn(login.parameters ?? {}, name))) {
+    return wrong("unrecognizedOptions", "options that were asked for", "others")
+  }
+  if (protocolVersion === max && unrecognizedOptions.length === 0) {
+    return wrong("", "something that the server cannot do", "nothing")
+  }
+  return number < ProtocolVersion.toNumber(min)
+    ? Effect.fail(fromReason(new VersionUnsupported({ wanted: min, offered: protocolVersion })))
+    : Effect.succeed({ protocolVersion, unrecognizedOptions })
 }

@@ -228,31 +228,6 @@ describe("Authenticate.client", () => {
       assert(Exit.isSuccess(exit))
       assert.deepStrictEqual(exit.value.unrecognizedOptions, ["_pq_.speed"])
     }))
-
-  const negotiation = (newestVersion: number, unrecognizedOptions: ReadonlyArray<string>) =>
-  (
-    channel: MessageChannel.Server
-  ) =>
-    Effect.andThen(
-      channel.receive,
-      channel.send({ _tag: "NegotiateProtocolVersion", newestVersion, unrecognizedOptions })
-    )
-
-  it.effect("refuses a server that does not know what it was not asked for", () =>
-    Effect.gen(function*() {
-      const { exit } = yield* converse(negotiation(196608, ["_pq_.other"]), { login })
-      const failure = failureOf(exit)
-      assert(failure._tag === "ProtocolError")
-      assert.strictEqual(failure.reason.field, "unrecognizedOptions")
-    }))
-
-  it.effect("refuses a server that speaks another major version", () =>
-    Effect.gen(function*() {
-      const { exit } = yield* converse(negotiation(2 << 16, []), { login })
-      const failure = failureOf(exit)
-      assert(failure._tag === "ProtocolError")
-      assert.strictEqual(failure.reason.field, "newestVersion")
-    }))
 })
 
 describe("an ErrorResponse to the log-in", () => {

@@ -152,9 +152,9 @@ describe("Authenticate.server", () => {
       assert.strictEqual(error, "no directory")
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  it.effect("negotiates a newer minor version down, and names the options that it does not know", () =>
+  it.effect("negotiates a newer minor version down to what it speaks, and names the options that it does not know", () =>
     Effect.gen(function*() {
-      const { heard } = yield* serve({}, (channel) =>
+      const { heard } = yield* serve({ maxProtocolVersion: "3.0" }, (channel) =>
         Effect.gen(function*() {
           yield* channel.send(startup({ user: "app", "_pq_.a": "1", b: "2" }, 196610))
           return [yield* channel.receive, yield* channel.receive]

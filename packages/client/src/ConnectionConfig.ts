@@ -12,7 +12,6 @@
  * - The user of the operating system, the default for `user`, is taken from `USER`, `LOGNAME` or `USERNAME`, and not at
  *   all by {@link fromUri} and {@link fromString}, which do not look around.
  * - OAuth has a token that the program brings, and no settings for the ways to get one.
- * - Version 3.0 of the protocol is spoken, so `min_protocol_version` can be nothing else.
  * - Without effect, because there is nothing here that they could change: `sslcompression`, `krbsrvname`, `gsslib`,
  *   `gssdelegation`.
  *
@@ -21,12 +20,16 @@
  *
  * @since 0.1.0
  */
+import { PasswordUnavailable, TokenUnavailable } from "@hyperfect/auth/AuthError"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { dual } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
 import { ConfigError } from "./ConfigError.ts"
 import type { ConnectionConfig } from "./internal/config.ts"
 import { parseConninfo } from "./internal/conninfo.ts"
@@ -36,7 +39,7 @@ import { findPassword } from "./internal/passfile.ts"
 import { addDefaults, effect, type Settings } from "./internal/settings.ts"
 import { parseUri, scheme } from "./internal/uri.ts"
 
-export type { ConnectionConfig, SslMode, TargetSessionAttrs } from "./internal/config.ts"
+export type { ConnectionConfig, Password, SslMode, TargetSessionAttrs, Token } from "./internal/config.ts"
 
 /**
  * Every server of a configuration, in its order.
@@ -48,6 +51,111 @@ export const endpoints = (config: ConnectionConfig): NonEmptyReadonlyArray<Endpo
   config.endpoint,
   ...config.alternatives ?? []
 ]
+
+/** What can be printed of why a program could not fetch a secret. */
+const problemOf = (error: unknown): string =>
+  typeof error === "string"
+    ? error
+    : error instanceof Error && error.message !== ""
+    ? error.message
+    : Predicate.hasProperty(error, "_tag")
+    ? String(error._tag)
+    : "the program that fetches it has failed"
+
+/**
+ * Lets a program fetch the password: for each connection anew, and only when the server asks for it.
+ *
+ * **When to use**
+ *
+ * Use for passwords that change or expire, such as tokens of a cloud's access management or what a vault holds. A pool
+ * asks again for each session that it opens, so a new password needs no restart.
+ *
+ * **Details**
+ *
+ * What the program needs is taken from where it is handed over. When it fails, the connection fails with an `AuthError`
+ * whose reason is `PasswordUnavailable`, which has the program's error as its `cause` and can be retried. It takes the
+ * place of every other password of the configuration, those of a password file included.
+ *
+ * **Gotchas**
+ *
+ * The error's message is printed with the reason: it should not tell a secret.
+ *
+ * **Example** (A password that a service makes)
+ *
+ * ```ts
+ * import { Client, ConnectionConfig } from "@hyperfect/client"
+ * import { Context, Data, Effect, Layer, type Redacted } from "effect"
+ *
+ * class VaultError extends Data.TaggedError("VaultError")<{ readonly status: number }> {}
+ *
+ * class Vault extends Context.Service<Vault, {
+ *   readonly read: (name: string) => Effect.Effect<Redacted.Redacted<string>, VaultError>
+ * }>()("app/Vault") {}
+ *
+ * const Shop = Layer.unwrap(Effect.gen(function*() {
+ *   const config = yield* ConnectionConfig.fromUri("postgresql://app@db.example/shop?sslmode=verify-full")
+ *   const password = Effect.flatMap(Vault, (vault) => vault.read("shop"))
+ *   return Client.layer(yield* ConnectionConfig.withPassword(config, password))
+ * }))
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withPassword: {
+  <E, R>(
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): (config: ConnectionConfig) => Effect.Effect<ConnectionConfig, never, R>
+  <E, R>(
+    config: ConnectionConfig,
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): Effect.Effect<ConnectionConfig, never, R>
+} = dual(
+  2,
+  <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
+    Effect.map(Effect.context<R>(), (context): ConnectionConfig => ({
+      ...config,
+      passwordOf: undefined,
+      password: Effect.mapError(
+        Effect.provideContext(fetch, context),
+        (error) =>
+          error instanceof PasswordUnavailable
+            ? error
+            : new PasswordUnavailable({ problem: problemOf(error), cause: error })
+      )
+    }))
+)
+
+/**
+ * Lets a program fetch the OAuth token: for each connection anew, and only when the server asks for it.
+ *
+ * **Details**
+ *
+ * As with {@link withPassword}; the reason of a failure is `TokenUnavailable`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withToken: {
+  <E, R>(
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): (config: ConnectionConfig) => Effect.Effect<ConnectionConfig, never, R>
+  <E, R>(
+    config: ConnectionConfig,
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): Effect.Effect<ConnectionConfig, never, R>
+} = dual(
+  2,
+  <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
+    Effect.map(Effect.context<R>(), (context): ConnectionConfig => ({
+      ...config,
+      token: Effect.mapError(
+        Effect.provideContext(fetch, context),
+        (error) =>
+          error instanceof TokenUnavailable ? error : new TokenUnavailable({ problem: problemOf(error), cause: error })
+      )
+    }))
+)
 
 const parse = (text: string): Settings => (scheme.test(text) ? parseUri(text) : parseConninfo(text))
 

@@ -10,6 +10,7 @@
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type * as Policy from "@hyperfect/auth/Policy"
+import type * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type { Connection, TlsInfo } from "@hyperfect/transport/Connection"
@@ -55,6 +56,8 @@ export interface Info {
   readonly server: Server
   /** How this session proved who it is. */
   readonly authentication: Policy.Method
+  /** The version of the protocol that the server has agreed to. */
+  readonly protocolVersion: ProtocolVersion.ProtocolVersion
   /** The settings that the server reports, as they are now. */
   readonly parameters: () => ReadonlyMap<string, string>
   /** Whether a transaction is open (`T`), has failed (`E`), or none is there (`I`), after the last answer. */
@@ -183,6 +186,7 @@ export const make = (
     const info: Info = {
       server,
       authentication: login.method,
+      protocolVersion: login.protocolVersion,
       parameters: () => parameters,
       transactionStatus: () => engine.status,
       processId: login.key?.processId,

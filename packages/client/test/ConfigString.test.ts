@@ -121,7 +121,13 @@ describe("fromString", () => {
       minTlsVersion: "TLSv1.3",
       maxTlsVersion: "TLSv1.3"
     }],
-    ["ssl_min_protocol_version='' min_protocol_version=3.0 max_protocol_version=latest", {}],
+    ["ssl_min_protocol_version='' min_protocol_version='' max_protocol_version=''", {}],
+    ["min_protocol_version=3.0 max_protocol_version=latest", { minProtocolVersion: "3.0", maxProtocolVersion: "3.2" }],
+    ["min_protocol_version=3.2", { minProtocolVersion: "3.2" }],
+    ["min_protocol_version=latest max_protocol_version=3.2", {
+      minProtocolVersion: "3.2",
+      maxProtocolVersion: "3.2"
+    }],
     ["channel_binding=require", { policy: { channelBinding: "require" } }],
     ["channel_binding=disable require_auth=scram-sha-256", {
       policy: { methods: ["scram-sha-256"], channelBinding: "disable" }
@@ -184,7 +190,9 @@ describe("fromString", () => {
     ["target_session_attrs=master", "invalid", "target_session_attrs"],
     ["load_balance_hosts=doesnotexist", "invalid", "load_balance_hosts"],
     ["channel_binding=maybe", "invalid", "channel_binding"],
-    ["min_protocol_version=3.2", "unsupported", "min_protocol_version"],
+    ["min_protocol_version=3.2 max_protocol_version=3.0", "invalid", "min_protocol_version"],
+    ["min_protocol_version=3", "invalid", "min_protocol_version"],
+    ["max_protocol_version=LATEST", "invalid", "max_protocol_version"],
     ["max_protocol_version=3.1", "invalid", "max_protocol_version"],
     ["gssencmode=require", "unsupported", "gssencmode"],
     ["client_encoding=LATIN1", "unsupported", "client_encoding"],

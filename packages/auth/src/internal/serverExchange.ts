@@ -28,6 +28,8 @@ export interface ServerExchange {
   readonly rejectToken: Effect.Effect<never, Failure>
   /** Ends the attempt because of what the client sent. */
   readonly malformed: (error: MechanismMalformed) => Effect.Effect<never, Failure>
+  /** Ends the attempt without a word, as a server does that does not know what it was asked. */
+  readonly hangUp: Effect.Effect<never, Failure>
   /** Ends the attempt with an error. */
   readonly refuse: (sqlState: string, text: string) => Effect.Effect<never, Failure>
 }
@@ -61,6 +63,18 @@ export const make = (channel: MessageChannel.Server, startup: Startup, dialect: 
     startup,
     send: channel.send,
     refuse,
+    hangUp: Effect.fail(
+      new ProtocolError.ProtocolError({
+        reason: ProtocolError.reason(
+          "ValueInvalid",
+          "StartupMessage",
+          "protocolVersion",
+          0,
+          "version 3.0",
+          `version ${startup.version.join(".")}`
+        )
+      })
+    ),
     reject: dialect === "hyper"
       ? refuse("42501", `unable to connect as '${user}'`)
       : refuse("28P01", `password authentication failed for user "${user}"`),

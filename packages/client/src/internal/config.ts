@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import type * as AuthError from "@hyperfect/auth/AuthError"
 import type * as Login from "@hyperfect/auth/Login"
 import type * as Policy from "@hyperfect/auth/Policy"
+import type * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import type * as SaslPrep from "@hyperfect/auth/SaslPrep"
 import type * as Connection from "@hyperfect/transport/Connection"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
@@ -45,12 +47,28 @@ export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" |
 export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
 
 /**
+ * A password, or the program that fetches it for each connection, and only when the server asks.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Password = Login.Password<AuthError.PasswordUnavailable>
+
+/**
+ * An OAuth token, or the program that fetches it for each connection, and only when the server asks.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Token = Login.Token<AuthError.TokenUnavailable>
+
+/**
  * How to reach a server, and as whom.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ConnectionConfig {
+export interface ConnectionConfig extends ProtocolVersion.Range {
   readonly endpoint: Endpoint.Endpoint
   /** More servers that will do as well. They are tried one after the other. */
   readonly alternatives?: ReadonlyArray<Endpoint.Endpoint> | undefined
@@ -59,12 +77,12 @@ export interface ConnectionConfig {
   /** `"any"` when absent. */
   readonly targetSessionAttrs?: TargetSessionAttrs | undefined
   readonly user: string
-  /** The password, or the effect that finds it: run for each connection, and only when the server asks. */
-  readonly password?: Login.Password | undefined
+  /** Of a program that needs more than this, or fails otherwise, `ConnectionConfig.withPassword` makes one. */
+  readonly password?: Password | undefined
   /** The password for one of several servers that have different ones; `password` for a server that has none there. */
-  readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Login.Password | undefined) | undefined
-  /** The token for a server that asks for OAuth, or the effect that fetches it: run as that of the password. */
-  readonly token?: Login.Token | undefined
+  readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Password | undefined) | undefined
+  /** For a server that asks for OAuth. */
+  readonly token?: Token | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
   /** `"prefer"` when absent, as in libpq. */

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import * as Authenticate from "@hyperfect/auth/Authenticate"
-import type * as AuthError from "@hyperfect/auth/AuthError"
+import * as AuthError from "@hyperfect/auth/AuthError"
+import type * as Login from "@hyperfect/auth/Login"
 import type * as Policy from "@hyperfect/auth/Policy"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
@@ -17,11 +18,12 @@ import { isArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { type ConnectError, type Failure, NoServerFound, ServerUnsuitable } from "../ConnectError.ts"
 import { type ConnectionConfig, endpoints, type TargetSessionAttrs } from "../ConnectionConfig.ts"
-import { checkTls } from "./checkTls.ts"
+import { check } from "./check.ts"
 import { type Encryption, encryptions, openLine } from "./encryption.ts"
 import { unsuitable } from "./sessionAttrs.ts"
 
@@ -50,6 +52,12 @@ const policy = (config: ConnectionConfig, endpoint: Endpoint.Endpoint): Policy.P
   allowCleartextWithoutTls: endpoint._tag === "Unix",
   ...config.policy
 })
+
+/** A secret, or the program that fetches it. */
+const fetch = (
+  secret: Login.Password<AuthError.PasswordUnavailable | AuthError.TokenUnavailable> | undefined
+): Login.Password<AuthError.AuthError> | undefined =>
+  secret === undefined || Redacted.isRedacted(secret) ? secret : Effect.mapError(secret, AuthError.fromReason)
 
 /** Runs in a scope of its own, which ends at once when the attempt does not succeed. */
 const inOwnScope = <A, E, R>(attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
@@ -83,8 +91,10 @@ const attempt = (
       const channel = MessageChannel.client(connection, { longLimit: Authenticate.messageLimit })
       const login = yield* Authenticate.client(channel, {
         user: config.user,
-        password: config.passwordOf?.(endpoint) ?? config.password,
-        token: config.token,
+        password: fetch(config.passwordOf?.(endpoint) ?? config.password),
+        token: fetch(config.token),
+        minProtocolVersion: config.minProtocolVersion,
+        maxProtocolVersion: config.maxProtocolVersion,
         database: config.database,
         saslPrep: config.saslPrep,
         parameters: startupParameters(config)
@@ -180,7 +190,7 @@ export const establish: (
   config: ConnectionConfig
 ) => Effect.Effect<Established, ConnectError, Scope.Scope | Transport | Authenticate.Services> = Effect.fnUntraced(
   function*(config: ConnectionConfig) {
-    const flaw = checkTls(config)
+    const flaw = check(config)
     if (flaw !== undefined) return yield* flaw
     const all = endpoints(config)
     const servers = config.loadBalanceHosts === "random" ? yield* Random.shuffle(all) : all

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import * as RequireAuth from "@hyperfect/auth/RequireAuth"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { checkTls } from "./checkTls.ts"
+import { check } from "./check.ts"
 import type { ConnectionConfig } from "./config.ts"
 import { readHosts } from "./hosts.ts"
 import { fail, type Settings } from "./settings.ts"
@@ -42,7 +43,10 @@ const pem = (read: (draft: Draft, pem: string) => void): Read => (draft, value, 
   read(draft, value)
 }
 
-const protocolVersions = ["3.0", "3.2", "latest"] as const
+const protocolVersion = (value: string, key: string): ProtocolVersion.ProtocolVersion => {
+  const version = choice(value, key, ["3.0", "3.2", "latest"])
+  return version === "latest" ? ProtocolVersion.latest : version
+}
 
 const tlsVersions = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] as const
 
@@ -132,14 +136,11 @@ const readers: Readonly<Record<string, Read>> = {
   channel_binding: (draft, value, key) => {
     draft.policy = { ...draft.policy, channelBinding: choice(value, key, ["disable", "prefer", "require"]) }
   },
-  min_protocol_version: (_, value, key) => {
-    if (value !== "" && choice(value, key, protocolVersions) !== "3.0") {
-      fail(key, "unsupported", "can only be 3.0 so far")
-    }
+  min_protocol_version: (draft, value, key) => {
+    if (value !== "") draft.minProtocolVersion = protocolVersion(value, key)
   },
-  // Whatever the greatest one may be, 3.0 is spoken.
-  max_protocol_version: (_, value, key) => {
-    if (value !== "") choice(value, key, protocolVersions)
+  max_protocol_version: (draft, value, key) => {
+    if (value !== "") draft.maxProtocolVersion = protocolVersion(value, key)
   },
   gssencmode: (_, value, key) => {
     if (choice(value, key, ["disable", "prefer", "require"]) === "require") {
@@ -197,7 +198,7 @@ export const interpret = (settings: Settings, defaultUser?: string): ConnectionC
   const user = draft.user ?? defaultUser ?? fail("user", "missing", "is missing")
   const [endpoint, ...alternatives] = readHosts(settings)
   const config: ConnectionConfig = { ...draft, endpoint, ...(alternatives.length > 0 ? { alternatives } : {}), user }
-  const flaw = checkTls(config)
+  const flaw = check(config)
   if (flaw !== undefined) throw flaw
   return config
 }

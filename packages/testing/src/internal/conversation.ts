@@ -125,6 +125,7 @@ export class Conversation {
   cancelBy(request: Frontend.CancelRequest): Effect.Effect<void> {
     const { cancel, key } = this
     return cancel !== undefined && key?.processId === request.processId &&
+        key.secretKey.length === request.secretKey.length &&
         key.secretKey.every((byte, i) => byte === request.secretKey[i])
       ? Effect.asVoid(Deferred.succeed(cancel, undefined))
       : Effect.void
@@ -227,7 +228,7 @@ export class Conversation {
   }
 
   private accept({ options }: Accept): Effect.Effect<void, Ended, Authenticate.Services> {
-    const { dialect = "postgres", key, method = "scram-sha-256", parameters, password, tls, user } = options
+    const { dialect = "postgres", method = "scram-sha-256", parameters, password, tls, user } = options
     return Effect.gen({ self: this }, function*() {
       const account = password === undefined
         ? Account.trust
@@ -240,7 +241,8 @@ export class Conversation {
           return Effect.succeed(user === undefined || user === startup.user ? account : undefined)
         },
         parameters: (startup) => ({ ...settingsOf(dialect, startup), ...parameters }),
-        key,
+        key: options.key,
+        maxProtocolVersion: options.maxProtocolVersion,
         dialect,
         acceptTls: tls === undefined ? undefined : this.line.acceptTls(tls)
       })

@@ -34,6 +34,8 @@ export interface AcceptOptions {
   readonly parameters?: Readonly<Record<string, string>> | undefined
   /** What cancels a query of the session; a random key when absent. */
   readonly key?: ServerOptions["key"]
+  /** The newest version of the protocol that it speaks; the latest when absent, and 3.0 with Hyper's dialect. */
+  readonly maxProtocolVersion?: ServerOptions["maxProtocolVersion"]
   /** Agrees to TLS with it; TLS is refused when absent. */
   readonly tls?: TlsServerOptions | undefined
 }

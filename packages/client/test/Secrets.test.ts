@@ -1,0 +1,95 @@
+/** Passwords and tokens that a program fetches, and what becomes of it when it cannot. */
+import { assert } from "@effect/vitest"
+import * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
+import * as Pool from "@hyperfect/client/Pool"
+import * as Session from "@hyperfect/client/Session"
+import { Context, Data, Effect, Redacted } from "effect"
+import { fresh, servers, Target } from "./servers.ts"
+
+class VaultError extends Data.TaggedError("VaultError")<{ readonly status: number }> {}
+
+/** What knows the password, and counts how often it was asked. */
+class Vault extends Context.Service<Vault, { isSealed: boolean; asked: number; password: string }>()("test/Vault") {}
+
+const read = Effect.flatMap(Vault, (vault) =>
+  Effect.suspend(() => {
+    vault.asked++
+    return vault.isSealed ? Effect.fail(new VaultError({ status: 503 })) : Effect.succeed(Redacted.make(vault.password))
+  }))
+
+/** A vault with the password of the file's server, and a configuration that asks it. */
+const setUp = Effect.gen(function*() {
+  const { config } = yield* Target
+  const vault = {
+    isSealed: false,
+    asked: 0,
+    password: Redacted.value(config.password as Redacted.Redacted<string>)
+  }
+  const asking = yield* ConnectionConfig.withPassword(config, read).pipe(Effect.provideService(Vault, vault))
+  return { config: asking, vault }
+})
+
+servers({
+  both: (it) => {
+    it.effect("lets in whose password a program fetches, which is asked for each session", () =>
+      Effect.gen(function*() {
+        const { config, vault } = yield* setUp
+        for (const asked of [1, 2, 3]) {
+          yield* Effect.scoped(Session.make(config))
+          assert.strictEqual(vault.asked, asked)
+        }
+      }))
+
+    it.effect("is not waited for by a program that has failed, which says why", () =>
+      Effect.gen(function*() {
+        const { config, vault } = yield* setUp
+        vault.isSealed = true
+        const error = yield* Effect.flip(Session.make(config))
+        assert(error._tag === "AuthError" && error.reason._tag === "PasswordUnavailable")
+        assert.strictEqual(error.message, "there is no password to be had: VaultError")
+        assert.deepStrictEqual(error.reason.cause, new VaultError({ status: 503 }))
+        assert.isTrue(error.isRetryable)
+        vault.isSealed = false
+        yield* Session.make(config)
+      }))
+
+    it.effect("has a pool ask again for each session that it opens", () =>
+      Effect.gen(function*() {
+        const { config, vault } = yield* setUp
+        const pool = yield* Pool.make(config, { max: 3, acquireTimeout: "300 millis" })
+        assert.strictEqual(vault.asked, 1)
+        yield* Effect.scoped(Effect.andThen(pool.session, pool.session))
+        assert.strictEqual(vault.asked, 2)
+        vault.isSealed = true
+        const error = yield* Effect.flip(
+          Effect.scoped(Effect.all([pool.session, pool.session, pool.session], { discard: true }))
+        )
+        assert(error._tag === "PoolError" && error.reason._tag === "AcquireTimeout")
+        assert.include(error.message, "there is no password to be had: VaultError")
+        // What is open goes on, and so does the pool as soon as the vault does.
+        assert.deepStrictEqual((yield* pool.values("select 1")).rows, [[1]])
+        vault.isSealed = false
+        yield* Effect.scoped(Effect.all([pool.session, pool.session, pool.session], { discard: true }))
+      }))
+  },
+  postgres: (it) => {
+    it.effect("may change the password while a pool is open", () =>
+      Effect.gen(function*() {
+        const { config, vault } = yield* setUp
+        const name = fresh("rotating")
+        const admin = yield* Session.make(config)
+        const set = (password: string) =>
+          Effect.gen(function*() {
+            yield* admin.query(`alter role ${name} password '${password}'`)
+            vault.password = password
+          })
+        yield* admin.query(`create role ${name} login`)
+        yield* set("first")
+        const pool = yield* Pool.make({ ...config, user: name }, { max: 2 })
+        yield* set("second")
+        const users = Effect.flatMap(pool.session, (session) => session.values("select current_user"))
+        const results = yield* Effect.scoped(Effect.all([users, users]))
+        assert.deepStrictEqual(results.map(({ rows }) => rows), [[[name]], [[name]]])
+      }))
+  }
+})
