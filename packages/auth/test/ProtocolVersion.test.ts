@@ -1,6 +1,6 @@
 /** Which version of the protocol a client and a server come to, and what is a lie about it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Account, Authenticate, type AuthError, Login, ProtocolVersion } from "@hyperfect/auth"
+import { Account, Authenticate, type AuthError, type Login, ProtocolVersion } from "@hyperfect/auth"
 import type { Backend } from "@hyperfect/protocol"
 import { protocolVersion39999 } from "@hyperfect/protocol/frontend/StartupMessage"
 import { InMemory, MessageChannel } from "@hyperfect/transport"
