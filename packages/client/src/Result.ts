@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+import type * as Type from "@hyperfect/values/Type"
 
 /**
  * A column of a result, as the server described it.
@@ -11,7 +12,10 @@ import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription
  * @category models
  * @since 0.1.0
  */
-export type FieldDescription = RowDescription.FieldDescription
+export interface FieldDescription extends RowDescription.FieldDescription {
+  /** The type that its values were read by; `undefined` when nobody knows the type. */
+  readonly type: Type.Any | undefined
+}
 
 /**
  * The outcome of a statement that ran to its end.

@@ -16,6 +16,7 @@ import * as Frontend from "@hyperfect/protocol/Frontend"
 import type { Connection, TlsInfo } from "@hyperfect/transport/Connection"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
+import * as Preset from "@hyperfect/values/Preset"
 import type * as Type from "@hyperfect/values/Type"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Effect from "effect/Effect"
@@ -137,6 +138,7 @@ export const make = (
   Effect.gen(function*() {
     const transport = yield* Transport
     const registry = yield* TypeRegistry.TypeRegistry
+    const preset = yield* Preset.Preset
     const established = yield* establish(config)
     const { channel, connection, login } = established
 
@@ -194,7 +196,8 @@ export const make = (
       notices: Stream.fromPubSubTake(notices),
       notifications: Stream.fromPubSubTake(notifications)
     }
-    const queries = Queries_.make(engine, server.kind, registry, simpleFormat, config.statementCacheSize ?? 256)
+    const cacheSize = config.statementCacheSize ?? 256
+    const queries = Queries_.make(engine, server.kind, registry, preset, simpleFormat, cacheSize)
     const session: Session = { ...info, ...queries }
     engineOf.set(session, engine)
     return session

@@ -6,6 +6,8 @@
  *
  * @since 0.1.0
  */
+import type * as Preset from "@hyperfect/values/Preset"
+import { dual } from "effect/Function"
 
 const TypeId = "~@hyperfect/client/Statement"
 
@@ -32,6 +34,8 @@ export interface Statement {
   /** The text, with `$1`, `$2` ... where the parameters go. */
   readonly text: string
   readonly parameters: ReadonlyArray<unknown>
+  /** How its rows are to be read, when that is not the client's to say. */
+  readonly preset?: Preset.Preset | undefined
 }
 
 /**
@@ -190,3 +194,33 @@ export const join = (statements: Iterable<Statement>, separator: string): Statem
       i === 0 ? segmentsOf(statement) : [{ _tag: "Text", text: separator }, ...segmentsOf(statement)]
     )
   )
+
+/**
+ * The statement with a preset that its rows are to be read by, whatever the client's is.
+ *
+ * **Details**
+ *
+ * It counts for the statement that is run. A part of another statement does not bring its preset along.
+ *
+ * **Example** (Plain values, and one column as its text)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { Preset } from "@hyperfect/values"
+ * import { strict as assert } from "node:assert"
+ *
+ * const plain = Preset.withColumns(Preset.native, { document: Preset.text })
+ * const statement = Statement.withPreset("select id, document from pages", plain)
+ * assert.equal(statement.preset, plain)
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withPreset: {
+  (preset: Preset.Preset): (self: Statement | string) => Statement
+  (self: Statement | string, preset: Preset.Preset): Statement
+} = dual(2, (self: Statement | string, preset: Preset.Preset): Statement => ({
+  ...(typeof self === "string" ? fromTextUnsafe(self) : self),
+  preset
+}))

@@ -14,8 +14,9 @@ import * as Wire from "@hyperfect/protocol/Wire"
 import * as Result from "effect/Result"
 import * as Closures from "./internal/rowClosures.ts"
 import * as Generated from "./internal/rowGenerated.ts"
-import type { Format } from "./Type.ts"
-import * as TypeRegistry from "./TypeRegistry.ts"
+import * as Plan from "./internal/rowPlan.ts"
+import type * as Type from "./Type.ts"
+import type * as TypeRegistry from "./TypeRegistry.ts"
 import * as ValueError from "./ValueError.ts"
 
 /**
@@ -28,6 +29,8 @@ export interface Column {
   readonly name: string
   readonly typeOid: number
   readonly typeModifier: number
+  /** The type to read it by; what the registry has for `typeOid` when left out. */
+  readonly type?: Type.Any | undefined
 }
 
 /**
@@ -64,8 +67,8 @@ export interface Options {
    * The format of each column, or of all. It is what Bind asked for: RowDescription is not to be believed, as Hyper always
    * says text in it.
    */
-  readonly formats: Format | ReadonlyArray<Format>
-  /** {@link TypeRegistry.builtIn} when left out. */
+  readonly formats: Type.Format | ReadonlyArray<Type.Format>
+  /** What knows the types of columns that do not say theirs; `TypeRegistry.builtIn` when left out. */
   readonly registry?: TypeRegistry.TypeRegistry | undefined
   /** A back end to keep to from the first row on. */
   readonly backEnd?: Wire.BackEnd | undefined
@@ -78,16 +81,8 @@ const rowsBeforeGenerating = 512
 const maxGeneratedColumns = 256
 
 const compile = <Row>(options: Options, shape: "object" | "array"): RowReader<Row> => {
-  const { backEnd, columns, formats, registry = TypeRegistry.builtIn } = options
-  const plan = columns.map(({ name, typeModifier, typeOid }, index): Closures.Column => {
-    const format = typeof formats === "number" ? formats : formats[index] ?? 0
-    try {
-      const { read, type } = TypeRegistry.decoderUnsafe(registry, typeOid, format)
-      return { name, read, typeModifier, typeName: type?.name ?? `oid ${typeOid}`, format }
-    } catch (thrown) {
-      throw ValueError.atColumn(thrown, name, index)
-    }
-  })
+  const { backEnd } = options
+  const plan = Plan.make(options)
   if (shape === "object") refuseDuplicates(plan)
   const closures = Closures.make<Row>(plan, shape)
   if (backEnd === "closures" || Wire.defaultBackEnd === "closures" || plan.length > maxGeneratedColumns) return closures
@@ -100,7 +95,7 @@ const compile = <Row>(options: Options, shape: "object" | "array"): RowReader<Ro
   }
 }
 
-const refuseDuplicates = (columns: ReadonlyArray<Closures.Column>): void => {
+const refuseDuplicates = (columns: ReadonlyArray<Plan.Column>): void => {
   const seen = new Map<string, number>()
   for (const [index, { format, name, typeName }] of columns.entries()) {
     const first = seen.get(name)

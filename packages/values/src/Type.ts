@@ -87,6 +87,10 @@ export interface Type<out A, in I = A> {
   readonly delimiter?: number | undefined
   /** Whether values are JavaScript arrays themselves, so that an array of them cannot be told from its dimensions. */
   readonly hasArrayValues?: boolean | undefined
+  /** Whether results are better asked in text than in PostgreSQL's binary format, because the text is what is wanted. */
+  readonly prefersText?: boolean | undefined
+  /** The same type over other parts, for types that are made of others, such as the elements of an array. */
+  readonly mapParts?: ((change: (part: Any) => Any) => Any) | undefined
   /** Describes the JavaScript values. Not consulted while reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>
@@ -111,3 +115,19 @@ export type Any = Type<any, any>
  */
 export const codec = <A, I>(type: Type<A, I>, format: Format): Codec<A, I> | undefined =>
   format === text ? type.text : format === binary ? type.binary : type.hyper
+
+/**
+ * The format to ask results of a type in: the wanted one where the type exists in it, else text, which all have.
+ *
+ * **When to use**
+ *
+ * Use to choose the result formats of Bind, so that a type that is known only as text, or not at all, arrives as a string
+ * instead of as bytes that nobody can read.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const formatFor = (type: Any | undefined, wanted: Format): Format =>
+  type === undefined || codec(type, wanted) === undefined || (wanted === binary && type.prefersText === true)
+    ? text
+    : wanted

@@ -11,11 +11,7 @@ import * as Context from "effect/Context"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as BuiltIn from "./BuiltIn.ts"
-import * as Bytes from "./internal/bytes.ts"
-import * as Codec from "./internal/codec.ts"
-import * as Type from "./Type.ts"
-import * as UnknownValue from "./UnknownValue.ts"
-import * as ValueError from "./ValueError.ts"
+import type * as Type from "./Type.ts"
 
 const TypeId = "~@hyperfect/values/TypeRegistry"
 
@@ -193,56 +189,3 @@ export const TypeRegistry: Context.Reference<TypeRegistry> = Context.Reference<T
  * @since 0.1.0
  */
 export const layer = (registry: TypeRegistry): Layer.Layer<never> => Layer.succeed(TypeRegistry, registry)
-
-/**
- * The format to ask results of a type in: the wanted one where the type exists in it, else text, which all have.
- *
- * **When to use**
- *
- * Use to choose the result formats of Bind, so that a type that is known only as text, or not at all, arrives as a string
- * instead of as bytes that nobody can read.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const formatFor = (self: TypeRegistry, oid: number, wanted: Type.Format): Type.Format => {
-  const type = self.find(oid)
-  return type !== undefined && Type.codec(type, wanted) !== undefined ? wanted : Type.text
-}
-
-const unknownText: Type.Codec<string> = {
-  read: (bytes, start, end) => Codec.utf8(bytes, start, end, "unknown type", 0),
-  write: BuiltIn.unknown.text.write
-}
-
-/**
- * How values of an OID are read in a format.
- *
- * **Details**
- *
- * What the registry does not know reads as a string in text and as an `UnknownValue` in the binary formats. A type that it
- * knows, but not in this format, is a `FormatUnsupported`, thrown as a plain reason.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decoderUnsafe = (
-  self: TypeRegistry,
-  oid: number,
-  format: Type.Format
-): { readonly type: Type.Any | undefined; readonly read: Type.Codec<unknown>["read"] } => {
-  const type = self.find(oid)
-  if (type === undefined) {
-    return {
-      type,
-      read: format === Type.text
-        ? unknownText.read
-        : (bytes, start, end) => UnknownValue.make(oid, format, Bytes.copy(bytes, start, end))
-    }
-  }
-  const codec = Type.codec(type, format)
-  if (codec === undefined) {
-    throw ValueError.reason("FormatUnsupported", type.name, format, "a format that the type exists in", `${format}`)
-  }
-  return { type, read: codec.read }
-}

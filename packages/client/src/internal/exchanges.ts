@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
+import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import type { RowReader } from "@hyperfect/values/RowReader"
 import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
@@ -11,9 +12,10 @@ import * as Exit from "effect/Exit"
 import type { QueryError } from "../QueryError.ts"
 import type { FieldDescription } from "../Result.ts"
 import type { Exchange } from "./exchange.ts"
+import type { Known } from "./reading.ts"
 
 /** Makes the reader of rows, once their columns are known. Throws a `ValueError.Reason`. */
-export type MakeReader<Row> = (fields: ReadonlyArray<FieldDescription>) => RowReader<Row>
+export type MakeReader<Row> = (fields: ReadonlyArray<RowDescription.FieldDescription>) => Known<Row>
 
 const noFields: ReadonlyArray<FieldDescription> = []
 
@@ -90,7 +92,7 @@ export class Collect<Row> extends Base<Collected<Row>> {
   constructor(
     state: number,
     makeReader: MakeReader<Row>,
-    known: { readonly fields: ReadonlyArray<FieldDescription>; readonly reader: RowReader<Row> } | undefined,
+    known: Known<Row> | undefined,
     done: (exit: Exit.Exit<Collected<Row>, QueryError>) => void
   ) {
     super(state, done)
@@ -103,9 +105,10 @@ export class Collect<Row> extends Base<Collected<Row>> {
 
   onMessage(message: Backend.Message): void {
     if (message._tag === "RowDescription") {
-      this.fields = message.fields
       this.attempt(() => {
-        this.reader = this.makeReader(this.fields)
+        const { fields, reader } = this.makeReader(message.fields)
+        this.fields = fields
+        this.reader = reader
       })
     } else if (message._tag === "CommandComplete") {
       this.commandTag = message.commandTag
@@ -147,9 +150,10 @@ export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
   onMessage(message: Backend.Message): void {
     switch (message._tag) {
       case "RowDescription":
-        this.fields = message.fields
         this.attempt(() => {
-          this.reader = this.makeReader(this.fields)
+          const { fields, reader } = this.makeReader(message.fields)
+          this.fields = fields
+          this.reader = reader
         })
         break
       case "CommandComplete":
@@ -178,13 +182,13 @@ export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
 /** What a server says of a statement that it has prepared. */
 export interface Described {
   readonly parameterTypes: ReadonlyArray<number>
-  readonly fields: ReadonlyArray<FieldDescription>
+  readonly fields: ReadonlyArray<RowDescription.FieldDescription>
 }
 
 /** Parse and Describe of a statement. */
 export class Prepare extends Base<Described> {
   private parameterTypes: ReadonlyArray<number> = []
-  private fields: ReadonlyArray<FieldDescription> = noFields
+  private fields: ReadonlyArray<RowDescription.FieldDescription> = noFields
 
   onMessage(message: Backend.Message): void {
     if (message._tag === "ParameterDescription") this.parameterTypes = message.parameterTypes
@@ -230,7 +234,7 @@ export class StreamRows<Row> extends Base<void> {
   onMessage(message: Backend.Message): void {
     if (message._tag !== "RowDescription") return
     this.attempt(() => {
-      this.reader = this.makeReader(message.fields)
+      this.reader = this.makeReader(message.fields).reader
     })
     this.finishFailed()
   }

@@ -3,55 +3,48 @@
  *
  * @internal
  */
+import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import * as Frontend from "@hyperfect/protocol/Frontend"
-import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
-import * as Readers from "@hyperfect/values/RowReader"
-import type * as Type from "@hyperfect/values/Type"
-import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
+import type * as Preset from "@hyperfect/values/Preset"
+import * as Type from "@hyperfect/values/Type"
+import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { QueryError } from "../QueryError.ts"
-import type { FieldDescription } from "../Result.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import { Prepare } from "./exchanges.ts"
+import { Reading } from "./reading.ts"
 
 /** A statement that the server knows by name, and how its rows are asked for and read. */
 export class Prepared {
   readonly name: string
   readonly parameterTypes: ReadonlyArray<number>
-  readonly fields: ReadonlyArray<FieldDescription>
-  /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
-  readonly resultFormats: ReadonlyArray<Type.Format>
+  private readonly fields: ReadonlyArray<RowDescription.FieldDescription>
   private readonly registry: TypeRegistry.TypeRegistry
-  private objectReader: RowReader<ObjectRow> | undefined
-  private arrayReader: RowReader<ArrayRow> | undefined
+  private readonly readings = new WeakMap<Preset.Preset, Reading>()
 
   constructor(
     name: string,
     parameterTypes: ReadonlyArray<number>,
-    fields: ReadonlyArray<FieldDescription>,
+    fields: ReadonlyArray<RowDescription.FieldDescription>,
     registry: TypeRegistry.TypeRegistry
   ) {
     this.name = name
     this.parameterTypes = parameterTypes
     this.fields = fields
     this.registry = registry
-    this.resultFormats = fields.map(({ typeOid }) => TypeRegistry.formatFor(registry, typeOid, 1))
   }
 
-  /** Throws a `ValueError.Reason` when two columns have one name. */
-  objects(): RowReader<ObjectRow> {
-    return this.objectReader ??= Readers.objectsUnsafe(this.options())
-  }
-
-  arrays(): RowReader<ArrayRow> {
-    return this.arrayReader ??= Readers.arraysUnsafe(this.options())
-  }
-
-  private options(): Readers.Options {
-    return { columns: this.fields, formats: this.resultFormats, registry: this.registry }
+  /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
+  reading(preset: Preset.Preset): Reading {
+    let reading = this.readings.get(preset)
+    if (reading === undefined) {
+      reading = new Reading(this.fields, preset, this.registry, (type) => Type.formatFor(type, Type.binary))
+      this.readings.set(preset, reading)
+    }
+    return reading
   }
 }
 

@@ -5,8 +5,8 @@
  */
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
-import * as Readers from "@hyperfect/values/RowReader"
-import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
+import type * as Preset from "@hyperfect/values/Preset"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
@@ -16,7 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type { Queries } from "../Queries.ts"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
-import { type FieldDescription, type Result, rowCount } from "../Result.ts"
+import { type Result, rowCount } from "../Result.ts"
 import * as ServerError from "../ServerError.ts"
 import { fromTextUnsafe, type Statement } from "../Statement.ts"
 import { copyIn } from "./copyIn.ts"
@@ -27,9 +27,8 @@ import { Gate } from "./gate.ts"
 import { Handoff } from "./handoff.ts"
 import { declaredTypes, encodeForHyper, encodeForPostgres } from "./parameters.ts"
 import { type Prepared, Statements } from "./prepared.ts"
+import { type Known, Reading, type Shape, type Shapes } from "./reading.ts"
 import { currentOf, CurrentTransaction, type Sent, transaction } from "./transaction.ts"
-
-type Shape = "object" | "array"
 
 const tail = (messages: ReadonlyArray<Frontend.Message>): Uint8Array =>
   Uint8Array.from(messages.flatMap((message) => [...Frontend.encodeUnsafe(message)]))
@@ -52,39 +51,44 @@ interface Plan {
   readonly write: (out: Parameters<typeof writeFrontend>[0]) => void
   /** The statement that the server knows it by. */
   readonly prepared: Prepared | undefined
-  readonly reader: <Row>(shape: Shape) => {
-    readonly make: MakeReader<Row>
-    readonly known: { readonly fields: ReadonlyArray<FieldDescription>; readonly reader: RowReader<Row> } | undefined
+  readonly reader: <S extends Shape>(shape: S) => {
+    readonly make: MakeReader<Shapes[S]>
+    readonly known: Known<Shapes[S]> | undefined
   }
 }
 
-/** How many row readers a session keeps for results that look alike. */
-const readerCacheSize = 256
+/** How many results a session remembers the readers of, for others that look alike. */
+const readingCacheSize = 256
 
 /** @internal */
 export const make = (
   engine: Engine,
   kind: "hyper" | "postgres",
   registry: TypeRegistry.TypeRegistry,
+  defaultPreset: Preset.Preset,
   simpleFormat: () => Type.Format,
   statementCacheSize: number
 ): Queries => {
   const sessionGate = new Gate(kind)
   const statements = new Statements(engine, registry, statementCacheSize)
-  const readers = new Map<string, RowReader<never>>()
+  const readings = new WeakMap<Preset.Preset, Map<string, Reading>>()
 
-  const makeReader = <Row>(shape: Shape, format: Type.Format): MakeReader<Row> => (fields) => {
-    const signature = fields.map(({ name, typeModifier, typeOid }) => `${typeOid} ${typeModifier} ${name}`)
-    const key = `${shape} ${format}\0${signature.join("\0")}`
-    let reader = readers.get(key)
-    if (reader === undefined) {
-      const options = { columns: fields, formats: format, registry }
-      reader = (shape === "object" ? Readers.objectsUnsafe(options) : Readers.arraysUnsafe(options)) as RowReader<never>
-      if (readers.size === readerCacheSize) readers.delete(readers.keys().next().value!)
-      readers.set(key, reader)
+  const makeReader =
+    <S extends Shape>(shape: S, format: Type.Format, preset: Preset.Preset): MakeReader<Shapes[S]> => (fields) => {
+      let ofPreset = readings.get(preset)
+      if (ofPreset === undefined) readings.set(preset, ofPreset = new Map())
+      let key = `${format}`
+      for (const { columnNumber, name, tableOid, typeModifier, typeOid } of fields) {
+        key += `\0${typeOid} ${typeModifier} ${tableOid} ${columnNumber} ${name}`
+      }
+      let reading = ofPreset.get(key)
+      if (reading === undefined) {
+        reading = new Reading(fields, preset, registry, () => format)
+        if (ofPreset.size === readingCacheSize) ofPreset.delete(ofPreset.keys().next().value!)
+        ofPreset.set(key, reading)
+      }
+      return reading.known(shape)
     }
-    return reader
-  }
 
   /** The gate that the calling fiber has to pass: that of the transaction that it works in, if there is one. */
   const gate = Effect.map(CurrentTransaction, (current) => currentOf(engine, current)?.gate ?? sessionGate)
@@ -103,23 +107,26 @@ export const make = (
       writeFrontend(out, { _tag: "Bind", portal: "", statement: "", resultFormats: [2], ...encoded })
       out.copy(describeExecuteSync)
     },
-    reader: <Row>(shape: Shape) => ({ make: makeReader<Row>(shape, 2), known: undefined })
+    reader: (shape) => ({ make: makeReader(shape, 2, statement.preset ?? defaultPreset), known: undefined })
   })
 
-  const planForPostgres = (statement: Statement, prepared: Prepared): Plan => ({
-    state: states.BindingPrepared,
-    prepared,
-    write: (out) => {
-      const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, registry)
-      const { name, resultFormats } = prepared
-      writeFrontend(out, { _tag: "Bind", portal: "", statement: name, resultFormats, ...encoded })
-      out.copy(executeSync)
-    },
-    reader: (shape: Shape) => {
-      const reader = (shape === "object" ? prepared.objects() : prepared.arrays()) as RowReader<never>
-      return { make: () => reader, known: { fields: prepared.fields, reader } }
+  const planForPostgres = (statement: Statement, prepared: Prepared): Plan => {
+    const reading = prepared.reading(statement.preset ?? defaultPreset)
+    return {
+      state: states.BindingPrepared,
+      prepared,
+      write: (out) => {
+        const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, registry)
+        const { formats: resultFormats } = reading
+        writeFrontend(out, { _tag: "Bind", portal: "", statement: prepared.name, resultFormats, ...encoded })
+        out.copy(executeSync)
+      },
+      reader: (shape) => {
+        const known = reading.known(shape)
+        return { make: () => known, known }
+      }
     }
-  })
+  }
 
   /** In a failed transaction Hyper leaves it to us to refuse statements, for it does not always do so (measured). */
   const checkTransaction = (text: string): Effect.Effect<void, QueryError> =>
@@ -163,18 +170,18 @@ export const make = (
     failedIn === states.BindingPrepared && error._tag === "ServerError" &&
     (error.reason.sqlState === "26000" || ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
 
-  const collect = <Row>(
+  const collect = <S extends Shape>(
     gate: Gate,
     input: Statement | string,
-    shape: Shape,
+    shape: S,
     isRetry = false
-  ): Effect.Effect<Collected<Row>, QueryError> =>
+  ): Effect.Effect<Collected<Shapes[S]>, QueryError> =>
     Effect.flatMap(
       plan(gate, input),
       ({ prepared, reader, state, write }) =>
-        Effect.flatMap(attempt(() => reader<Row>(shape)), ({ known, make }) => {
-          let exchange: Collect<Row> | undefined
-          const outcome = run<Collected<Row>>(
+        Effect.flatMap(attempt(() => reader(shape)), ({ known, make }) => {
+          let exchange: Collect<Shapes[S]> | undefined
+          const outcome = run<Collected<Shapes[S]>>(
             gate,
             (done) => (exchange = new Collect(state, make, known, done)),
             write,
@@ -189,8 +196,11 @@ export const make = (
         })
     )
 
-  const collected = <Row>(input: Statement | string, shape: Shape): Effect.Effect<Result<Row>, QueryError> =>
-    Effect.flatMap(gate, (gate) => Effect.map(collect<Row>(gate, input, shape), toResult))
+  const collected = <S extends Shape>(
+    input: Statement | string,
+    shape: S
+  ): Effect.Effect<Result<Shapes[S]>, QueryError> =>
+    Effect.flatMap(gate, (gate) => Effect.map(collect(gate, input, shape), toResult))
 
   /** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
   const handOut = <A>(
@@ -219,14 +229,17 @@ export const make = (
       return Stream.fromPull(Effect.succeed(Effect.andThen(gate.proceed, handoff.pull)))
     }))
 
-  const stream = <Row>(input: Statement | string, shape: Shape): Stream.Stream<Row, QueryError> =>
+  const stream = <S extends Shape>(
+    input: Statement | string,
+    shape: S
+  ): Stream.Stream<Shapes[S], QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
       const own = yield* gate
       yield* own.exclusive
       const { prepared, reader, state, write } = yield* plan(noGate, input)
-      const { known, make } = yield* attempt(() => reader<Row>(shape))
-      return handOut<Row>(own, (outlet, done) => {
-        const exchange: StreamRows<Row> = new StreamRows(state, make, known?.reader, outlet, (exit) => {
+      const { known, make } = yield* attempt(() => reader(shape))
+      return handOut<Shapes[S]>(own, (outlet, done) => {
+        const exchange: StreamRows<Shapes[S]> = new StreamRows(state, make, known?.reader, outlet, (exit) => {
           const error = exchange.error()
           if (prepared !== undefined && error !== undefined && isStale(exchange.failedIn, error)) {
             statements.forget(prepared)
@@ -242,7 +255,7 @@ export const make = (
   type Results = ReadonlyArray<Collected<ObjectRow>>
 
   const buildSimple = (done: (exit: Exit.Exit<Results, QueryError>) => void) =>
-    new Simple(states.Querying, makeReader<ObjectRow>("object", simpleFormat()), done)
+    new Simple(states.Querying, makeReader("object", simpleFormat(), defaultPreset), done)
 
   const simple = (gate: Gate, text: string): Effect.Effect<Results, QueryError> =>
     Effect.andThen(checkTransaction(text), run(gate, buildSimple, writeQuery(text), () => simple(gate, text)))
@@ -279,12 +292,12 @@ export const make = (
     }))
 
   return {
-    query: (statement) => collected<ObjectRow>(statement, "object"),
-    values: (statement) => collected<ArrayRow>(statement, "array"),
+    query: (statement) => collected(statement, "object"),
+    values: (statement) => collected(statement, "array"),
     simple: (text) =>
       Effect.flatMap(gate, (gate) => Effect.map(simple(gate, text), (results) => results.map(toResult))),
-    stream: (statement) => stream<ObjectRow>(statement, "object"),
-    streamValues: (statement) => stream<ArrayRow>(statement, "array"),
+    stream: (statement) => stream(statement, "object"),
+    streamValues: (statement) => stream(statement, "array"),
     copyIn: (input, data) =>
       Effect.flatMap(
         gate,

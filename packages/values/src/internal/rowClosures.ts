@@ -3,18 +3,10 @@
  *
  * @internal
  */
-import type { Codec, Format } from "../Type.ts"
 import * as ValueError from "../ValueError.ts"
 import { define } from "./properties.ts"
+import type { Column } from "./rowPlan.ts"
 import * as Words from "./words.ts"
-
-export interface Column {
-  readonly name: string
-  readonly read: Codec<unknown>["read"]
-  readonly typeModifier: number
-  readonly typeName: string
-  readonly format: Format
-}
 
 const broken = (
   tag: "RowTruncated" | "ColumnCountMismatch" | "Malformed",

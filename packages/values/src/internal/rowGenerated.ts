@@ -9,7 +9,7 @@
  * @internal
  */
 import * as InlineReads from "./inlineReads.ts"
-import type { Column } from "./rowClosures.ts"
+import type { Column } from "./rowPlan.ts"
 
 type ReadRow<Row> = (bytes: Uint8Array, start: number, end: number) => Row
 

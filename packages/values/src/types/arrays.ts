@@ -291,6 +291,8 @@ const make = <A, I>(
     name,
     oid: element.arrayOid,
     arrayOid: 0,
+    prefersText: element.prefersText,
+    mapParts: (change) => make(change(element), nullable),
     schema: schemaOf(element),
     text: {
       read: (bytes, start, end, typeModifier) =>

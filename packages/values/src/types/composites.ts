@@ -96,6 +96,8 @@ export const composite = (
     name,
     oid,
     arrayOid,
+    prefersText: fields.some(({ type }) => type.prefersText === true),
+    mapParts: (change) => composite(fields.map((field) => ({ ...field, type: change(field.type) })), identity),
     schema: schema as unknown as Schema.Schema<{ readonly [name: string]: unknown }>,
     text: {
       read: (bytes, start, end) => {
@@ -172,6 +174,11 @@ export const record = (find: (oid: number) => Any | undefined): Type<ReadonlyArr
   oid: 2249,
   arrayOid: 2287,
   hasArrayValues: true,
+  mapParts: (change) =>
+    record((oid) => {
+      const type = find(oid)
+      return type && change(type)
+    }),
   schema: Schema.Array(Schema.Unknown),
   text: {
     read: (bytes, start, end) =>

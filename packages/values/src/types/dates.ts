@@ -5,6 +5,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as CalendarDate from "../CalendarDate.ts"
 import * as Calendar from "../internal/calendar.ts"
 import * as Codec from "../internal/codec.ts"
@@ -295,5 +296,54 @@ export const timestamptz: Type<TimestampTz.TimestampTz, InstantInput> = {
   hyper: Codec.fixed(8, {
     read: (bytes, start, end) => readHyper("timestamptz", TimestampTz.fromPartsUnsafe, bytes, start, end),
     write: (out, value) => writeHyper(out, "timestamptz", checkInstant(value, 2))
+  })
+}
+
+/** What `Date` calls its end, in milliseconds from 1970 (ECMA-262, "Time Values and Time Range"). */
+const maxDateTime = 8.64e15
+
+const dateOf = (format: Format) => (day: number, microsecond: number): Date | number => {
+  if (day === Calendar.infinity) return Infinity
+  if (day === Calendar.negativeInfinity) return -Infinity
+  const time = (day - Calendar.unixEpochDay) * 86_400_000 + Math.floor(microsecond / 1000)
+  return time <= maxDateTime
+    ? new Date(time)
+    : Codec.outOfRange("timestamptz", format, "an instant that a Date holds", "a later one")
+}
+
+const dateOfBinary = dateOf(1)
+const dateOfHyper = dateOf(2)
+
+/**
+ * `timestamptz` as a `Date`, which is cut off at the millisecond, and the numbers `Infinity` and `-Infinity`. An instant after
+ * 275760-09-13, which a `Date` does not hold, is a `ValueError`.
+ *
+ * **When to use**
+ *
+ * Use in a preset, by `Preset.withTypes` or `Preset.withColumns`; `Preset.native` has it.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const timestamptzDate: Type<Date | number, InstantInput> = {
+  ...timestamptz,
+  schema: Schema.Union([
+    Schema.Date,
+    Schema.Number.check(Schema.makeFilter((value) => Math.abs(value) === Infinity, { expected: "an infinity" }))
+  ]),
+  text: {
+    read: (bytes, start, end) => {
+      const { day, microsecond } = timestamptz.text.read(bytes, start, end, -1)
+      return dateOf(0)(day, microsecond)
+    },
+    write: timestamptz.text.write
+  },
+  binary: timestamptz.binary && {
+    read: (bytes, start, end) => readBinary("timestamptz", dateOfBinary, bytes, start, end),
+    write: timestamptz.binary.write
+  },
+  hyper: timestamptz.hyper && Codec.fixed(8, {
+    read: (bytes, start, end) => readHyper("timestamptz", dateOfHyper, bytes, start, end),
+    write: timestamptz.hyper.write
   })
 }

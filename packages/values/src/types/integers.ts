@@ -194,3 +194,33 @@ export const int8: Type<bigint, bigint | number> = {
     }
   })
 }
+
+const safe = (value: bigint, format: Format): number => {
+  const number = Number(value)
+  return Number.isSafeInteger(number)
+    ? number
+    : Codec.outOfRange("int8", format, "an integer that a JavaScript number holds exactly", "a larger one")
+}
+
+const int8NumberCodec = (codec: TypeCodec<bigint, bigint | number>, format: Format) => ({
+  ...codec,
+  read: (bytes: Uint8Array, start: number, end: number) => safe(codec.read(bytes, start, end, -1), format)
+})
+
+/**
+ * `bigint` as a JavaScript number. An integer that a number does not hold exactly is a `ValueError`.
+ *
+ * **When to use**
+ *
+ * Use in a preset, by `Preset.withTypes` or `Preset.withColumns`, where integers are known to be small.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const int8Number: Type<number, bigint | number> = {
+  ...int8,
+  schema: Schema.Int,
+  text: int8NumberCodec(int8.text, 0),
+  binary: int8.binary && int8NumberCodec(int8.binary, 1),
+  hyper: int8.hyper && Codec.fixed(8, int8NumberCodec(int8.hyper, 2))
+}

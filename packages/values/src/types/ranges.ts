@@ -163,6 +163,8 @@ export const range = <A, I>(element: Type<A, I>, identity: Identity): Type<Range
     name,
     oid,
     arrayOid,
+    prefersText: element.prefersText,
+    mapParts: (change) => range(change(element), identity),
     schema: Range.Range(element.schema),
     text: {
       read: (bytes, start, end, typeModifier) => {
@@ -200,6 +202,8 @@ export const multirange = <A, I>(
     name,
     oid,
     arrayOid,
+    prefersText: element.prefersText,
+    mapParts: (change) => multirange(change(element), identity),
     schema: Range.Multirange(element.schema),
     text: {
       read: (bytes, start, end, typeModifier) => {

@@ -1,0 +1,120 @@
+import { assert } from "@effect/vitest"
+import * as Statement from "@hyperfect/client/Statement"
+import { BuiltIn, CalendarDate, Preset, TimestampTz } from "@hyperfect/values"
+import { BigDecimal, Effect, pipe, Stream } from "effect"
+import { open, servers } from "./servers.ts"
+
+const { sql, withPreset } = Statement
+
+const everything =
+  sql`select cast(1 as bigint) as big, cast('12.30' as numeric(10,2)) as amount, cast('2024-02-29' as date) as day,
+  cast('2024-03-10 02:30:00.5' as timestamp) as wall, cast('2024-02-29 12:30:00.123456+00' as timestamptz) as instant,
+  true as ok, cast(1.5 as double precision) as ratio, 'x' as note, array[cast(1 as bigint), null] as list`
+
+servers({
+  both(it) {
+    it.effect("loses nothing unless told", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { fields, rows } = yield* session.query(everything)
+        const { amount, big, day, instant, list, ok } = rows[0]!
+        assert.deepStrictEqual([big, ok, list], [BigInt(1), true, [BigInt(1), null]])
+        assert.deepStrictEqual(amount, BigDecimal.make(BigInt(1230), 2))
+        assert.deepStrictEqual(day, CalendarDate.makeUnsafe(2024, 2, 29))
+        assert.deepStrictEqual(instant, TimestampTz.fromStringUnsafe("2024-02-29T12:30:00.123456Z"))
+        assert.strictEqual(fields[0]?.type, BuiltIn.int8)
+      }))
+
+    it.effect("reads JavaScript's own values for a query that asks for them", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { fields, rows } = yield* session.query(withPreset(everything, Preset.native))
+        const expected = {
+          big: "1",
+          amount: "12.30",
+          day: "2024-02-29",
+          wall: "2024-03-10 02:30:00.5",
+          instant: new Date("2024-02-29T12:30:00.123Z"),
+          ok: true,
+          ratio: 1.5,
+          note: "x",
+          list: ["1", null]
+        }
+        assert.deepStrictEqual(rows, [expected])
+        assert.notStrictEqual(fields[0]?.type, BuiltIn.int8)
+        assert.deepStrictEqual((yield* session.values(withPreset(everything, Preset.native))).rows, [
+          Object.values(expected)
+        ])
+        assert.deepStrictEqual(yield* Stream.runCollect(session.stream(withPreset(everything, Preset.native))), [
+          expected
+        ])
+        // The next query of the same text is nobody's but its own.
+        assert.strictEqual((yield* session.query(everything)).rows[0]!["big"], BigInt(1))
+      }))
+
+    it.effect("reads some columns and some types in other ways", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const preset = pipe(
+          Preset.lossless,
+          Preset.withTypes({ int8: BuiltIn.int8Number }),
+          Preset.withColumns({ amount: Preset.native, wall: Preset.text })
+        )
+        const { rows } = yield* session.query(withPreset(everything, preset))
+        const { amount, big, day, list, wall } = rows[0]!
+        assert.deepStrictEqual([amount, wall, big, list], ["12.30", "2024-03-10 02:30:00.5", 1, [1, null]])
+        assert.deepStrictEqual(day, CalendarDate.makeUnsafe(2024, 2, 29))
+      }))
+
+    it.effect("reads what a client was built to read, unless a query says otherwise", () =>
+      Effect.gen(function*() {
+        const session = yield* Effect.provideService(open(), Preset.Preset, Preset.native)
+        const text = "select cast(1 as bigint) as n"
+        assert.deepStrictEqual((yield* session.query(text)).rows, [{ n: "1" }])
+        assert.deepStrictEqual((yield* session.simple(text))[0]?.rows, [{ n: "1" }])
+        assert.deepStrictEqual((yield* session.query(withPreset(text, Preset.lossless))).rows, [{ n: BigInt(1) }])
+        // Whoever uses it does not change what it reads.
+        const other = yield* Effect.provideService(session.query(text), Preset.Preset, Preset.lossless)
+        assert.deepStrictEqual(other.rows, [{ n: "1" }])
+      }))
+
+    it.effect("fails a query whose values a preset cannot hold, and no other", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const preset = Preset.withTypes(Preset.lossless, { int8: BuiltIn.int8Number })
+        const statement = withPreset("select cast('9007199254740993' as bigint) as n", preset)
+        const error = yield* Effect.flip(session.query(statement))
+        assert.isTrue(error._tag === "ValueError" && error.reason._tag === "OutOfRange" && error.reason.name === "n")
+        assert.deepStrictEqual((yield* session.query("select 1 as n")).rows, [{ n: 1 }])
+      }))
+  },
+
+  postgres(it) {
+    it.effect("gives the text that the server prints, by the settings of the session", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        yield* session.query("set timezone = 'America/New_York'")
+        yield* session.query("set datestyle = 'German'")
+        const statement = "select cast('2024-02-29 12:30:00+00' as timestamptz) as t, cast('12.5' as money) as m, " +
+          "cast('pg_class' as regclass) as c, array[1.50, null] as a"
+        const printed = { t: "29.02.2024 07:30:00 EST", m: "$12.50", c: "pg_class", a: "{1.50,NULL}" }
+        assert.deepStrictEqual((yield* session.query(withPreset(statement, Preset.text))).rows, [printed])
+        const { rows } = yield* session.query(
+          withPreset("select cast('12.5' as money) as m, 'pg_class'::regclass as c", Preset.native)
+        )
+        assert.deepStrictEqual(rows, [{ m: "$12.50", c: "pg_class" }])
+      }))
+  },
+
+  hyper(it) {
+    it.effect("prints text without losing digits", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const statement =
+          "select cast('0.1234567890123456789' as double precision) as r, cast('point(1 2)' as geography) as g"
+        const { rows } = yield* session.query(withPreset(statement, Preset.text))
+        assert.strictEqual(rows[0]!["r"], "0.12345678901234568")
+        assert.instanceOf(rows[0]!["g"], Uint8Array)
+      }))
+  }
+})
