@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import type * as RowReader from "../RowReader.ts"
 import * as Type from "../Type.ts"
 import * as TypeRegistry from "../TypeRegistry.ts"
 import * as UnknownValue from "../UnknownValue.ts"
@@ -33,10 +32,20 @@ const readerOf = (type: Type.Any, format: Type.Format): Type.Codec<unknown>["rea
   throw ValueError.reason("FormatUnsupported", type.name, format, "a format that the type exists in", `${format}`)
 }
 
+/** What a caller says of the columns; `RowReader.Options` explains it. */
+export interface Described {
+  readonly columns: ReadonlyArray<{
+    readonly name: string
+    readonly typeOid: number
+    readonly typeModifier: number
+    readonly type?: Type.Any | undefined
+  }>
+  readonly formats: Type.Format | ReadonlyArray<Type.Format>
+  readonly registry?: TypeRegistry.TypeRegistry | undefined
+}
+
 /** Throws a `ValueError.Reason` for a type that is known, but not in the format. */
-export const make = (
-  { columns, formats, registry = TypeRegistry.builtIn }: RowReader.Options
-): ReadonlyArray<Column> =>
+export const make = ({ columns, formats, registry = TypeRegistry.builtIn }: Described): ReadonlyArray<Column> =>
   columns.map(({ name, typeModifier, typeOid, type = registry.find(typeOid) }, index) => {
     const format = typeof formats === "number" ? formats : formats[index] ?? 0
     try {
