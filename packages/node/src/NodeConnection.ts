@@ -12,6 +12,7 @@
  */
 import type * as Backlog from "@hyperfect/transport/Backlog"
 import type * as Connection from "@hyperfect/transport/Connection"
+import * as Direct from "@hyperfect/transport/Direct"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -51,6 +52,13 @@ type Chunks = NonEmptyReadonlyArray<Uint8Array>
 type Failure = Effect.Effect<never, TransportError.TransportError>
 type Resume<A> = (effect: Effect.Effect<A, TransportError.TransportError>) => void
 
+/** Who waits for what comes. */
+interface Reader {
+  /** Takes chunks. It clears `reader` before it wakes whoever has enough with them. */
+  readonly take: (chunks: Chunks) => void
+  readonly fail: (failure: Failure) => void
+}
+
 /** Bytes that are still read, to be dropped, on a line that this end has closed. */
 const lingerSize = 256 * 1024
 
@@ -82,7 +90,7 @@ export const fromSocketUnsafe = (
   let closing = false
   const unread: Array<Uint8Array> = []
   let paused = true
-  let reader: Resume<Chunks> | undefined
+  let reader: Reader | undefined
   const writers = new Set<Resume<void>>()
   // Why nothing comes, and nothing goes, any more. The two directions end on their own.
   let readEnd: Failure | undefined
@@ -93,9 +101,9 @@ export const fromSocketUnsafe = (
     if (reading !== undefined) readEnd ??= failure(reading)
     if (writing !== undefined) writeEnd ??= failure(writing)
     if (readEnd !== undefined && reader !== undefined) {
-      const resume = reader
+      const { fail } = reader
       reader = undefined
-      resume(readEnd)
+      fail(readEnd)
     }
     if (writeEnd !== undefined) wakeWriters(writeEnd)
   }
@@ -108,14 +116,12 @@ export const fromSocketUnsafe = (
   }
 
   const onData = (chunk: Uint8Array): void => {
-    if (reader !== undefined) {
-      const resume = reader
-      reader = undefined
-      // Runs the puller's fiber up to its next suspension, which is the next pull if it keeps up.
-      resume(Effect.succeed([chunk]))
-      if (reader !== undefined || securing || closing) return
-    } else {
+    if (reader === undefined) {
       unread.push(chunk)
+    } else {
+      // Runs the puller's fiber up to its next suspension, which is the next pull if it keeps up.
+      reader.take([chunk])
+      if (reader !== undefined || securing || closing) return
     }
     paused = true
     line.pause()
@@ -147,21 +153,48 @@ export const fromSocketUnsafe = (
 
   // The chunks are taken in the same step that hands them to the puller's continuation: an interruption finds them
   // either still here or already there.
-  const take = Effect.sync((): Chunks => unread.splice(0) as [Uint8Array, ...Array<Uint8Array>])
+  const takeUnread = (): Chunks => unread.splice(0) as [Uint8Array, ...Array<Uint8Array>]
+  const take = Effect.sync(takeUnread)
   const stopReader = Effect.sync(() => {
     reader = undefined
   })
-  const pull = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
-    if (unread.length > 0) return resume(take)
-    if (readEnd !== undefined) return resume(readEnd)
-    if (reader !== undefined) return resume(Effect.die(new Error("a connection allows one pull at a time")))
-    reader = resume
+  const secondPull = Effect.die(new Error("a connection allows one pull at a time"))
+  const read = (next: Reader): Effect.Effect<void> => {
+    reader = next
     if (paused && !securing) {
       paused = false
       line.resume()
     }
     return stopReader
+  }
+  const pull = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
+    if (unread.length > 0) return resume(take)
+    if (readEnd !== undefined) return resume(readEnd)
+    if (reader !== undefined) return resume(secondPull)
+    return read({
+      take: (chunks) => {
+        reader = undefined
+        resume(Effect.succeed(chunks))
+      },
+      fail: resume
+    })
   })
+  const pullWhile: Direct.PullWhile = (wantsMore) =>
+    Effect.callback<void, TransportError.TransportError>((resume) => {
+      if (reader !== undefined) return resume(secondPull)
+      if (unread.length > 0 && !wantsMore(takeUnread())) return resume(Effect.void)
+      if (readEnd !== undefined) return resume(readEnd)
+      const own: Reader = {
+        take: (chunks) => {
+          // What is done with the chunks may have interrupted this very pull.
+          if (wantsMore(chunks) || reader !== own) return
+          reader = undefined
+          resume(Effect.void)
+        },
+        fail: resume
+      }
+      return read(own)
+    })
 
   const drained = Effect.callback<void, TransportError.TransportError>((resume) => {
     if (writeEnd !== undefined) return resume(writeEnd)
@@ -208,7 +241,13 @@ export const fromSocketUnsafe = (
       )
     })
 
-  return {
+  const send: Direct.Send = (bytes) => {
+    if (writeEnd !== undefined || securing || line.writableNeedDrain) return false
+    if (bytes.length > 0) line.write(bytes)
+    return true
+  }
+
+  const connection: NodeConnection = {
     remote,
     tls: () => info,
     pull,
@@ -257,4 +296,6 @@ export const fromSocketUnsafe = (
       })
     })
   }
+  Direct.attach(connection, send, pullWhile)
+  return connection
 }

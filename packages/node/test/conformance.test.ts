@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { NodePlatform, NodeTransport } from "@hyperfect/node"
 import { Certificates, TransportConformance } from "@hyperfect/testing"
-import { Endpoint } from "@hyperfect/transport"
+import { type Connection, Direct, Endpoint, Transport } from "@hyperfect/transport"
 import { Effect, FileSystem, Layer } from "effect"
 
 const tcp = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)) }
@@ -25,9 +25,35 @@ const tls = await Effect.runPromise(Effect.gen(function*() {
 
 const secured = TransportConformance.layerSecured(tls).pipe(Layer.provide(NodeTransport.layer))
 
+/** Pulls and writes by the direct ways only, as far as they go. */
+const directly = (line: Connection.Connection): Connection.Connection => {
+  const send = Direct.sender(line)
+  return {
+    ...line,
+    pull: Effect.suspend(() => {
+      let taken: Effect.Success<Connection.Connection["pull"]> | undefined
+      const take: Direct.Take = (chunks) => {
+        taken = chunks
+        return false
+      }
+      return Effect.map(Direct.pullWhile(line, take), () => taken!)
+    }),
+    write: (bytes) => Effect.suspend(() => (send(bytes) ? Effect.void : line.write(bytes)))
+  }
+}
+
+const direct = Layer.effect(
+  Transport.Transport,
+  Effect.map(Transport.Transport, (transport) =>
+    Transport.Transport.of({
+      connect: (endpoint, options) => Effect.map(transport.connect(endpoint, options), directly)
+    }))
+).pipe(Layer.provideMerge(NodeTransport.layer))
+
 const suites = [
   ["TCP", TransportConformance.laws(tcp), NodeTransport.layer],
   ["Unix sockets", TransportConformance.laws(unix), NodeTransport.layer],
+  ["TCP, directly", TransportConformance.laws(tcp), direct],
   ["TLS over TCP", TransportConformance.laws(tcp), secured],
   ["TLS over Unix sockets", TransportConformance.laws(unix), secured],
   ["securing TCP", TransportConformance.tlsLaws({ ...tcp, ...tls }), NodeTransport.layer],

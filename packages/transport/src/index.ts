@@ -1,5 +1,6 @@
 export * as Backlog from "./Backlog.ts"
 export * as Connection from "./Connection.ts"
+export * as Direct from "./Direct.ts"
 export * as Endpoint from "./Endpoint.ts"
 export * as InMemory from "./InMemory.ts"
 export * as Listener from "./Listener.ts"

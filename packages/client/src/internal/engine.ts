@@ -13,6 +13,7 @@ import * as Frame from "@hyperfect/protocol/Frame"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type { Connection } from "@hyperfect/transport/Connection"
+import * as Direct from "@hyperfect/transport/Direct"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Cause from "effect/Cause"
@@ -21,6 +22,8 @@ import * as Exit from "effect/Exit"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
 import { type Exchange, makeTable, stateName, states, unexpected } from "./exchange.ts"
+import * as MessageReader from "./messageReader.ts"
+import { tagOf } from "./messageReader.ts"
 import { ofCommand, type Traces, traces } from "./traces.ts"
 
 /** What may come at any time, whatever is going on (protocol, section "Asynchronous Operations"). */
@@ -40,10 +43,6 @@ interface Pending {
   readonly write: WriteFrames
 }
 
-const tags = new Map(
-  Backend.messages.map(({ definition }) => [definition.name as string, definition.tag!.charCodeAt(0)])
-)
-const tagOf = (name: string): number => tags.get(name)!
 const table = makeTable(tagOf)
 const dataRow = tagOf("DataRow")
 const copyData = tagOf("CopyData")
@@ -51,7 +50,7 @@ const copyInResponse = tagOf("CopyInResponse")
 const copyOutResponse = tagOf("CopyOutResponse")
 const readyForQuery = tagOf("ReadyForQuery")
 const errorResponse = tagOf("ErrorResponse")
-const asynchronous = new Set(["NoticeResponse", "ParameterStatus", "NotificationResponse"].map(tagOf))
+const asynchronous = new Set((["NoticeResponse", "ParameterStatus", "NotificationResponse"] as const).map(tagOf))
 
 export const writeFrontend = Frontend.writerUnsafe()
 
@@ -86,6 +85,7 @@ export class Engine {
   private readonly options: Options
   private readonly parser: Frame.Parser
   private readonly read: (bytes: Uint8Array, start: number, end: number) => Backend.Message
+  private readonly send: Direct.Send
   private readonly out = ByteWriter.make()
   /** Submitted, not written yet. */
   private pending: Array<Pending> = []
@@ -102,17 +102,22 @@ export class Engine {
   constructor(options: Options) {
     this.options = options
     this.status = options.status
-    this.read = Backend.readerUnsafe()
+    this.send = Direct.sender(options.connection)
+    this.read = MessageReader.make()
     this.parser = Frame.makeParser(Backend.limits(), (bytes, start, end) => this.feed(bytes, start, end))
   }
 
   /** Reads for as long as the line lives. Never succeeds; its failure has killed the engine already. */
   readonly run: Effect.Effect<void> = Effect.suspend(() => {
     this.push(this.options.unread)
-    const loop: Effect.Effect<never, QueryError> = Effect.flatMap(this.options.connection.pull, (chunks) => {
+    let wait: Effect.Effect<void> | undefined
+    const pull = Direct.pullWhile(this.options.connection, (chunks) => {
       this.push(chunks)
+      wait = this.queue[this.head]?.backpressure()
+      return wait === undefined && this.dead === undefined
+    })
+    const loop: Effect.Effect<never, QueryError> = Effect.flatMap(pull, () => {
       if (this.dead !== undefined) return Effect.fail(this.dead)
-      const wait = this.queue[this.head]?.backpressure()
       return wait === undefined ? loop : Effect.flatMap(wait, () => loop)
     })
     return Effect.catchCause(loop, (cause) => Effect.sync(() => this.die(toError(cause))))
@@ -239,8 +244,10 @@ export class Engine {
       }
     }
     if (this.out.size === 0 || this.dead !== undefined) return
+    const bytes = this.out.take()
+    if (this.send(bytes)) return
     this.writing = true
-    Effect.runFork(Effect.onExit(this.write(this.out.take()), (exit) =>
+    Effect.runFork(Effect.onExit(this.write(bytes), (exit) =>
       Effect.sync(() => {
         this.writing = false
         if (Exit.isSuccess(exit)) this.flush()

@@ -68,10 +68,12 @@ export const stateName = (state: number): StateName => names[state]!
 export const unexpected = 0xff
 
 /** For each state, the state that follows by the tag of the message. */
-export const makeTable = (tagOf: (name: string) => number): ReadonlyArray<Uint8Array> =>
+export const makeTable = (tagOf: (name: Backend.Message["_tag"]) => number): ReadonlyArray<Uint8Array> =>
   names.map((name) => {
     const row = new Uint8Array(256).fill(unexpected)
-    for (const [message, next] of Object.entries(flow[name])) row[tagOf(message)] = states[next as StateName]
+    for (const [message, next] of Object.entries(flow[name])) {
+      row[tagOf(message as Backend.Message["_tag"])] = states[next as StateName]
+    }
     if (name !== "Ended") row[tagOf("ErrorResponse")] = states.Ending
     return row
   })
