@@ -28,15 +28,17 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Client } from "./Client.ts"
 import { ConfigError } from "./ConfigError.ts"
-import type { ConnectionConfig } from "./ConnectionConfig.ts"
+import * as ConnectionConfig from "./ConnectionConfig.ts"
 import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
 import type { Slot } from "./internal/line.ts"
 import { Sessions, type Settings } from "./internal/pool.ts"
+import * as Notifications from "./Notifications.ts"
 import * as PoolError from "./PoolError.ts"
 import type { Stats } from "./PoolStats.ts"
 import type { Queries } from "./Queries.ts"
@@ -55,6 +57,8 @@ export type { Stats } from "./PoolStats.ts"
 export interface Options {
   /** How many sessions are kept whatever happens; 0 when absent. They are opened one after the other, in the background. */
   readonly min?: number | undefined
+  /** Whether making the pool waits until `min` sessions are open, and fails when one of them cannot be; false when absent. */
+  readonly warmUp?: boolean | undefined
   /** How many sessions there may be, those that are being closed included; 10 when absent. */
   readonly max?: number | undefined
   /** How many queries one session may carry at once; 32 when absent. With 1, every query has a session of its own. */
@@ -83,6 +87,8 @@ export interface Options {
    * one must not hold for another.
    */
   readonly onAcquire?: ((session: Session.Session) => Effect.Effect<unknown, QueryError>) | undefined
+  /** How the session behaves that listens to channels; it is opened when somebody does, and is none of the pool's. */
+  readonly notifications?: Notifications.Options | undefined
 }
 
 /**
@@ -95,7 +101,9 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export interface Pool extends Queries<PoolError.PoolError>, Pick<Session.Info, "server" | "authentication"> {
+export interface Pool
+  extends Queries<PoolError.PoolError>, Notifications.Listening, Pick<Session.Info, "server" | "authentication">
+{
   /** A session of one's own, until the scope closes. It must not be used any more then. */
   readonly session: Effect.Effect<Session.Session, PoolError.PoolError | QueryError, Scope.Scope>
   readonly stats: () => Stats
@@ -137,7 +145,10 @@ const leftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftO
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** What can be asked of a pool, by way of its sessions. */
-const queriesOf = (sessions: Sessions, options: Options): Omit<Pool, "server" | "authentication" | "stats"> => {
+const queriesOf = (
+  sessions: Sessions,
+  options: Options
+): Queries<PoolError.PoolError> & Pick<Pool, "session"> => {
   const { onAcquire } = options
   const mayShare = onAcquire === undefined && options.depth !== 1
 
@@ -287,42 +298,63 @@ const queriesOf = (sessions: Sessions, options: Options): Omit<Pool, "server" | 
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(config: ConnectionConfig, options: Options = {}): Effect.fn.Return<
-  Pool,
-  Session.ConnectError | QueryError | ConfigError,
-  Scope.Scope | Transport | Authenticate.Services
-> {
-  const settings = yield* settingsOf(options)
-  const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
-  const clock = yield* Clock
-  const scope = yield* Scope.make()
-  const run = Effect.runForkWith(context)
-  const sessions = new Sessions(
-    settings,
-    // Each session has a scope of its own.
-    Effect.provide(Session.make(config), Context.omit(Scope.Scope)(context)),
-    clock,
-    (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))
-  )
-  yield* Effect.addFinalizer(() => Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)))
-  yield* sessions.openOne
-  yield* Effect.forkIn(sessions.sweep, scope, { startImmediately: true })
-  sessions.open()
-  const queries = queriesOf(sessions, options)
-  return {
-    ...queries,
-    get server() {
-      return sessions.server
-    },
-    get authentication() {
-      return sessions.authentication
-    },
-    stats: () => sessions.stats()
+export const make = Effect.fnUntraced(
+  function*(config: ConnectionConfig.ConnectionConfig, options: Options = {}): Effect.fn.Return<
+    Pool,
+    Session.ConnectError | QueryError | ConfigError,
+    Scope.Scope | Transport | Authenticate.Services
+  > {
+    const settings = yield* settingsOf(options)
+    const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
+    const clock = yield* Clock
+    const scope = yield* Scope.make()
+    const run = Effect.runForkWith(context)
+    const sessions = new Sessions(
+      settings,
+      // Each session has a scope of its own.
+      Effect.provide(Session.make(config), Context.omit(Scope.Scope)(context)),
+      clock,
+      (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))
+    )
+    yield* Effect.addFinalizer(() => Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)))
+    yield* sessions.openOne
+    if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.openOne }
+    yield* Effect.forkIn(sessions.sweep, scope, { startImmediately: true })
+    sessions.open()
+    return {
+      ...queriesOf(sessions, options),
+      ...yield* Notifications.make(config, options.notifications),
+      get server() {
+        return sessions.server
+      },
+      get authentication() {
+        return sessions.authentication
+      },
+      stats: () => sessions.stats()
+    }
   }
-})
+)
+
+type LayerError = Session.ConnectError | QueryError | ConfigError
+
+/** A pool is a client, and listens to channels too. */
+const layerOf = <E, R>(
+  config: Effect.Effect<ConnectionConfig.ConnectionConfig, E, R>,
+  options: Options | undefined
+): Layer.Layer<
+  Client | Notifications.Notifications,
+  LayerError | E,
+  Transport | Authenticate.Services | Exclude<R, Scope.Scope>
+> =>
+  Layer.effectContext(
+    Effect.map(
+      Effect.flatMap(config, (config) => make(config, options)),
+      (pool) => Context.make(Client, pool).pipe(Context.add(Notifications.Notifications, pool))
+    )
+  )
 
 /**
- * A client over a pool, which is made with the layer and closed with it.
+ * A client over a pool, which is made with the layer and closed with it. It listens to channels, too.
  *
  * @see {@link make}
  *
@@ -330,10 +362,58 @@ export const make = Effect.fnUntraced(function*(config: ConnectionConfig, option
  * @since 0.1.0
  */
 export const layer = (
-  config: ConnectionConfig,
+  config: ConnectionConfig.ConnectionConfig,
+  options?: Options
+): Layer.Layer<Client | Notifications.Notifications, LayerError, Transport | Authenticate.Services> =>
+  layerOf(Effect.succeed(config), options)
+
+/**
+ * A client over a pool of sessions with the server that a connection URI names.
+ *
+ * **Example** (A whole program)
+ *
+ * ```ts
+ * import { Client, Pool, Statement } from "@hyperfect/client"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* Client.Client
+ *   return yield* client.query(Statement.sql`select id, email from users where id = ${42}`)
+ * })
+ *
+ * const Live = Pool.layerUri("postgresql://app@db.example/shop", { max: 20, acquireTimeout: "2 seconds" }).pipe(
+ *   Layer.provide(NodePlatform.layer)
+ * )
+ *
+ * const main = Effect.provide(program, Live)
+ * ```
+ *
+ * @see {@link ConnectionConfig.fromUri} for what may be in it
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUri = (
+  uri: string,
+  options?: Options
+): Layer.Layer<Client | Notifications.Notifications, LayerError, Transport | Authenticate.Services> =>
+  layerOf(ConnectionConfig.fromUri(uri), options)
+
+/**
+ * A client over a pool of sessions with the server that a connection string, the `PG*` environment and libpq's files
+ * describe.
+ *
+ * @see {@link ConnectionConfig.load} for where it looks
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  text?: string,
   options?: Options
 ): Layer.Layer<
-  Client,
-  Session.ConnectError | QueryError | ConfigError,
-  Transport | Authenticate.Services
-> => Layer.effect(Client, make(config, options))
+  Client | Notifications.Notifications,
+  LayerError,
+  Transport | Authenticate.Services | FileSystem.FileSystem
+> => layerOf(ConnectionConfig.load(text), options)

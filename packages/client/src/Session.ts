@@ -72,8 +72,14 @@ export interface Info {
    * with the session.
    */
   readonly notices: Stream.Stream<Backend.NoticeResponse>
-  /** Notifications of the channels that this session listens to, from now on, as with notices. */
+  /**
+   * Notifications of the channels that this session listens to, from now on, as with notices.
+   *
+   * @see `Notifications` for channels that are listened to whatever becomes of one session
+   */
   readonly notifications: Stream.Stream<Backend.NotificationResponse>
+  /** Changes of the settings that the server reports, such as `TimeZone`, from now on, as with notices. */
+  readonly parameterChanges: Stream.Stream<Backend.ParameterStatus>
 }
 
 /**
@@ -95,7 +101,7 @@ const formats = new Map<string | undefined, Type.Format>([["text", 0], ["pgbinar
 /** How long a cancelled statement may take to end before its session is given up. */
 const cancelTimeout = 5_000
 
-/** How many notices and notifications are kept for a slow subscriber. */
+/** How many notices, notifications and changes are kept for a slow subscriber. */
 const backlog = 256
 
 /** Asks, on another connection, to cancel what the session is doing. The server hangs up when it has been done. */
@@ -150,6 +156,8 @@ export const make = (
     const notices = yield* PubSub.sliding<Take.Take<Backend.NoticeResponse>>(backlog)
     const notifications = yield* PubSub.sliding<Take.Take<Backend.NotificationResponse>>(backlog)
 
+    const parameterChanges = yield* PubSub.sliding<Take.Take<Backend.ParameterStatus>>(backlog)
+
     const engine = new Engine({
       connection,
       server: server.kind,
@@ -166,17 +174,20 @@ export const make = (
             if (message.name === "alive") break
             parameters.set(message.name, message.value)
             engine.leave(traces.settings)
+            PubSub.publishUnsafe(parameterChanges, [message])
             break
           case "NoticeResponse":
             PubSub.publishUnsafe(notices, [message])
             break
           case "NotificationResponse":
+            engine.onNotification?.(message)
             PubSub.publishUnsafe(notifications, [message])
         }
       },
       onDeath: () => {
         PubSub.endUnsafe(notices, Exit.void)
         PubSub.endUnsafe(notifications, Exit.void)
+        PubSub.endUnsafe(parameterChanges, Exit.void)
       }
     })
     yield* Effect.forkScoped(engine.run, { startImmediately: true })
@@ -194,7 +205,8 @@ export const make = (
       processId: login.key?.processId,
       tls: connection.tls(),
       notices: Stream.fromPubSubTake(notices),
-      notifications: Stream.fromPubSubTake(notifications)
+      notifications: Stream.fromPubSubTake(notifications),
+      parameterChanges: Stream.fromPubSubTake(parameterChanges)
     }
     const cacheSize = config.statementCacheSize ?? 256
     const queries = Queries_.make(engine, server.kind, registry, preset, simpleFormat, cacheSize)

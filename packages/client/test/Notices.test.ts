@@ -75,6 +75,19 @@ servers({
         )
       }))
 
+    it.effect("hands out changes of settings that the server reports", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const listening = yield* start(Stream.runCollect(Stream.take(session.parameterChanges, 2)))
+        yield* session.query("set timezone = 'Asia/Tokyo'")
+        yield* session.query("set application_name = 'renamed'")
+        const changes = yield* Fiber.join(listening)
+        assert.deepStrictEqual(
+          changes.map(({ name, value }) => [name, value]),
+          [["TimeZone", "Asia/Tokyo"], ["application_name", "renamed"]]
+        )
+      }))
+
     it.effect("keeps the parameters that the server reports up to date", () =>
       Effect.gen(function*() {
         const session = yield* open()

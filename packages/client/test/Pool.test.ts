@@ -1,7 +1,8 @@
 import { assert } from "@effect/vitest"
+import * as Client from "@hyperfect/client/Client"
 import * as Pool from "@hyperfect/client/Pool"
 import * as Statement from "@hyperfect/client/Statement"
-import { Context, Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { ConfigProvider, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope, Stream } from "effect"
 import { openPool, until } from "./pools.ts"
 import { fresh, open, servers, Target } from "./servers.ts"
 
@@ -331,6 +332,39 @@ servers({
   },
 
   postgres(it) {
+    it.effect("waits until the sessions that it always keeps are there, when it is told to", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ min: 3, max: 5, warmUp: true })
+        assert.deepInclude(pool.stats(), { size: 3, idle: 3 })
+      }))
+
+    it.effect("is made from a URI, and from the environment", () =>
+      Effect.gen(function*() {
+        const { config: { database, endpoint, password, user } } = yield* Target
+        assert(endpoint._tag === "Tcp" && Redacted.isRedacted(password))
+        const secret = encodeURIComponent(Redacted.value(password) as string)
+        const authority = `${user}:${secret}@${endpoint.host}:${endpoint.port}`
+        const ask = Effect.map(
+          Effect.flatMap(Client.Client, (client) => client.values("select current_database()")),
+          ({ rows }) => rows[0]![0]
+        )
+        const byUri = Pool.layerUri(`postgresql://${authority}/${database}`, { max: 2 })
+        assert.strictEqual(yield* Effect.provide(ask, byUri), database)
+        const variables = {
+          PGHOST: endpoint.host,
+          PGPORT: String(endpoint.port),
+          PGUSER: user,
+          PGPASSWORD: Redacted.value(password),
+          PGDATABASE: database
+        }
+        const byEnvironment = Pool.layerConfig(undefined, { max: 2 }).pipe(
+          Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables)))
+        )
+        assert.strictEqual(yield* Effect.provide(ask, byEnvironment), database)
+        const error = yield* Effect.flip(Effect.provide(ask, Pool.layerUri("postgresql://u@h/d?pool=1")))
+        assert.strictEqual(error._tag, "ConfigError")
+      }))
+
     it.effect("spreads queries over all sessions", () =>
       Effect.gen(function*() {
         const { pool } = yield* openPool({ min: 5, max: 5 })

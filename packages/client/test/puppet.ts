@@ -64,10 +64,13 @@ export const puppet = (options: Options = {}) =>
     return Layer.merge(lines, Layer.succeed(Guests, guests))
   })).pipe(Layer.provideMerge(Authenticate.layerCrypto))
 
+/** The server's end of the next session that is opened. */
+export const greet = Effect.flatMap(Guests, (guests) => Queue.take(guests))
+
 /** Opens a session; returns both of its ends. */
 export const meet = Effect.gen(function*() {
   const session = yield* Session.make({ endpoint: Endpoint.tcp("db", 5432), user: "app", sslMode: "disable" })
-  const server = yield* Queue.take(yield* Guests)
+  const server = yield* greet
   return { session, server }
 })
 

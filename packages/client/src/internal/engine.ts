@@ -80,6 +80,8 @@ export class Engine {
   dead: QueryError | undefined
   /** Called when the session has died. */
   onDeath: (() => void) | undefined
+  /** Called with each notification, in the step in which it comes. */
+  onNotification: ((notification: Backend.NotificationResponse) => void) | undefined
   /** What the statements of the session have left in it. */
   traces: Traces = traces.none
   private readonly options: Options

@@ -40,6 +40,11 @@ export class Handoff<A, E> {
     this.wake()
   }
 
+  /** How many elements wait for the consumer. */
+  size(): number {
+    return this.waiting.length
+  }
+
   /** Nothing more will come; what waits is still handed out. */
   end(exit: Exit.Exit<void, E>): void {
     this.ended ??= exit

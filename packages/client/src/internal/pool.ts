@@ -13,16 +13,16 @@ import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as PoolError from "../PoolError.ts"
 import type { Stats } from "../PoolStats.ts"
 import type { QueryError } from "../QueryError.ts"
-import type { ConnectError, Server, Session } from "../Session.ts"
+import type { Server, Session } from "../Session.ts"
+import { within } from "./deadline.ts"
 import { engineOf } from "./engine.ts"
 import { Line, type Slot, Waiter } from "./line.ts"
+import { mayPass, type OpenError, pauseAfter } from "./reconnecting.ts"
 import { discard, traces } from "./traces.ts"
 
 /** All durations in milliseconds. */
@@ -40,8 +40,6 @@ export interface Settings {
   readonly onConnect: (session: Session) => Effect.Effect<unknown, QueryError>
 }
 
-export type OpenError = ConnectError | QueryError
-
 /** A session that has moved nothing for as long is busy with something slow: a query waits elsewhere than behind it. */
 const patience = 50
 
@@ -51,25 +49,11 @@ const careTimeout = 5_000
 /** How long a session may take to close before it does not count any more. */
 const closeTimeout = 5_000
 
-/** The pauses after failures to connect: doubled each time, and up to a half shorter by chance. */
-const firstPause = 100
-const longestPause = 10_000
-
 /** How often idle and old sessions are looked for. */
 const sweepInterval = 1_000
 
 /** How much of a lifetime chance may take off, so that sessions opened together do not all end together. */
 const lifetimeJitter = 0.2
-
-/** Whether opening a session may succeed later although nobody changes anything. */
-const mayPass = (error: OpenError): boolean => "isRetryable" in error && error.isRetryable
-
-/** What becomes of an effect in time. It is not interrupted, for that could take as long again: its session is closed. */
-const within = <A, E>(effect: Effect.Effect<A, E>, milliseconds: number): Effect.Effect<Exit.Exit<A, E> | undefined> =>
-  Effect.flatMap(
-    Effect.forkDetach(effect, { startImmediately: true }),
-    (fiber) => Effect.map(Effect.timeoutOption(Fiber.await(fiber), milliseconds), Option.getOrUndefined)
-  )
 
 /** @internal */
 export class Sessions {
@@ -468,8 +452,7 @@ export class Sessions {
     const log = failure === undefined ? Effect.logError("opening a session of the pool died", cause) : Effect.void
     return Effect.flatMap(Effect.andThen(log, Random.next), (chance) => {
       this.counts.connectFailures++
-      const pause = Math.min(longestPause, firstPause * 2 ** Math.min(this.failures++, 16))
-      this.retryAt = this.now() + Math.ceil(pause * (1 - chance / 2))
+      this.retryAt = this.now() + pauseAfter(++this.failures, chance)
       this.lastFailure = failure?.error
       if (failure !== undefined && !mayPass(failure.error) && this.slots.size === 0) {
         this.refuseAll(new PoolError.ConnectFailed({ cause: failure.error }))
