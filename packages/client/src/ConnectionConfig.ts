@@ -25,13 +25,15 @@ import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import { ConfigError } from "./ConfigError.ts"
-import type { ConnectionConfig } from "./internal/config.ts"
+import type * as model from "./internal/config.ts"
 import { parseConninfo } from "./internal/conninfo.ts"
 import * as files from "./internal/files.ts"
 import { interpret } from "./internal/interpret.ts"
@@ -39,7 +41,34 @@ import { findPassword } from "./internal/passfile.ts"
 import { addDefaults, effect, type Settings } from "./internal/settings.ts"
 import { parseUri, scheme } from "./internal/uri.ts"
 
-export type { ConnectionConfig, Password, SslMode, TargetSessionAttrs, Token } from "./internal/config.ts"
+export type { Password, SslMode, TargetSessionAttrs, Token } from "./internal/config.ts"
+
+/**
+ * How to reach a server, and as whom.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectionConfig extends model.ConnectionConfig {}
+
+/**
+ * The configuration as a service, for programs that leave it to their outermost layer where the server is.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const ConnectionConfig: Context.Service<ConnectionConfig, ConnectionConfig> = Context.Service<ConnectionConfig>(
+  "@hyperfect/client/ConnectionConfig"
+)
+
+/**
+ * Provides a configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (config: ConnectionConfig): Layer.Layer<ConnectionConfig> =>
+  Layer.succeed(ConnectionConfig, config)
 
 /**
  * Every server of a configuration, in its order.
@@ -220,6 +249,9 @@ export const fromUri = (uri: string): Effect.Effect<ConnectionConfig, ConfigErro
 export const fromString = (text: string): Effect.Effect<ConnectionConfig, ConfigError> =>
   effect(() => interpret(parse(text)))
 
+const toConfigError = (error: ConfigError): Config.ConfigError =>
+  new Config.ConfigError(new ConfigProvider.SourceError({ message: error.message, cause: error }))
+
 /** What the environment says, without the files that only `load` can look into. */
 const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<string, string>>): ConnectionConfig =>
   Object.keys(parameters).length === 0 ? config : { ...config, parameters }
@@ -255,11 +287,59 @@ const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<st
 export const config: Config.Config<ConnectionConfig> = Config.mapEffect(
   files.environment,
   ({ parameters, settings, user }) =>
-    Effect.mapError(
-      effect(() => withParameters(interpret(settings, user), parameters)),
-      (error) => new Config.ConfigError(new ConfigProvider.SourceError({ message: error.message, cause: error }))
-    )
+    Effect.mapError(effect(() => withParameters(interpret(settings, user), parameters)), toConfigError)
 )
+
+/**
+ * The configuration that a connection string describes, in the forms of {@link fromString}, from Effect's `Config`.
+ *
+ * **Example** (A URI from a variable)
+ *
+ * ```ts
+ * import { ConnectionConfig } from "@hyperfect/client"
+ * import { Config, ConfigProvider, Effect } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const variables = ConfigProvider.fromUnknown({ DATABASE_URL: "postgresql://app:s3cret@db.example/shop" })
+ * const found = Effect.runSync(ConnectionConfig.configString(Config.Redacted("DATABASE_URL")).parse(variables))
+ * assert.deepEqual(found.endpoint, { _tag: "Tcp", host: "db.example", port: 5432 })
+ * ```
+ *
+ * @category config
+ * @since 0.1.0
+ */
+export const configString = (
+  text: Config.Config<string | Redacted.Redacted<string>>
+): Config.Config<ConnectionConfig> =>
+  Config.mapEffect(
+    text,
+    (text) => Effect.mapError(fromString(Redacted.isRedacted(text) ? Redacted.value(text) : text), toConfigError)
+  )
+
+/**
+ * Provides the configuration that Effect's `Config` describes: that of {@link config}, or another one.
+ *
+ * **Example** (A pool for wherever the environment says)
+ *
+ * ```ts
+ * import { ConnectionConfig, Pool } from "@hyperfect/client"
+ * import { Config, Effect, Layer } from "effect"
+ *
+ * const Database = Layer.unwrap(Effect.map(ConnectionConfig.ConnectionConfig, (config) => Pool.layer(config)))
+ *
+ * const Live = Database.pipe(Layer.provide(ConnectionConfig.layerConfig()))
+ *
+ * const Other = Database.pipe(
+ *   Layer.provide(ConnectionConfig.layerConfig(ConnectionConfig.configString(Config.Redacted("DATABASE_URL"))))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  self: Config.Config<ConnectionConfig> = config
+): Layer.Layer<ConnectionConfig, Config.ConfigError> => Layer.effect(ConnectionConfig, self)
 
 /**
  * Finds the configuration the way libpq does: in a connection string, a service, the environment, and files.

@@ -311,17 +311,25 @@ layer(server(true), options)("PostgreSQL with TLS", (it) => {
 
   it.effect("knows revoked certificates when told", () =>
     Effect.gen(function*() {
-      const { authority, issued } = yield* Secured
+      const { authority, issued, other } = yield* Secured
       const trusted = { sslMode: "verify-full", rootCertificates: authority.certificate } as const
       const none = revocationList(authority, [])
       assert.strictEqual(yield* outcome("testuser", { ...trusted, revocationList: none }), "ssl")
-      const error = yield* reach("testuser", { ...trusted, revocationList: revocationList(authority, [issued]) })
-      assert.strictEqual(
-        typeof error !== "string" && error._tag === "TransportError" && error.reason._tag === "TlsFailed"
-          ? error.reason.code
-          : error,
-        "CERT_REVOKED"
-      )
+      // Without a list of the authority, nobody knows.
+      const others = revocationList(other, [])
+      assert.strictEqual(yield* outcome("testuser", { ...trusted, revocationList: others }), "TlsFailed")
+      assert.strictEqual(yield* outcome("testuser", { ...trusted, revocationList: "no list" }), "TlsFailed")
+      assert.strictEqual(yield* outcome("testuser", { ...trusted, revocationList: `${others}\n${none}` }), "ssl")
+      const revoked = revocationList(authority, [issued])
+      for (const lists of [revoked, `${others}\n${revoked}`]) {
+        const error = yield* reach("testuser", { ...trusted, revocationList: lists })
+        assert.strictEqual(
+          typeof error !== "string" && error._tag === "TransportError" && error.reason._tag === "TlsFailed"
+            ? error.reason.code
+            : error,
+          "CERT_REVOKED"
+        )
+      }
     }))
 
   it.effect("speaks the versions of TLS that are allowed", () =>

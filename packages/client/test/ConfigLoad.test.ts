@@ -3,7 +3,8 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
-import { ConfigProvider, Effect, FileSystem, Logger, Redacted } from "effect"
+import { Config, ConfigProvider, Effect, FileSystem, type Layer, Logger, Redacted } from "effect"
+import { inspect } from "node:util"
 
 type Variables = Readonly<Record<string, string>>
 
@@ -41,6 +42,8 @@ describe("config", () => {
       PGREQUIREAUTH: "scram-sha-256",
       PGSSLSNI: "0",
       PGSSLMINPROTOCOLVERSION: "TLSv1.3",
+      PGMINPROTOCOLVERSION: "3.0",
+      PGMAXPROTOCOLVERSION: "latest",
       PGSSLNEGOTIATION: "direct"
     }, {
       endpoint: Endpoint.tcp("a", 1),
@@ -57,6 +60,8 @@ describe("config", () => {
       policy: { methods: ["scram-sha-256"] },
       sslSni: false,
       minTlsVersion: "TLSv1.3",
+      minProtocolVersion: "3.0",
+      maxProtocolVersion: "3.2",
       sslNegotiation: "direct"
     }],
     [{ PGUSER: "app", PGHOSTADDR: "10.0.0.1", PGHOST: "db" }, {
@@ -151,6 +156,45 @@ options=-c a = b
 [last]
 host=last
 `.replace("port = 1", "port=1")
+
+describe("layerConfig", () => {
+  const provided = <E>(layer: Layer.Layer<ConnectionConfig.ConnectionConfig, E>, variables: Variables) =>
+    Effect.provide(ConnectionConfig.ConnectionConfig, layer).pipe(
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(variables))
+    )
+
+  it.effect("provides what the environment says", () =>
+    Effect.gen(function*() {
+      const variables = { PGUSER: "app", PGHOST: "db" }
+      const config = yield* provided(ConnectionConfig.layerConfig(), variables)
+      assert.deepStrictEqual<object>(config, { user: "app", endpoint: Endpoint.tcp("db", 5432) })
+      const error = yield* Effect.flip(provided(ConnectionConfig.layerConfig(), { ...variables, PGSSLMODE: "on" }))
+      assert.include(error.message, "sslmode: is one of")
+    }))
+
+  it.effect("provides what a connection string in the environment says", () =>
+    Effect.gen(function*() {
+      const variables = {
+        URL: "postgresql://app:s3cret@db/shop?target_session_attrs=primary",
+        BAD: "host=db pasword=s3cret"
+      }
+      const of = (name: string) =>
+        provided(ConnectionConfig.layerConfig(ConnectionConfig.configString(Config.Redacted(name))), variables)
+      const { database, targetSessionAttrs, user } = yield* of("URL")
+      assert.deepStrictEqual([user, database, targetSessionAttrs], ["app", "shop", "primary"])
+      const error = yield* Effect.flip(of("BAD"))
+      assert.include(error.message, "pasword: is not a setting; did you mean password?")
+      assert.notInclude(inspect(error, { depth: 10 }), "s3cret")
+      const plain = ConnectionConfig.layerConfig(ConnectionConfig.configString(Config.String("URL")))
+      assert.strictEqual((yield* provided(plain, variables)).user, "app")
+    }))
+
+  it.effect("is not needed where the configuration is known", () =>
+    Effect.gen(function*() {
+      const config = yield* ConnectionConfig.fromUri("postgresql://app@db/shop")
+      assert.strictEqual(yield* provided(ConnectionConfig.layer(config), {}), config)
+    }))
+})
 
 describe("load: a service", () => {
   it.effect("stands behind the text and before the environment", () =>
@@ -320,6 +364,23 @@ describe("load: certificates", () => {
       assert.strictEqual(config.revocationList, pem("CRL"))
     }))
 
+  it.effect("that are revoked are listed in every file of a directory", () =>
+    Effect.gen(function*() {
+      const list = (what: string) => `${pem("X509 CRL")}${what}\n`
+      const files = {
+        "lists/5f2b3c.r0": list("one"),
+        "lists/a.pem": list("two"),
+        "lists/also one": list("one"),
+        "lists/README": "no list",
+        "lists/more/x": list("not looked at"),
+        l: pem("CRL")
+      }
+      const config = yield* load(files, "sslmode=require sslcrldir=~/lists")
+      assert.strictEqual(config.revocationList, `${list("one")}\n${list("two")}`)
+      const both = yield* load(files, "sslmode=require sslcrl=~/l", { PGSSLCRLDIR: "~/lists" })
+      assert.strictEqual(both.revocationList, `${pem("CRL")}\n${list("one")}\n${list("two")}`)
+    }))
+
   it.effect("are read from the usual places, unless there is to be no TLS", () =>
     Effect.gen(function*() {
       const files = {
@@ -350,10 +411,12 @@ describe("load: certificates", () => {
       "sslkey: the file ~/open can be used by others than its owner; its permissions " +
       "should be 0600 or less"
     ],
-    ["sslrootcert=~/text", "sslrootcert: the file ~/text is not in PEM"]
+    ["sslrootcert=~/text", "sslrootcert: the file ~/text is not in PEM"],
+    ["sslcrldir=~/no", "sslcrldir: the directory ~/no cannot be read"],
+    ["sslcrldir=~/empty", "sslcrldir: there is no list of revoked certificates in PEM in ~/empty"]
   ])("are refused: %s", ([text, message]) =>
     Effect.gen(function*() {
-      const files = { c: pem("CERT"), open: [pem("KEY"), 0o644], text: "s3cret" } as const
+      const files = { c: pem("CERT"), open: [pem("KEY"), 0o644], text: "s3cret", "empty/x": "s3cret" } as const
       assert.strictEqual(yield* Effect.flip(load(files, text)), message)
     }))
 

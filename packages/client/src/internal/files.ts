@@ -165,6 +165,37 @@ const checkKey = Effect.fnUntraced(function*(path: string) {
   }
 })
 
+/** A text that is, or has in it, a list of revoked certificates. */
+const isRevocationList = (text: string): boolean => text.includes("-----BEGIN X509 CRL-----")
+
+/**
+ * Adds the lists of a directory to the one of `sslcrl`. OpenSSL finds a list by a file name that is made of its issuer's;
+ * here every list of the directory is taken, so that the names do not matter. One may be there under several names.
+ */
+const readRevocationLists = Effect.fnUntraced(function*(settings: Settings) {
+  const directory = settings.get("sslcrldir") ?? ""
+  if (directory === "") return
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* Effect.mapError(
+    fs.readDirectory(directory),
+    () => new ConfigError({ setting: "sslcrldir", kind: "file", problem: `the directory ${directory} cannot be read` })
+  )
+  const texts = yield* Effect.forEach(
+    names.toSorted(),
+    (name) => Effect.orElseSucceed(fs.readFileString(`${directory}/${name}`), () => "")
+  )
+  const lists = new Set(texts.filter(isRevocationList))
+  if (lists.size === 0) {
+    return yield* new ConfigError({
+      setting: "sslcrldir",
+      kind: "file",
+      problem: `there is no list of revoked certificates in PEM in ${directory}`
+    })
+  }
+  settings.set("sslcrl", [settings.get("sslcrl") ?? "", ...lists].filter((text) => text !== "").join("\n"))
+  settings.delete("sslcrldir")
+})
+
 /**
  * Puts the texts of certificates, keys and revocation lists in place of the names of their files.
  *
@@ -191,4 +222,5 @@ export const readCertificates = Effect.fnUntraced(function*(settings: Settings, 
     }
     settings.set(key, text)
   }
+  yield* readRevocationLists(settings)
 })

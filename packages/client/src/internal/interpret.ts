@@ -57,11 +57,20 @@ const byLoadOnly: Read = (draft, value, key) => {
   fail(key, "unsupported", "is looked up by ConnectionConfig.load only")
 }
 
-const unsupported = (...harmless: ReadonlyArray<string>): Read => (_, value, key) => {
+/** Refuses a setting, but for values with which it would change nothing. */
+const unsupported = (why: string, ...harmless: ReadonlyArray<string>): Read => (_, value, key) => {
   if (value !== "" && !harmless.includes(value.toLowerCase())) {
-    fail(key, "unsupported", harmless.length === 0 ? "is not supported" : `can only be ${harmless.join(" or ")} so far`)
+    fail(
+      key,
+      "unsupported",
+      `${harmless.length === 0 ? "is not supported" : `can only be ${harmless.join(" or ")}`}: ${why}`
+    )
   }
 }
+
+const byToken = "a program brings the token; see ConnectionConfig.withToken"
+
+const noProbes = "the runtime's sockets can be told when the first probe is sent (keepalives_idle), and no more of them"
 
 /** Has no effect here, and none that would be missed. */
 const harmless: Read = () => {}
@@ -86,7 +95,7 @@ const readers: Readonly<Record<string, Read>> = {
   connect_timeout: (draft, value, key) => {
     draft.connectTimeout = seconds(value, key)
   },
-  client_encoding: unsupported("utf8", "utf-8", "unicode", "auto"),
+  client_encoding: unsupported("texts are JavaScript's, and are sent as UTF-8", "utf8", "utf-8", "unicode", "auto"),
   sslmode: (draft, value, key) => {
     draft.sslMode = choice(value, key, ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
   },
@@ -106,13 +115,19 @@ const readers: Readonly<Record<string, Read>> = {
     if (value !== "") draft.keyPassword = Redacted.make(value)
   },
   sslcrl: pem((draft, pem) => void (draft.revocationList = pem)),
-  sslcrldir: unsupported(),
+  sslcrldir: byLoadOnly,
   sslsni: (draft, value, key) => {
     if (!flag(value, key)) draft.sslSni = false
   },
   sslcertmode: (draft, value, key) => {
     const mode = choice(value, key, ["disable", "allow", "require"])
-    if (mode === "require") fail(key, "unsupported", "can only be disable or allow so far")
+    if (mode === "require") {
+      fail(
+        key,
+        "unsupported",
+        "can only be disable or allow: the runtime does not tell whether the server has asked for it"
+      )
+    }
     if (mode === "disable") {
       delete draft.certificate
       delete draft.key
@@ -126,8 +141,8 @@ const readers: Readonly<Record<string, Read>> = {
   },
   // libpq ignores it, too: no TLS library compresses any more.
   sslcompression: harmless,
-  sslkeylogfile: unsupported(),
-  requirepeer: unsupported(),
+  sslkeylogfile: unsupported("whoever has that file can read along; Node.js writes one with --tls-keylog"),
+  requirepeer: unsupported("the runtime does not tell who is at the other end of a Unix socket"),
   require_auth: (draft, value, key) => {
     const methods = RequireAuth.parse(value)
     if (Result.isFailure(methods)) return fail(key, "invalid", methods.failure.message)
@@ -151,7 +166,7 @@ const readers: Readonly<Record<string, Read>> = {
   krbsrvname: harmless,
   gsslib: harmless,
   gssdelegation: harmless,
-  replication: unsupported("false", "off", "no", "0"),
+  replication: unsupported("a session that is replicated from has other commands", "false", "off", "no", "0"),
   target_session_attrs: (draft, value, key) => {
     draft.targetSessionAttrs = choice(value, key, [
       "any",
@@ -172,15 +187,18 @@ const readers: Readonly<Record<string, Read>> = {
     const delay = seconds(value, key)
     if (delay > 0) draft.keepAliveInitialDelay = delay
   },
-  keepalives_interval: unsupported("0"),
-  keepalives_count: unsupported("0"),
-  tcp_user_timeout: unsupported("0"),
-  scram_client_key: unsupported(),
-  scram_server_key: unsupported(),
-  oauth_issuer: unsupported(),
-  oauth_client_id: unsupported(),
-  oauth_client_secret: unsupported(),
-  oauth_scope: unsupported()
+  keepalives_interval: unsupported(noProbes, "0"),
+  keepalives_count: unsupported(noProbes, "0"),
+  tcp_user_timeout: unsupported(
+    "the runtime's sockets do not have it; keepalives_idle notices lines that are idle",
+    "0"
+  ),
+  scram_client_key: unsupported("SCRAM is done with a password"),
+  scram_server_key: unsupported("SCRAM is done with a password"),
+  oauth_issuer: unsupported(byToken),
+  oauth_client_id: unsupported(byToken),
+  oauth_client_secret: unsupported(byToken),
+  oauth_scope: unsupported(byToken)
 }
 
 /**

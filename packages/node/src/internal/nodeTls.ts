@@ -56,6 +56,10 @@ const handshake = (
     }
   })
 
+/** Node reads only the first list of a text. A text without one is an error, and not to be passed over. */
+const revocationLists = (text: string): Array<string> =>
+  text.match(/-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g) ?? [text]
+
 /** @internal */
 export const connect = (line: Net.Socket, options: Connection.TlsOptions) =>
   handshake((outcome) => {
@@ -67,7 +71,7 @@ export const connect = (line: Net.Socket, options: Connection.TlsOptions) =>
       checkServerIdentity: (_, certificate) =>
         options.verification === "full" ? Tls.checkServerIdentity(options.serverName, certificate) : undefined,
       ca: options.rootCertificates,
-      crl: options.revocationList,
+      crl: options.revocationList === undefined ? undefined : revocationLists(options.revocationList),
       cert: options.certificate,
       key: options.key === undefined ? undefined : Redacted.value(options.key),
       passphrase: options.keyPassword === undefined ? undefined : Redacted.value(options.keyPassword),
