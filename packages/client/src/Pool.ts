@@ -23,6 +23,7 @@
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type { Transport } from "@hyperfect/transport/Transport"
+import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import { Clock } from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -35,6 +36,7 @@ import * as Stream from "effect/Stream"
 import { Client } from "./Client.ts"
 import { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
+import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
 import type { Slot } from "./internal/line.ts"
 import { Sessions, type Settings } from "./internal/pool.ts"
@@ -306,13 +308,17 @@ export const make = Effect.fnUntraced(
   > {
     const settings = yield* settingsOf(options)
     const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
+    const types = new Types(yield* TypeRegistry.TypeRegistry)
     const clock = yield* Clock
     const scope = yield* Scope.make()
     const run = Effect.runForkWith(context)
     const sessions = new Sessions(
       settings,
-      // Each session has a scope of its own.
-      Effect.provide(Session.make(config), Context.omit(Scope.Scope)(context)),
+      // Each session has a scope of its own; what one of them learns of the server's types the others know.
+      Session.make(config).pipe(
+        Effect.provideService(SharedTypes, types),
+        Effect.provide(Context.omit(Scope.Scope)(context))
+      ),
       clock,
       (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))
     )

@@ -27,6 +27,7 @@ import * as Stream from "effect/Stream"
 import type * as Take from "effect/Take"
 import type * as ConnectErrors from "./ConnectError.ts"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
+import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { Engine, engineOf } from "./internal/engine.ts"
 import { establish, type Established } from "./internal/establish.ts"
 import { states } from "./internal/exchange.ts"
@@ -143,7 +144,7 @@ export const make = (
 ): Effect.Effect<Session, ConnectError, Scope.Scope | Transport | Authenticate.Services> =>
   Effect.gen(function*() {
     const transport = yield* Transport
-    const registry = yield* TypeRegistry.TypeRegistry
+    const types = (yield* SharedTypes) ?? new Types(yield* TypeRegistry.TypeRegistry)
     const preset = yield* Preset.Preset
     const established = yield* establish(config)
     const { channel, connection, login } = established
@@ -209,7 +210,7 @@ export const make = (
       parameterChanges: Stream.fromPubSubTake(parameterChanges)
     }
     const cacheSize = config.statementCacheSize ?? 256
-    const queries = Queries_.make(engine, server.kind, registry, preset, simpleFormat, cacheSize)
+    const queries = Queries_.make(engine, server.kind, types, preset, simpleFormat, cacheSize)
     const session: Session = { ...info, ...queries }
     engineOf.set(session, engine)
     return session

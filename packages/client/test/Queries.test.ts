@@ -216,21 +216,6 @@ servers({
         assert.isTrue(extended._tag === "ServerError" && extended.reason._tag === "SyntaxError")
       }))
 
-    it.effect("gives a type that it does not know as text", () =>
-      Effect.gen(function*() {
-        const session = yield* open()
-        const type = fresh("colour")
-        yield* session.query(`create type ${type} as enum ('red', 'green')`)
-        const { rows } = yield* session.query(
-          sql`select 'green'::${identifier(type)} as colour, array['red']::${identifier(type)}[] as colours, null::${
-            identifier(type)
-          } as nothing, 7 as n`
-        )
-        assert.deepStrictEqual(rows, [
-          { colour: "green", colours: "{red}", nothing: null, n: 7 }
-        ])
-      }))
-
     it.effect("tells of a violated constraint its name, table and schema, and the detail apart", () =>
       Effect.gen(function*() {
         const session = yield* open()

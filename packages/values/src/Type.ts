@@ -80,6 +80,7 @@ export interface HyperCodec<out A, in I = A> extends Codec<A, I> {
  */
 export interface Type<out A, in I = A> {
   readonly name: string
+  /** 0 for a type of an extension, whose OID each database chooses anew: it is found by its name. */
   readonly oid: number
   /** The OID of the array of this type, or 0 when there is none. */
   readonly arrayOid: number
@@ -91,6 +92,8 @@ export interface Type<out A, in I = A> {
   readonly prefersText?: boolean | undefined
   /** The same type over other parts, for types that are made of others, such as the elements of an array. */
   readonly mapParts?: ((change: (part: Any) => Any) => Any) | undefined
+  /** The type that a domain is made over. Values, and the bytes of a value that stands alone, are those of that type. */
+  readonly base?: Any | undefined
   /** Describes the JavaScript values. Not consulted while reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>
@@ -131,3 +134,11 @@ export const formatFor = (type: Any | undefined, wanted: Format): Format =>
   type === undefined || codec(type, wanted) === undefined || (wanted === binary && type.prefersText === true)
     ? text
     : wanted
+
+/**
+ * The type below a domain, and below all domains that it is made over; any other type is its own.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const underlying = (type: Any): Any => type.base === undefined ? type : underlying(type.base)

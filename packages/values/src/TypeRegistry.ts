@@ -35,23 +35,32 @@ const tableSize = 0x2000
 /**
  * A registry of exactly these types. Of two types with one OID, or one name, the later one counts.
  *
+ * **Details**
+ *
+ * A type with the OID 0 is found by its name alone. It stands for the type of that name that an extension makes, and is what
+ * `Catalogue.types` gives the OID of a database.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (types: Iterable<Type.Any>): TypeRegistry => {
   const byOid = new Map<number, Type.Any>()
+  const named: Array<Type.Any> = []
   // The fields of a record are whatever this registry takes them for.
   const find = (oid: number): Type.Any | undefined => oid < tableSize ? table[oid] : byOid.get(oid)
   const record = BuiltIn.record(find)
-  for (const type of [...types, record, BuiltIn.array(record)]) byOid.set(type.oid, type)
-  const byName = new Map<string, Type.Any>()
-  for (const type of byOid.values()) byName.set(type.name, type)
+  for (const type of [...types, record, BuiltIn.array(record)]) {
+    if (type.oid === 0) named.push(type)
+    else byOid.set(type.oid, type)
+  }
+  const all = [...byOid.values(), ...named]
+  const byName = new Map(all.map((type) => [type.name, type]))
   const table = Array.from({ length: tableSize }, (_, oid) => byOid.get(oid))
   return {
     [TypeId]: TypeId,
     find,
     findByName: (name) => byName.get(name),
-    types: Array.from(byOid.values())
+    types: all
   }
 }
 
@@ -135,7 +144,8 @@ const scalars: ReadonlyArray<Type.Any> = [
   BuiltIn.jsonpath,
   BuiltIn.aclitem,
   BuiltIn.pgNodeTree,
-  BuiltIn.void_
+  BuiltIn.void_,
+  ...BuiltIn.extensionTypes
 ]
 
 /**

@@ -350,7 +350,7 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreS
       const { rows } = yield* query(channel, "select oid, typname, typarray, typdelim from pg_type")
       const catalogue = new Map(rows.map((row) => [Number(text(row[0])), row.slice(1).map(text)]))
       for (const { arrayOid, delimiter = 0x2c, name, oid } of TypeRegistry.builtIn.types) {
-        if (name.startsWith("geography")) continue
+        if (name.startsWith("geography") || oid === 0) continue
         const [typname, typarray, typdelim] = catalogue.get(oid) ?? assert.fail(`${name} is not in the catalogue`)
         if (name.endsWith("[]")) assert.strictEqual(typname, `_${name.slice(0, -2)}`)
         else {assert.deepStrictEqual([typname, typarray, typdelim], [

@@ -8,6 +8,7 @@ import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as Parameter from "@hyperfect/values/Parameter"
+import * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as BigDecimal from "effect/BigDecimal"
@@ -104,7 +105,9 @@ export const encodeForPostgres = (
     throw ValueError.reason("TypeMismatch", "parameter", undefined, `${types.length} parameters`, `${values.length}`)
   }
   return encode(values, (value, i) => {
-    const type = registry.find(types[i]!)
+    // The bytes of a domain are those of what it is over.
+    const known = registry.find(types[i]!)
+    const type = known && Type.underlying(known)
     if (isNumeric(value)) return type === undefined || isText(type) ? decimal : Parameter.encoderFor(type, "postgres")
     const inferred = Parameter.encoder(value, "postgres")
     // An array, or an object that is no value type of its own: JSON, unless the server wants an array, a range, a point ...

@@ -6,42 +6,79 @@
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type * as Preset from "@hyperfect/values/Preset"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { QueryError } from "../QueryError.ts"
+import { type Ask, readCatalogue, type Types } from "./catalogue.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
-import { Prepare } from "./exchanges.ts"
+import { Prepare, Simple } from "./exchanges.ts"
 import { Reading } from "./reading.ts"
 
 /** A statement that the server knows by name, and how its rows are asked for and read. */
 export class Prepared {
   readonly name: string
   readonly parameterTypes: ReadonlyArray<number>
+  /** What its columns and parameters are read and written with. */
+  registry: TypeRegistry.TypeRegistry
   private readonly fields: ReadonlyArray<RowDescription.FieldDescription>
-  private readonly registry: TypeRegistry.TypeRegistry
-  private readonly readings = new WeakMap<Preset.Preset, Reading>()
+  private readonly types: Types
+  /** The version of the types that it was settled with. */
+  private version: number | undefined
+  private readings = new WeakMap<Preset.Preset, Reading>()
 
   constructor(
     name: string,
     parameterTypes: ReadonlyArray<number>,
     fields: ReadonlyArray<RowDescription.FieldDescription>,
-    registry: TypeRegistry.TypeRegistry
+    types: Types
   ) {
     this.name = name
     this.parameterTypes = parameterTypes
     this.fields = fields
-    this.registry = registry
+    this.types = types
+    this.registry = types.registry
+    if (types.unknown(this.typeOids()).length === 0) this.settle()
+  }
+
+  /** The types of its columns and parameters. */
+  typeOids(): ReadonlyArray<number> {
+    return [...this.parameterTypes, ...this.fields.map(({ typeOid }) => typeOid)]
+  }
+
+  /** Whether all types have been looked up that can be. */
+  get isSettled(): boolean {
+    return this.version === this.types.version
+  }
+
+  /** Takes the types as they are known now. */
+  settle(): void {
+    this.version = this.types.version
+    this.registry = this.types.registry
+    this.readings = new WeakMap()
+  }
+
+  /** Whether any of its types had to be looked up. */
+  get hasLearned(): boolean {
+    return this.typeOids().some((oid) => this.types.initial.find(oid) !== this.registry.find(oid))
   }
 
   /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
   reading(preset: Preset.Preset): Reading {
     let reading = this.readings.get(preset)
     if (reading === undefined) {
-      reading = new Reading(this.fields, preset, this.registry, (type) => Type.formatFor(type, Type.binary))
+      reading = new Reading(
+        this.fields,
+        preset,
+        this.registry,
+        (type) => Type.formatFor(type, Type.binary),
+        // It may be because a type has been altered since it was looked up.
+        this.hasLearned ? () => this.types.forget() : undefined
+      )
       this.readings.set(preset, reading)
     }
     return reading
@@ -59,15 +96,15 @@ interface Preparing {
 /** Prepares each statement once and forgets, on both sides, those that were not used for longest. */
 export class Statements {
   private readonly engine: Engine
-  private readonly registry: TypeRegistry.TypeRegistry
+  private readonly types: Types
   private readonly capacity: number
   private readonly entries = new Map<string, Prepared | Preparing>()
   private readonly toClose: Array<string> = []
   private count = 0
 
-  constructor(engine: Engine, registry: TypeRegistry.TypeRegistry, capacity: number) {
+  constructor(engine: Engine, types: Types, capacity: number) {
     this.engine = engine
-    this.registry = registry
+    this.types = types
     this.capacity = Math.max(1, capacity)
   }
 
@@ -79,19 +116,58 @@ export class Statements {
     // A map keeps the order of insertion: what was used last goes to the end.
     this.entries.delete(key)
     this.entries.set(key, entry)
-    return entry instanceof Prepared ? Effect.succeed(entry) : this.wait(key, entry)
+    return entry instanceof Prepared ? this.settled(entry) : this.wait(key, entry)
+  }
+
+  /** Has the types of a statement looked up that nobody knows. */
+  private settled(prepared: Prepared): Effect.Effect<Prepared> {
+    if (prepared.isSettled) return Effect.succeed(prepared)
+    return Effect.map(this.types.learn(prepared.typeOids(), this.ask), () => {
+      if (!prepared.isSettled) prepared.settle()
+      return prepared
+    })
+  }
+
+  /**
+   * Asks the catalogue. In a transaction behind a savepoint, for the transaction must not fail of it; in one message, so that
+   * nothing of what others do in it can come in between and be rolled back.
+   */
+  private readonly ask: Ask = (text) => {
+    if (this.engine.status !== "T") return this.run(text)
+    const end = `release savepoint ${savepoint}`
+    return Effect.tapError(
+      this.run(`savepoint ${savepoint}; ${text}; ${end}`),
+      (error) =>
+        // When it had failed before, there is no savepoint, and what has failed is not ours.
+        error._tag === "ServerError" && error.reason._tag !== "InFailedSqlTransaction"
+          ? Effect.ignore(this.run(`rollback to savepoint ${savepoint}; ${end}`))
+          : Effect.void
+    )
+  }
+
+  private run(text: string): ReturnType<Ask> {
+    return Effect.callback((resume) => {
+      const exchange = new Simple<ObjectRow>(
+        states.Querying,
+        readCatalogue,
+        (exit) => resume(Exit.map(exit, (results) => results.flatMap(({ rows }) => rows)))
+      )
+      this.engine.submit(exchange, (out) => writeFrontend(out, { _tag: "Query", query: text }))
+      return this.engine.abandon(exchange)
+    })
   }
 
   private wait(key: string, preparing: Preparing): Effect.Effect<Prepared, QueryError> {
     return Effect.suspend(() => {
       preparing.waiters++
-      return Effect.onInterrupt(Deferred.await(preparing.outcome), () => {
+      const prepared = Effect.onInterrupt(Deferred.await(preparing.outcome), () => {
         preparing.waiters--
         if (preparing.waiters > 0) return Effect.void
         // Whoever comes now must not get what may be cancelled.
         if (this.entries.get(key) === preparing) this.entries.delete(key)
         return this.engine.forsake(preparing.exchange)
       })
+      return Effect.flatMap(prepared, (prepared) => this.settled(prepared))
     })
   }
 
@@ -109,7 +185,7 @@ export class Statements {
     const exchange = new Prepare(states.Preparing, (exit) => {
       if (!isSent) this.toClose.push(...stale)
       if (Exit.isSuccess(exit)) {
-        const prepared = new Prepared(name, exit.value.parameterTypes, exit.value.fields, this.registry)
+        const prepared = new Prepared(name, exit.value.parameterTypes, exit.value.fields, this.types)
         if (this.entries.get(key) === preparing) this.entries.set(key, prepared)
         else this.toClose.push(name)
         Deferred.doneUnsafe(outcome, Effect.succeed(prepared))
@@ -139,9 +215,12 @@ export class Statements {
 
   /** Forgets a statement that has become useless, so that it is prepared anew. */
   forget(prepared: Prepared): void {
+    if (prepared.hasLearned) this.types.forget()
     for (const [key, entry] of this.entries) if (entry === prepared) this.entries.delete(key)
     this.toClose.push(prepared.name)
   }
 }
 
 const sync = Frontend.Sync.make({})
+
+const savepoint = "hyperfect_types"

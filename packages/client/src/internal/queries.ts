@@ -8,7 +8,6 @@ import * as Frontend from "@hyperfect/protocol/Frontend"
 import type * as Preset from "@hyperfect/values/Preset"
 import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
-import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -19,6 +18,7 @@ import { type QueryError, UnsupportedError } from "../QueryError.ts"
 import { type Result, rowCount } from "../Result.ts"
 import * as ServerError from "../ServerError.ts"
 import { fromTextUnsafe, type Statement } from "../Statement.ts"
+import type { Types } from "./catalogue.ts"
 import { copyIn } from "./copyIn.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { type Exchange, states } from "./exchange.ts"
@@ -64,13 +64,15 @@ const readingCacheSize = 256
 export const make = (
   engine: Engine,
   kind: "hyper" | "postgres",
-  registry: TypeRegistry.TypeRegistry,
+  types: Types,
   defaultPreset: Preset.Preset,
   simpleFormat: () => Type.Format,
   statementCacheSize: number
 ): Queries => {
   const sessionGate = new Gate(kind)
-  const statements = new Statements(engine, registry, statementCacheSize)
+  // Without a statement that is described first there is no time to look types up.
+  const registry = types.initial
+  const statements = new Statements(engine, types, statementCacheSize)
   const readings = new WeakMap<Preset.Preset, Map<string, Reading>>()
 
   const makeReader =
@@ -116,7 +118,7 @@ export const make = (
       state: states.BindingPrepared,
       prepared,
       write: (out) => {
-        const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, registry)
+        const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, prepared.registry)
         const { formats: resultFormats } = reading
         writeFrontend(out, { _tag: "Bind", portal: "", statement: prepared.name, resultFormats, ...encoded })
         out.copy(executeSync)
@@ -165,10 +167,14 @@ export const make = (
       return engine.abandon(exchange)
     })
 
-  /** Whether the server refused to run a statement because it has forgotten it, or because a table has changed. */
+  /**
+   * Whether the server refused to run a statement because it has forgotten it, or because a table or a composite type has
+   * changed, whose values then come with another number of fields.
+   */
   const isStale = (failedIn: number | undefined, error: QueryError): boolean =>
     failedIn === states.BindingPrepared && error._tag === "ServerError" &&
-    (error.reason.sqlState === "26000" || ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
+    (error.reason.sqlState === "26000" || error.reason._tag === "DatatypeMismatch" ||
+      ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
 
   const collect = <S extends Shape>(
     gate: Gate,

@@ -31,14 +31,17 @@ export class Reading {
   readonly formats: ReadonlyArray<Type.Format>
   private objects: Known<ObjectRow> | undefined
   private arrays: Known<ArrayRow> | undefined
+  private readonly onFailure: (() => void) | undefined
 
-  /** `formatOf` says in which format the values of a type come. */
+  /** `formatOf` says in which format the values of a type come; `onFailure` is told when a row cannot be read. */
   constructor(
     described: ReadonlyArray<RowDescription.FieldDescription>,
     preset: Preset.Preset,
     registry: TypeRegistry.TypeRegistry,
-    formatOf: (type: Type.Any | undefined) => Type.Format
+    formatOf: (type: Type.Any | undefined) => Type.Format,
+    onFailure?: () => void
   ) {
+    this.onFailure = onFailure
     this.fields = Preset.typed(preset, described, registry)
     this.formats = this.fields.map(({ type }) => formatOf(type))
   }
@@ -48,8 +51,21 @@ export class Reading {
     const { fields } = this
     const options = { columns: fields, formats: this.formats }
     const known = shape === "object"
-      ? this.objects ??= { fields, reader: Readers.objectsUnsafe(options) }
-      : this.arrays ??= { fields, reader: Readers.arraysUnsafe(options) }
+      ? this.objects ??= { fields, reader: this.telling(Readers.objectsUnsafe(options)) }
+      : this.arrays ??= { fields, reader: this.telling(Readers.arraysUnsafe(options)) }
     return known as Known<Shapes[S]>
+  }
+
+  private telling<Row>(read: RowReader<Row>): RowReader<Row> {
+    const { onFailure } = this
+    if (onFailure === undefined) return read
+    return (bytes, start, end) => {
+      try {
+        return read(bytes, start, end)
+      } catch (thrown) {
+        onFailure()
+        throw thrown
+      }
+    }
   }
 }

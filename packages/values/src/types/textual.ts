@@ -14,7 +14,12 @@ const checked = (typeName: string, format: Format, value: unknown): string => {
     : Codec.notRepresentable(typeName, format, "a well-formed text without U+0000", "another")
 }
 
-const asText = (name: string): TypeCodec<string> => ({
+/**
+ * The text form of a type whose values are left as their text.
+ *
+ * @internal
+ */
+export const textual = (name: string): TypeCodec<string> => ({
   read: (bytes, start, end) => Codec.utf8(bytes, start, end, name, 0),
   write: (out, value) => out.utf8(checked(name, 0, value))
 })
@@ -25,7 +30,7 @@ const textOnly = (name: string, oid: number, arrayOid: number): Type<string> => 
   oid,
   arrayOid,
   schema: text.schema,
-  text: asText(name),
+  text: textual(name),
   binary: undefined,
   hyper: undefined
 })
@@ -62,8 +67,25 @@ export const aclitem: Type<string> = textOnly("aclitem", 1033, 1034)
  */
 export const pgNodeTree: Type<string> = textOnly("pg_node_tree", 194, 0)
 
-/** The first byte of `jsonpath` in binary. There is no other version. */
+/** The first byte of the binary form. There is no other version. */
 const version = 1
+
+/**
+ * The binary form of a type whose values are left as their text: the number of a version, and the text.
+ *
+ * @internal
+ */
+export const versioned = (name: string): TypeCodec<string> => ({
+  read: (bytes, start, end) =>
+    end > start && bytes[start] === version
+      ? Codec.utf8(bytes, start + 1, end, name, 1)
+      : Codec.malformed(name, 1, "version 1", "another first byte"),
+  write: (out, value) => {
+    const text = checked(name, 1, value)
+    out.uint8(version)
+    out.utf8(text)
+  }
+})
 
 /**
  * `jsonpath`, as its text.
@@ -72,21 +94,6 @@ const version = 1
  * @since 0.1.0
  */
 export const jsonpath: Type<string> = {
-  name: "jsonpath",
-  oid: 4072,
-  arrayOid: 4073,
-  schema: text.schema,
-  text: asText("jsonpath"),
-  binary: {
-    read: (bytes, start, end) =>
-      end > start && bytes[start] === version
-        ? Codec.utf8(bytes, start + 1, end, "jsonpath", 1)
-        : Codec.malformed("jsonpath", 1, "version 1", "another first byte"),
-    write: (out, value) => {
-      const path = checked("jsonpath", 1, value)
-      out.uint8(version)
-      out.utf8(path)
-    }
-  },
-  hyper: undefined
+  ...textOnly("jsonpath", 4072, 4073),
+  binary: versioned("jsonpath")
 }

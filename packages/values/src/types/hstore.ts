@@ -1,0 +1,126 @@
+/**
+ * `hstore` of the extension of that name.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Codec from "../internal/codec.ts"
+import { define } from "../internal/properties.ts"
+import * as ValueSchema from "../internal/valueSchema.ts"
+import * as Words from "../internal/words.ts"
+import type { Format, Type } from "../Type.ts"
+
+/**
+ * Texts by their keys, each of which may be NULL.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Hstore = { readonly [key: string]: string | null }
+
+const isText = (u: unknown): u is string => typeof u === "string" && u.isWellFormed() && !u.includes("\0")
+
+const isPlain = (u: unknown): u is object => {
+  if (typeof u !== "object" || u === null) return false
+  const prototype: unknown = Object.getPrototypeOf(u)
+  return prototype === Object.prototype || prototype === null
+}
+
+const isHstore = (u: unknown): u is Hstore =>
+  isPlain(u) && Object.entries(u).every(([key, value]) => isText(key) && (value === null || isText(value)))
+
+const entriesOf = (value: unknown, format: Format): ReadonlyArray<[string, string | null]> =>
+  isHstore(value)
+    ? Object.entries(value)
+    : Codec.typeMismatch("hstore", format, "an object of texts without U+0000, or null", value)
+
+const wanted = "\"key\"=>\"value\" or \"key\"=>NULL, with commas between"
+
+/** A key or a value, in quotation marks or without, and what stands before and behind it. */
+const pattern = /\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^\s"\\,=]|\\.|=(?!>))+))\s*(=>|,|$)/suy
+
+const unescape = (text: string): string => text.replace(/\\(.)/gsu, "$1")
+
+const parse = (text: string): Hstore | undefined => {
+  const value = {}
+  if (text.trim() === "") return value
+  pattern.lastIndex = 0
+  for (;;) {
+    const key = pattern.exec(text)
+    if (key === null || key[3] !== "=>") return undefined
+    const found = pattern.exec(text)
+    if (found === null || found[3] === "=>") return undefined
+    const [, quoted, plain, behind] = found
+    const isNull = quoted === undefined && /^null$/i.test(plain!)
+    const name = unescape(key[1] ?? key[2]!)
+    // Of a key that comes twice the first counts, as with the server.
+    if (!Object.hasOwn(value, name)) define(value, name, isNull ? null : unescape(quoted ?? plain!))
+    if (behind !== ",") return value
+  }
+}
+
+const quote = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
+
+/**
+ * `hstore`: an object of texts, `null` for NULL.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const hstore: Type<Hstore> = {
+  name: "hstore",
+  oid: 0,
+  arrayOid: 0,
+  schema: ValueSchema.refine("an object of texts", {
+    is: isHstore,
+    arbitrary: Schema.Array(Schema.Tuple([Schema.String, Schema.NullOr(Schema.String)])).check(Schema.isMaxLength(4)),
+    fromArbitrary: (entries) =>
+      Object.fromEntries(entries.filter((entry) => entry.every((t) => t === null || isText(t))))
+  }),
+  text: Codec.text(
+    "hstore",
+    wanted,
+    parse,
+    (value: Hstore) =>
+      entriesOf(value, 0).map(([key, text]) => `${quote(key)}=>${text === null ? "NULL" : quote(text)}`).join(", ")
+  ),
+  // A count, and for each pair the key and the value, each with its length, which is -1 for NULL (hstore_send).
+  binary: {
+    read: (bytes, start, end) => {
+      const fail = (): never => Codec.malformed("hstore", 1, "as many pairs as it says", `${end - start} other bytes`)
+      const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+      let at = start + 4
+      const length = (least: number): number => {
+        const found = end - at < 4 ? -2 : Words.int32(bytes, at)
+        at += 4
+        return found < least || found > end - at ? fail() : found
+      }
+      const take = (size: number): string => Codec.utf8(bytes, at, at += size, "hstore", 1)
+      if (count < 0) return fail()
+      const value = {}
+      for (let i = 0; i < count; i++) {
+        const key = take(length(0))
+        const size = length(-1)
+        define(value, key, size < 0 ? null : take(size))
+      }
+      return at === end ? value : fail()
+    },
+    write: (out, value) => {
+      const entries = entriesOf(value, 1)
+      const write = (text: string): void => {
+        out.int32(0)
+        const before = out.size
+        out.utf8(text)
+        const length = out.size - before
+        out.setInt32(out.position - length - 4, length)
+      }
+      out.int32(entries.length)
+      for (const [key, text] of entries) {
+        write(key)
+        if (text === null) out.int32(-1)
+        else write(text)
+      }
+    }
+  },
+  hyper: undefined
+}

@@ -1,0 +1,218 @@
+/**
+ * The types of the extension pgvector.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Codec from "../internal/codec.ts"
+import * as Half from "../internal/half.ts"
+import * as ValueSchema from "../internal/valueSchema.ts"
+import * as Words from "../internal/words.ts"
+import type { Format, Type } from "../Type.ts"
+
+/** Numbers of one size, as the vectors hold them. */
+interface Elements {
+  readonly size: 2 | 4
+  /** The nearest number of this size. */
+  readonly round: (value: number) => number
+  readonly read: (bytes: Uint8Array, at: number) => number
+  readonly write: (out: Codec.ByteWriter, value: number) => void
+}
+
+const singles: Elements = {
+  size: 4,
+  round: Math.fround,
+  read: Words.float32,
+  write: (out, value) => out.float32(value)
+}
+
+const halves: Elements = {
+  size: 2,
+  round: Half.round,
+  read: (bytes, at) => Half.fromBits(bytes[at]! << 8 | bytes[at + 1]!),
+  write: (out, value) => out.int16(Half.toBits(value))
+}
+
+/** The server's limit is lower; this is what the count in two bytes can say. */
+const maxDimensions = 0x7fff
+
+const numberPattern = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
+
+const parseNumber = (text: string, { round }: Elements): number => {
+  const trimmed = text.trim()
+  return numberPattern.test(trimmed) ? round(Number(trimmed)) : NaN
+}
+
+const isElement = ({ round }: Elements) => (u: unknown): u is number =>
+  typeof u === "number" && Number.isFinite(round(u))
+
+/** Neither NaN nor infinite, also after rounding: the server takes no others. */
+const checkNumber = (value: unknown, elements: Elements, name: string, format: Format): number => {
+  if (typeof value !== "number") return Codec.typeMismatch(name, format, "numbers", value)
+  const rounded = elements.round(value)
+  return Number.isFinite(rounded)
+    ? rounded
+    : Codec.outOfRange(name, format, `finite numbers of ${elements.size * 8} bits`, "another number")
+}
+
+const print = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
+
+const finite = (elements: Elements) =>
+  ValueSchema.refine(`a number of ${elements.size * 8} bits`, {
+    is: (u): u is number => isElement(elements)(u) && Object.is(elements.round(u), u),
+    arbitrary: Schema.Number,
+    fromArbitrary: (value) => Number.isFinite(elements.round(value)) ? elements.round(value) : 1
+  })
+
+/** The number of elements in two bytes, two bytes of nothing, and the elements (vector_send). */
+const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> => {
+  const wanted = "numbers in brackets"
+  const check = (value: unknown, format: Format): ReadonlyArray<number> => {
+    if (!Array.isArray(value)) return Codec.typeMismatch(name, format, "array", value)
+    return value.length > 0 && value.length <= maxDimensions
+      ? value
+      : Codec.outOfRange(name, format, `1 to ${maxDimensions} numbers`, `${value.length}`)
+  }
+  return {
+    name,
+    oid: 0,
+    arrayOid: 0,
+    hasArrayValues: true,
+    schema: Schema.Array(finite(elements)).check(Schema.isMinLength(1), Schema.isMaxLength(maxDimensions)),
+    text: Codec.text(
+      name,
+      wanted,
+      (text) => {
+        const found = /^\s*\[(.*)\]\s*$/s.exec(text)
+        const numbers = found?.[1]!.split(",").map((part) => parseNumber(part, elements))
+        return numbers?.every(Number.isFinite) === true ? numbers : undefined
+      },
+      (value: ReadonlyArray<number>) =>
+        `[${check(value, 0).map((item) => print(checkNumber(item, elements, name, 0))).join(",")}]`
+    ),
+    binary: {
+      read: (bytes, start, end) => {
+        const count = end - start < 4 ? -1 : Words.int16(bytes, start)
+        if (count < 0 || end - start !== 4 + count * elements.size) {
+          return Codec.malformed(name, 1, "as many numbers as it says", `${end - start} other bytes`)
+        }
+        const numbers = new Array<number>(count)
+        for (let i = 0; i < count; i++) numbers[i] = elements.read(bytes, start + 4 + i * elements.size)
+        return numbers
+      },
+      write: (out, value) => {
+        const numbers = check(value, 1)
+        out.int16(numbers.length)
+        out.int16(0)
+        for (const item of numbers) elements.write(out, checkNumber(item, elements, name, 1))
+      }
+    },
+    hyper: undefined
+  }
+}
+
+/**
+ * `vector`: numbers of 32 bits as an array.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const vector: Type<ReadonlyArray<number>> = dense("vector", singles)
+
+/**
+ * `halfvec`: numbers of 16 bits as an array. Writing rounds to the nearest of them.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const halfvec: Type<ReadonlyArray<number>> = dense("halfvec", halves)
+
+/**
+ * A vector of which only the elements that are not 0 are there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SparseVector {
+  readonly dimensions: number
+  /** Where the values stand, counted from 0 and ascending. SQL counts from 1. */
+  readonly indices: ReadonlyArray<number>
+  /** As many as there are indices; none is 0. */
+  readonly values: ReadonlyArray<number>
+}
+
+const isSparse = (u: unknown): u is SparseVector => {
+  if (typeof u !== "object" || u === null) return false
+  const { dimensions, indices, values } = u as Partial<SparseVector>
+  return typeof dimensions === "number" && (dimensions | 0) === dimensions && dimensions > 0 &&
+    Array.isArray(indices) && Array.isArray(values) && indices.length === values.length &&
+    indices.every((index, i) => Number.isInteger(index) && index > (indices[i - 1] ?? -1) && index < dimensions) &&
+    values.every((value) => isElement(singles)(value) && singles.round(value) !== 0)
+}
+
+const sparseWanted = "{ dimensions, indices, values } with ascending indices below dimensions and no value 0"
+
+const checkSparse = (value: unknown, format: Format): SparseVector =>
+  isSparse(value) ? value : Codec.typeMismatch("sparsevec", format, sparseWanted, value)
+
+const parseSparse = (text: string): SparseVector | undefined => {
+  const found = /^\s*\{(.*)\}\/(\d+)\s*$/s.exec(text)
+  if (found === null) return undefined
+  const pairs = found[1]!.trim() === "" ? [] : found[1]!.split(",").map((pair) => pair.split(":"))
+  const value = {
+    dimensions: Number(found[2]),
+    indices: pairs.map(([index]) => Number(index) - 1),
+    values: pairs.map(([, number]) => parseNumber(number ?? "", singles))
+  }
+  return isSparse(value) ? value : undefined
+}
+
+/**
+ * `sparsevec`: the elements that are not 0, of 32 bits each.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const sparsevec: Type<SparseVector> = {
+  name: "sparsevec",
+  oid: 0,
+  arrayOid: 0,
+  schema: ValueSchema.refine("a sparse vector", {
+    is: (u): u is SparseVector => isSparse(u) && u.values.every((value) => Object.is(singles.round(value), value)),
+    arbitrary: Schema.Array(finite(singles)).check(Schema.isMinLength(1), Schema.isMaxLength(8)),
+    fromArbitrary: (numbers) => {
+      const indices = [...numbers.keys()].filter((i) => numbers[i] !== 0)
+      return { dimensions: numbers.length, indices, values: indices.map((i) => numbers[i]!) }
+    }
+  }),
+  text: Codec.text("sparsevec", "{index:value,...}/dimensions", parseSparse, (value: SparseVector) => {
+    const { dimensions, indices, values } = checkSparse(value, 0)
+    return `{${indices.map((index, i) => `${index + 1}:${print(Math.fround(values[i]!))}`).join(",")}}/${dimensions}`
+  }),
+  // Dimensions, number of elements, nothing, the indices from 0, and the values (sparsevec_send).
+  binary: {
+    read: (bytes, start, end) => {
+      const fail = (): never => Codec.malformed("sparsevec", 1, "as many elements as it says", `${end - start} bytes`)
+      if (end - start < 12) return fail()
+      const count = Words.int32(bytes, start + 4)
+      if (count < 0 || end - start !== 12 + count * 8) return fail()
+      const indices = new Array<number>(count)
+      const values = new Array<number>(count)
+      for (let i = 0, at = start + 12; i < count; i++, at += 4) {
+        indices[i] = Words.int32(bytes, at)
+        values[i] = Words.float32(bytes, at + count * 4)
+      }
+      const value = { dimensions: Words.int32(bytes, start), indices, values }
+      return isSparse(value) ? value : Codec.malformed("sparsevec", 1, sparseWanted, "another")
+    },
+    write: (out, value) => {
+      const { dimensions, indices, values } = checkSparse(value, 1)
+      out.int32(dimensions)
+      out.int32(indices.length)
+      out.int32(0)
+      for (const index of indices) out.int32(index)
+      for (const item of values) out.float32(item)
+    }
+  },
+  hyper: undefined
+}
