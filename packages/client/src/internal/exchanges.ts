@@ -10,7 +10,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { QueryError } from "../QueryError.ts"
-import type { FieldDescription } from "../Result.ts"
+import { type FieldDescription, type Result, rowCount } from "../Result.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Known } from "./reading.ts"
 
@@ -73,16 +73,14 @@ export abstract class Base<A> implements Exchange {
   }
 }
 
-/** One result, before it is given to a caller. */
-export interface Collected<Row> {
-  readonly fields: ReadonlyArray<FieldDescription>
-  readonly rows: Array<Row>
-  /** Empty when the query was empty. */
-  readonly commandTag: string
-}
+const makeResult = <Row>(
+  fields: ReadonlyArray<FieldDescription>,
+  rows: ReadonlyArray<Row>,
+  commandTag: string
+): Result<Row> => ({ rows, fields, commandTag, rowCount: rowCount(commandTag) })
 
 /** A query of one statement, of which all rows are collected. */
-export class Collect<Row> extends Base<Collected<Row>> {
+export class Collect<Row> extends Base<Result<Row>> {
   private readonly makeReader: MakeReader<Row>
   private fields: ReadonlyArray<FieldDescription> = noFields
   private reader: RowReader<Row> | undefined
@@ -93,7 +91,7 @@ export class Collect<Row> extends Base<Collected<Row>> {
     state: number,
     makeReader: MakeReader<Row>,
     known: Known<Row> | undefined,
-    done: (exit: Exit.Exit<Collected<Row>, QueryError>) => void
+    done: (exit: Exit.Exit<Result<Row>, QueryError>) => void
   ) {
     super(state, done)
     this.makeReader = makeReader
@@ -125,15 +123,15 @@ export class Collect<Row> extends Base<Collected<Row>> {
     }
   }
 
-  protected result(): Collected<Row> {
-    return { fields: this.fields, rows: this.rows, commandTag: this.commandTag }
+  protected result(): Result<Row> {
+    return makeResult(this.fields, this.rows, this.commandTag)
   }
 }
 
 /** A query by the simple protocol: any number of results, all in text. */
-export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
+export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   private readonly makeReader: MakeReader<Row>
-  private readonly results: Array<Collected<Row>> = []
+  private readonly results: Array<Result<Row>> = []
   private fields: ReadonlyArray<FieldDescription> = noFields
   private reader: RowReader<Row> | undefined
   private rows: Array<Row> = []
@@ -141,7 +139,7 @@ export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
   constructor(
     state: number,
     makeReader: MakeReader<Row>,
-    done: (exit: Exit.Exit<ReadonlyArray<Collected<Row>>, QueryError>) => void
+    done: (exit: Exit.Exit<ReadonlyArray<Result<Row>>, QueryError>) => void
   ) {
     super(state, done)
     this.makeReader = makeReader
@@ -158,11 +156,9 @@ export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
         break
       case "CommandComplete":
       case "EmptyQueryResponse":
-        this.results.push({
-          fields: this.fields,
-          rows: this.rows,
-          commandTag: message._tag === "CommandComplete" ? message.commandTag : ""
-        })
+        this.results.push(
+          makeResult(this.fields, this.rows, message._tag === "CommandComplete" ? message.commandTag : "")
+        )
         this.fields = noFields
         this.reader = undefined
         this.rows = []
@@ -174,7 +170,7 @@ export class Simple<Row> extends Base<ReadonlyArray<Collected<Row>>> {
     this.attempt(() => this.rows.push(this.reader!(bytes, start + 5, end)))
   }
 
-  protected result(): ReadonlyArray<Collected<Row>> {
+  protected result(): ReadonlyArray<Result<Row>> {
     return this.results
   }
 }

@@ -39,9 +39,12 @@ export class Gate {
 
   /** Waits until the gate is open and goes on with this in the same step, so that nobody can shut it in between. */
   readonly pass = <A, E, R>(enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | UnsupportedError, R> =>
-    Effect.suspend((): Effect.Effect<A, E | UnsupportedError, R> =>
-      this.isOpen ? enter() : Effect.flatMap(this.opened, () => this.pass(enter))
-    )
+    Effect.suspend(() => this.passUnsafe(enter))
+
+  /** As {@link pass}, in the calling step when the gate is open. */
+  passUnsafe<A, E, R>(enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | UnsupportedError, R> {
+    return this.isOpen ? enter() : Effect.flatMap(this.opened, () => this.passUnsafe(enter))
+  }
 
   /** Only the waiting can be interrupted: whoever has shut the gate is going to open it. */
   private shut(

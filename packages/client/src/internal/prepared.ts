@@ -99,6 +99,8 @@ export class Statements {
   private readonly types: Types
   private readonly capacity: number
   private readonly entries = new Map<string, Prepared | Preparing>()
+  /** The key that was used last. */
+  private lastUsed = ""
   private readonly toClose: Array<string> = []
   private count = 0
 
@@ -114,8 +116,11 @@ export class Statements {
     const entry = this.entries.get(key)
     if (entry === undefined) return this.prepare(key, text, parameterTypes)
     // A map keeps the order of insertion: what was used last goes to the end.
-    this.entries.delete(key)
-    this.entries.set(key, entry)
+    if (key !== this.lastUsed) {
+      this.entries.delete(key)
+      this.entries.set(key, entry)
+      this.lastUsed = key
+    }
     return entry instanceof Prepared ? this.settled(entry) : this.wait(key, entry)
   }
 
@@ -196,6 +201,7 @@ export class Statements {
     })
     const preparing: Preparing = { exchange, outcome, waiters: 0 }
     this.entries.set(key, preparing)
+    this.lastUsed = key
     this.engine.submit(exchange, (out) => {
       for (const name of stale) writeFrontend(out, { _tag: "Close", kind: "S", name })
       writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })

@@ -12,17 +12,18 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Queries } from "../Queries.ts"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
-import { type Result, rowCount } from "../Result.ts"
+import type { Result } from "../Result.ts"
 import * as ServerError from "../ServerError.ts"
-import { fromTextUnsafe, type Statement } from "../Statement.ts"
+import type { Statement } from "../Statement.ts"
 import type { Types } from "./catalogue.ts"
 import { copyIn } from "./copyIn.ts"
-import { type Engine, writeFrontend } from "./engine.ts"
+import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { type Exchange, states } from "./exchange.ts"
-import { Collect, type Collected, CopyOut, type MakeReader, type Outlet, Simple, StreamRows } from "./exchanges.ts"
+import { Collect, CopyOut, type MakeReader, type Outlet, Simple, StreamRows } from "./exchanges.ts"
 import { Gate } from "./gate.ts"
 import { Handoff } from "./handoff.ts"
 import { declaredTypes, encodeForHyper, encodeForPostgres } from "./parameters.ts"
@@ -38,23 +39,22 @@ const sync: Frontend.Message = { _tag: "Sync" }
 const describeExecuteSync = tail([{ _tag: "Describe", kind: "P", name: "" }, execute, sync])
 const executeSync = tail([execute, sync])
 
-const toResult = <Row>({ commandTag, fields, rows }: Collected<Row>): Result<Row> => ({
-  rows,
-  fields,
-  commandTag,
-  rowCount: rowCount(commandTag)
-})
+/** What is asked for, as far as it takes to ask it. */
+type Asked = Pick<Statement, "text" | "parameters" | "preset">
+
+const noParameters: ReadonlyArray<unknown> = []
+
+const asked = (input: Statement | string): Asked =>
+  typeof input === "string" ? { text: input, parameters: noParameters, preset: undefined } : input
 
 /** How one statement is run on one kind of server: how its frames are written and its rows read. */
-interface Plan {
+interface Plan<Row> {
   readonly state: number
-  readonly write: (out: Parameters<typeof writeFrontend>[0]) => void
+  readonly write: WriteFrames
   /** The statement that the server knows it by. */
   readonly prepared: Prepared | undefined
-  readonly reader: <S extends Shape>(shape: S) => {
-    readonly make: MakeReader<Shapes[S]>
-    readonly known: Known<Shapes[S]> | undefined
-  }
+  readonly makeReader: MakeReader<Row>
+  readonly known: Known<Row> | undefined
 }
 
 /** How many results a session remembers the readers of, for others that look alike. */
@@ -92,75 +92,77 @@ export const make = (
       return reading.known(shape)
     }
 
-  /** The gate that the calling fiber has to pass: that of the transaction that it works in, if there is one. */
-  const gate = Effect.map(CurrentTransaction, (current) => currentOf(engine, current)?.gate ?? sessionGate)
+  /** The gate that a fiber has to pass: that of the transaction that it works in, if there is one. */
+  const gateOf = (fiber: Fiber.Fiber<unknown, unknown>): Gate =>
+    currentOf(engine, fiber.getRef(CurrentTransaction))?.gate ?? sessionGate
 
-  /** For whoever has the session to himself. */
-  const noGate = new Gate(kind)
+  const gate = Effect.withFiber((fiber) => Effect.succeed(gateOf(fiber)))
 
   // Hyper: one group, types declared from the values, results in HyperBinary. Nothing is prepared under a name: a
   // statement whose table is made anew would go on reading the old one (measured).
-  const planForHyper = (statement: Statement): Plan => ({
+  const planForHyper = <S extends Shape>({ parameters, preset, text }: Asked, shape: S): Plan<Shapes[S]> => ({
     state: states.Parsing,
     prepared: undefined,
     write: (out) => {
-      const encoded = encodeForHyper(statement.parameters)
-      writeFrontend(out, { _tag: "Parse", name: "", query: statement.text, parameterTypes: encoded.parameterTypes })
+      const encoded = encodeForHyper(parameters)
+      writeFrontend(out, { _tag: "Parse", name: "", query: text, parameterTypes: encoded.parameterTypes })
       writeFrontend(out, { _tag: "Bind", portal: "", statement: "", resultFormats: [2], ...encoded })
       out.copy(describeExecuteSync)
     },
-    reader: (shape) => ({ make: makeReader(shape, 2, statement.preset ?? defaultPreset), known: undefined })
+    makeReader: makeReader(shape, 2, preset ?? defaultPreset),
+    known: undefined
   })
 
-  const planForPostgres = (statement: Statement, prepared: Prepared): Plan => {
-    const reading = prepared.reading(statement.preset ?? defaultPreset)
+  const planForPostgres = <S extends Shape>(
+    { parameters, preset }: Asked,
+    shape: S,
+    prepared: Prepared
+  ): Plan<Shapes[S]> => {
+    const reading = prepared.reading(preset ?? defaultPreset)
+    const known = reading.known(shape)
     return {
       state: states.BindingPrepared,
       prepared,
       write: (out) => {
-        const encoded = encodeForPostgres(statement.parameters, prepared.parameterTypes, prepared.registry)
+        const encoded = encodeForPostgres(parameters, prepared.parameterTypes, prepared.registry)
         const { formats: resultFormats } = reading
         writeFrontend(out, { _tag: "Bind", portal: "", statement: prepared.name, resultFormats, ...encoded })
         out.copy(executeSync)
       },
-      reader: (shape) => {
-        const known = reading.known(shape)
-        return { make: () => known, known }
-      }
+      makeReader: () => known,
+      known
     }
   }
 
   /** In a failed transaction Hyper leaves it to us to refuse statements, for it does not always do so (measured). */
+  const isRefused = (text: string): boolean =>
+    kind === "hyper" && engine.status === "E" && !/^\s*(rollback|abort)\b/i.test(text)
+
   const checkTransaction = (text: string): Effect.Effect<void, QueryError> =>
-    Effect.suspend(() =>
-      kind === "hyper" && engine.status === "E" && !/^\s*(rollback|abort)\b/i.test(text)
+    Effect.suspend(() => isRefused(text) ? Effect.fail(inFailedTransaction()) : Effect.void)
+
+  /** An effect that has its outcome already, unless the statement is not known yet. */
+  const planUnsafe = <S extends Shape>(statement: Asked, shape: S): Effect.Effect<Plan<Shapes[S]>, QueryError> => {
+    if (kind === "hyper") {
+      return isRefused(statement.text)
         ? Effect.fail(inFailedTransaction())
-        : Effect.void
+        : Effect.succeed(planForHyper(statement, shape))
+    }
+    return chain(
+      attempt(() => statements.get(statement.text, declaredTypes(statement.parameters))),
+      (prepared) => chain(prepared, (prepared) => attempt(() => planForPostgres(statement, shape, prepared)))
     )
+  }
 
-  const plan = (gate: Gate, input: Statement | string): Effect.Effect<Plan, QueryError> =>
-    gate.pass(() => {
-      const statement = typeof input === "string" ? fromTextUnsafe(input) : input
-      if (kind === "hyper") return Effect.as(checkTransaction(statement.text), planForHyper(statement))
-      try {
-        const prepared = statements.get(statement.text, declaredTypes(statement.parameters))
-        return Effect.map(prepared, (prepared) => planForPostgres(statement, prepared))
-      } catch (thrown) {
-        return Effect.fail(ValueError.fromThrown(thrown))
-      }
-    })
-
-  /**
-   * Submits an exchange and waits for its outcome; interruption abandons it. When the gate has been shut since it was
-   * passed, as it can be while a statement is prepared, it starts `again`.
-   */
+  /** Submits an exchange and waits for its outcome; interruption abandons it. */
   const run = <A>(
     gate: Gate,
-    build: (done: (exit: Exit.Exit<A, QueryError>) => void) => Exchange,
-    write: Plan["write"],
+    build: (done: (outcome: Effect.Effect<A, QueryError>) => void) => Exchange,
+    write: WriteFrames,
     again: () => Effect.Effect<A, QueryError>
   ): Effect.Effect<A, QueryError> =>
     Effect.callback<A, QueryError>((resume) => {
+      // It can have been shut since it was passed, as it can be while a statement is prepared.
       if (!gate.isOpen) return resume(gate.pass(again))
       const exchange = build(resume)
       engine.submit(exchange, write)
@@ -171,42 +173,44 @@ export const make = (
    * Whether the server refused to run a statement because it has forgotten it, or because a table or a composite type has
    * changed, whose values then come with another number of fields.
    */
-  const isStale = (failedIn: number | undefined, error: QueryError): boolean =>
-    failedIn === states.BindingPrepared && error._tag === "ServerError" &&
+  const isStale = (failedIn: number | undefined, error: QueryError | undefined): boolean =>
+    failedIn === states.BindingPrepared && error?._tag === "ServerError" &&
     (error.reason.sqlState === "26000" || error.reason._tag === "DatatypeMismatch" ||
       ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
 
-  const collect = <S extends Shape>(
+  /** Runs a statement in the calling step, as far as that goes: an open gate has been passed. */
+  const collectUnsafe = <S extends Shape>(
     gate: Gate,
-    input: Statement | string,
+    statement: Asked,
     shape: S,
-    isRetry = false
-  ): Effect.Effect<Collected<Shapes[S]>, QueryError> =>
-    Effect.flatMap(
-      plan(gate, input),
-      ({ prepared, reader, state, write }) =>
-        Effect.flatMap(attempt(() => reader(shape)), ({ known, make }) => {
-          let exchange: Collect<Shapes[S]> | undefined
-          const outcome = run<Collected<Shapes[S]>>(
-            gate,
-            (done) => (exchange = new Collect(state, make, known, done)),
-            write,
-            () => collect(gate, input, shape, isRetry)
-          )
-          if (prepared === undefined) return outcome
-          return Effect.catchIf(outcome, (error) => isStale(exchange?.failedIn, error), (error) => {
+    isRetry: boolean
+  ): Effect.Effect<Result<Shapes[S]>, QueryError> =>
+    chain(planUnsafe(statement, shape), ({ known, makeReader, prepared, state, write }) => {
+      const again = (isRetry: boolean) => gate.pass(() => collectUnsafe(gate, statement, shape, isRetry))
+      return run<Result<Shapes[S]>>(
+        gate,
+        (done) => {
+          const exchange: Collect<Shapes[S]> = new Collect(state, makeReader, known, (exit) => {
+            if (prepared === undefined || !isStale(exchange.failedIn, exchange.error())) return done(exit)
             statements.forget(prepared)
             // Nothing has been run, and there is no transaction that it has failed with.
-            return engine.status === "I" && !isRetry ? collect(gate, input, shape, true) : Effect.fail(error)
+            done(engine.status === "I" && !isRetry ? again(true) : exit)
           })
-        })
-    )
+          return exchange
+        },
+        write,
+        () => collectUnsafe(gate, statement, shape, isRetry)
+      )
+    })
 
   const collected = <S extends Shape>(
     input: Statement | string,
     shape: S
   ): Effect.Effect<Result<Shapes[S]>, QueryError> =>
-    Effect.flatMap(gate, (gate) => Effect.map(collect(gate, input, shape), toResult))
+    Effect.withFiber((fiber) => {
+      const gate = gateOf(fiber)
+      return gate.passUnsafe(() => collectUnsafe(gate, asked(input), shape, false))
+    })
 
   /** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
   const handOut = <A>(
@@ -215,7 +219,7 @@ export const make = (
       outlet: Outlet<A>,
       done: (exit: Exit.Exit<void, QueryError>) => void
     ) => Exchange & { readonly takeBatch: () => Array<A> },
-    write: Plan["write"]
+    write: WriteFrames
   ): Stream.Stream<A, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
       const handoff = new Handoff<A, QueryError>()
@@ -242,23 +246,19 @@ export const make = (
     Stream.unwrap(Effect.gen(function*() {
       const own = yield* gate
       yield* own.exclusive
-      const { prepared, reader, state, write } = yield* plan(noGate, input)
-      const { known, make } = yield* attempt(() => reader(shape))
+      const { known, makeReader, prepared, state, write } = yield* planUnsafe(asked(input), shape)
       return handOut<Shapes[S]>(own, (outlet, done) => {
-        const exchange: StreamRows<Shapes[S]> = new StreamRows(state, make, known?.reader, outlet, (exit) => {
-          const error = exchange.error()
-          if (prepared !== undefined && error !== undefined && isStale(exchange.failedIn, error)) {
-            statements.forget(prepared)
-          }
+        const exchange: StreamRows<Shapes[S]> = new StreamRows(state, makeReader, known?.reader, outlet, (exit) => {
+          if (prepared !== undefined && isStale(exchange.failedIn, exchange.error())) statements.forget(prepared)
           done(exit)
         })
         return exchange
       }, write)
     }))
 
-  const writeQuery = (text: string): Plan["write"] => (out) => writeFrontend(out, { _tag: "Query", query: text })
+  const writeQuery = (text: string): WriteFrames => (out) => writeFrontend(out, { _tag: "Query", query: text })
 
-  type Results = ReadonlyArray<Collected<ObjectRow>>
+  type Results = ReadonlyArray<Result<ObjectRow>>
 
   const buildSimple = (done: (exit: Exit.Exit<Results, QueryError>) => void) =>
     new Simple(states.Querying, makeReader("object", simpleFormat(), defaultPreset), done)
@@ -275,7 +275,7 @@ export const make = (
 
   /** The text of a COPY, which goes by the simple protocol and has no parameters. */
   const copyText = (input: Statement | string): Effect.Effect<string, QueryError> => {
-    const { parameters, text } = typeof input === "string" ? fromTextUnsafe(input) : input
+    const { parameters, text } = asked(input)
     return parameters.length === 0
       ? Effect.as(checkTransaction(text), text)
       : Effect.fail(new UnsupportedError({ feature: "parameters in COPY", server: kind }))
@@ -300,8 +300,7 @@ export const make = (
   return {
     query: (statement) => collected(statement, "object"),
     values: (statement) => collected(statement, "array"),
-    simple: (text) =>
-      Effect.flatMap(gate, (gate) => Effect.map(simple(gate, text), (results) => results.map(toResult))),
+    simple: (text) => Effect.flatMap(gate, (gate) => simple(gate, text)),
     stream: (statement) => stream(statement, "object"),
     streamValues: (statement) => stream(statement, "array"),
     copyIn: (input, data) =>
@@ -329,4 +328,14 @@ const attempt = <A>(evaluate: () => A): Effect.Effect<A, ValueError.ValueError> 
   } catch (thrown) {
     return Effect.fail(ValueError.fromThrown(thrown))
   }
+}
+
+/** As `Effect.flatMap`, but in the calling step when the outcome is there already. */
+const chain = <A, E, B, E2>(
+  effect: Effect.Effect<A, E>,
+  next: (value: A) => Effect.Effect<B, E2>
+): Effect.Effect<B, E | E2> => {
+  if (!Exit.isExit(effect)) return Effect.flatMap(effect, next)
+  const exit = effect as Exit.Exit<A, E>
+  return Exit.isSuccess(exit) ? next(exit.value) : Effect.failCause(exit.cause)
 }
