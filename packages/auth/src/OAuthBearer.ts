@@ -7,7 +7,7 @@
  *
  * How to get a token is not known here. A program that knows gives it to the log-in. One that does not can learn from
  * the server: a log-in without a token ends with a `TokenRefused` that says where tokens come from, and
- * {@link withTokenProvider} goes on from there. The document at that address is not fetched here either.
+ * {@link withTokenProvider} goes on from there, with a provider such as those of `OAuthFlow`.
  *
  * @since 0.1.0
  */

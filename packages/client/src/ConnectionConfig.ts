@@ -11,7 +11,7 @@
  * - A file that is named must be there.
  * - The user of the operating system, the default for `user`, is taken from `USER`, `LOGNAME` or `USERNAME`, and not at
  *   all by {@link fromUri} and {@link fromString}, which do not look around.
- * - OAuth has a token that the program brings, and no settings for the ways to get one.
+ * - OAuth has tokens that the program brings, or a provider gets, and no settings for the ways to get one.
  * - Without effect, because there is nothing here that they could change: `sslcompression`, `krbsrvname`, `gsslib`,
  *   `gssdelegation`.
  *
@@ -21,6 +21,7 @@
  * @since 0.1.0
  */
 import { PasswordUnavailable, TokenUnavailable } from "@hyperfect/auth/AuthError"
+import { TokenProvider } from "@hyperfect/auth/OAuthBearer"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Config from "effect/Config"
@@ -185,6 +186,45 @@ export const withToken: {
       )
     }))
 )
+
+/**
+ * Lets the provider of the context get the OAuth tokens, and new ones in place of those that the server refuses.
+ *
+ * **Details**
+ *
+ * A server that refuses a token says where there are better ones, and closes. Then the provider is asked, for which the
+ * time for connecting does not count, and another connection is opened. There is no third one.
+ *
+ * **Example** (A token that the user lets us have)
+ *
+ * ```ts
+ * import { OAuthFlow } from "@hyperfect/auth"
+ * import { Client, ConnectionConfig } from "@hyperfect/client"
+ * import { Console, Effect, Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const Tokens = OAuthFlow.layerDevice({
+ *   issuer: "https://id.example",
+ *   clientId: "reports",
+ *   invite: ({ userCode, verificationUri }) => Console.error(`Visit ${verificationUri} and enter ${userCode}`)
+ * })
+ *
+ * const Shop = ConnectionConfig.fromUri("postgresql://app@db.example/shop?sslmode=verify-full").pipe(
+ *   Effect.flatMap(ConnectionConfig.withTokenProvider),
+ *   Effect.map(Client.layer),
+ *   Layer.unwrap,
+ *   Layer.provide(Tokens),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withTokenProvider = (
+  config: ConnectionConfig
+): Effect.Effect<ConnectionConfig, never, TokenProvider> =>
+  Effect.map(TokenProvider, (tokenProvider): ConnectionConfig => ({ ...config, tokenProvider }))
 
 const parse = (text: string): Settings => (scheme.test(text) ? parseUri(text) : parseConninfo(text))
 

@@ -1,3 +1,4 @@
+export * as AuthorizationServer from "./AuthorizationServer.ts"
 export * as Certificates from "./Certificates.ts"
 export * as FaultTransport from "./FaultTransport.ts"
 export * as HyperdServer from "./HyperdServer.ts"

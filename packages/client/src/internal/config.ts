@@ -5,6 +5,7 @@
  */
 import type * as AuthError from "@hyperfect/auth/AuthError"
 import type * as Login from "@hyperfect/auth/Login"
+import type * as OAuthBearer from "@hyperfect/auth/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
 import type * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import type * as SaslPrep from "@hyperfect/auth/SaslPrep"
@@ -83,6 +84,11 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
   readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Password | undefined) | undefined
   /** For a server that asks for OAuth. */
   readonly token?: Token | undefined
+  /**
+   * What gets tokens in place of `token`, and new ones for those that the server refuses. It has all the time that it
+   * takes, beside the one for connecting. `ConnectionConfig.withTokenProvider` takes it from the context.
+   */
+  readonly tokenProvider?: OAuthBearer.TokenProvider["Service"] | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
   /** `"prefer"` when absent, as in libpq. */

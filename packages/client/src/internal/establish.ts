@@ -6,6 +6,7 @@
 import * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as AuthError from "@hyperfect/auth/AuthError"
 import type * as Login from "@hyperfect/auth/Login"
+import * as OAuthBearer from "@hyperfect/auth/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
@@ -142,8 +143,8 @@ const telling = (first: AttemptError, second: AttemptError): AttemptError =>
 const timedOut = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
   TransportError.fromReason(new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds }))
 
-/** One server, within its time. */
-const tryServer = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted: TargetSessionAttrs) => {
+/** One server, within its time, with what there is to log in with. */
+const tryOnce = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted: TargetSessionAttrs) => {
   const [first, second] = encryptions(config, endpoint)
   const attempts = Effect.catch(
     attempt(config, endpoint, first, wanted),
@@ -158,6 +159,14 @@ const tryServer = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted
     orElse: () => Effect.fail(timedOut(endpoint, connectTimeout))
   })
 }
+
+/** One server. What gets tokens may ask a user, so the time for connecting is not for it. */
+const tryServer = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted: TargetSessionAttrs) =>
+  config.tokenProvider === undefined ? tryOnce(config, endpoint, wanted) : Effect.provideService(
+    OAuthBearer.withTokenProvider((token) => tryOnce({ ...config, token }, endpoint, wanted)),
+    OAuthBearer.TokenProvider,
+    config.tokenProvider
+  )
 
 /** Whether another server may do better. */
 const isOfThisServerOnly = (error: AttemptError): boolean => {

@@ -68,7 +68,7 @@ const unsupported = (why: string, ...harmless: ReadonlyArray<string>): Read => (
   }
 }
 
-const byToken = "a program brings the token; see ConnectionConfig.withToken"
+const byToken = "a program brings the token; see ConnectionConfig.withToken and withTokenProvider"
 
 const noProbes = "the runtime's sockets can be told when the first probe is sent (keepalives_idle), and no more of them"
 
