@@ -83,10 +83,11 @@ const web = globalThis as unknown as {
   readonly Response: new(body: string, init: { readonly status: number }) => never
 }
 
-const readForm = (text: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    text.split("&").map((pair) => pair.split("=").map((part) => decodeURIComponent(part.replaceAll("+", " "))))
-  )
+const readForm = (bytes: Uint8Array): Readonly<Record<string, string>> => {
+  const pairs = (Utf8.decode(bytes, 0, bytes.length) ?? "").split("&")
+  const decode = (part: string) => decodeURIComponent(part.replaceAll("+", " "))
+  return Object.fromEntries(pairs.map((pair) => pair.split("=").map(decode)))
+}
 
 /**
  * Provides an authorization server, and the HTTP client that it is the only thing to be reached by.
