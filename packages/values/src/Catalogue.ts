@@ -161,7 +161,7 @@ export const types = (rows: Iterable<Row>, registry: TypeRegistry.TypeRegistry):
     // No type contains itself, whatever a server says.
     if (row === undefined || under.has(oid) || under.size === maxDepth) return opaque(oid, 0, `oid ${oid}`)
     under.add(oid)
-    const type = { ...build(row), delimiter: row.delimiter.charCodeAt(0) }
+    const type = { ...build(row), delimiter: row.delimiter === "" ? undefined : row.delimiter.charCodeAt(0) }
     under.delete(oid)
     made.set(oid, type)
     return type
