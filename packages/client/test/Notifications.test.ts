@@ -290,7 +290,7 @@ describe("the session that listens", () => {
         ready(),
         { _tag: "NotificationResponse", processId: 7, channel: "a", payload: "x" }
       )
-      assert.sameMembers(payloads(yield* Fiber.join(events)), ["Reconnected", "x"])
+      assert.deepStrictEqual(payloads(yield* Fiber.join(events)), ["Reconnected", "x"])
     }).pipe(Effect.scoped, Effect.provide(puppet())))
 
   it.effect("loses nothing that comes in the same step as the answer to LISTEN", () =>

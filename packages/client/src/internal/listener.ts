@@ -120,6 +120,10 @@ export class Listener {
     return [...this.channels.get(channel) ?? []]
   }
 
+  private all(): ReadonlyArray<Subscriber> {
+    return [...this.channels.values()].flatMap((subscribers) => [...subscribers])
+  }
+
   private hear({ channel, payload, processId }: Backend.NotificationResponse): void {
     const notification = { _tag: "Notification", channel, payload, processId } as const
     for (const subscriber of this.of(channel)) subscriber.hear(notification)
@@ -147,6 +151,7 @@ export class Listener {
     }
     return Effect.flatMap(Effect.exit(Effect.scoped(this.visit)), (exit) => {
       this.listening.clear()
+      for (const subscriber of this.all()) subscriber.cutOff()
       if (Exit.isFailure(exit)) this.refuse(exit.cause)
       if (this.channels.size === 0) return this.keep
       this.failures++
@@ -162,7 +167,7 @@ export class Listener {
     const error = cause.reasons.find(Cause.isFailReason)?.error
     const exit = Exit.failCause(cause)
     if (error === undefined || !mayPass(error)) return this.endAll(exit)
-    const newcomers = [...this.channels.keys()].flatMap((channel) => this.of(channel)).filter((one) => !one.hasBegun())
+    const newcomers = this.all().filter((subscriber) => !subscriber.hasBegun())
     for (const subscriber of newcomers) {
       this.leave(subscriber)
       subscriber.end(exit)

@@ -17,6 +17,7 @@ export class Subscriber {
   private readonly capacity: number
   private readonly waiting = new Handoff<Event, ListenError>()
   private readonly begun = Deferred.makeUnsafe<void, ListenError>()
+  private isCutOff = false
   /** The gap at the end of what waits, which grows until it is taken. */
   private gap: { -readonly [K in keyof Gap]: Gap[K] } | undefined
 
@@ -34,15 +35,27 @@ export class Subscriber {
     return Deferred.isDoneUnsafe(this.begun)
   }
 
-  /** The server listens: for the first time, or again, after nobody knows what. */
+  /** The server listens: for the first time, or again. */
   establish(): void {
-    if (!this.hasBegun()) Deferred.doneUnsafe(this.begun, Effect.void)
-    else if (this.waiting.size() <= this.capacity) {
-      this.waiting.push([{ _tag: "Gap", channel: this.channel, reason: "Reconnected", missed: undefined }])
-    }
+    if (this.isCutOff) this.rejoin()
+    else Deferred.doneUnsafe(this.begun, Effect.void)
+  }
+
+  /** The session that listened for him is lost. */
+  cutOff(): void {
+    this.isCutOff = this.hasBegun()
+  }
+
+  private rejoin(): void {
+    this.isCutOff = false
+    // A gap at the end of what waits says it already.
+    if (this.waiting.size() > this.capacity) return
+    this.waiting.push([{ _tag: "Gap", channel: this.channel, reason: "Reconnected", missed: undefined }])
   }
 
   hear(notification: Notification): void {
+    // It can come before the answer to LISTEN was noticed.
+    if (this.isCutOff) this.rejoin()
     if (this.waiting.size() < this.capacity) {
       this.gap = undefined
       this.waiting.push([notification])
