@@ -17,7 +17,7 @@ import { Cause, ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Redacted
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { eventually, isAlive, runAndKill } from "./processes.ts"
+import { eventually, isAlive, runAndKill } from "../../testing/test/processes.ts"
 
 const live = NodePlatform.layer
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ServerProcess from "@hyperfect/hyper/ServerProcess"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { isAlive } from "./processes.ts"
+import { isAlive } from "../../testing/test/processes.ts"
 
 /** Runs a script of JavaScript in a process of its own. */
 const run = (script: string, options: Omit<ServerProcess.Options, "arguments"> = {}) =>

@@ -175,3 +175,12 @@ export const minimumSize = (layout: Layout): number => {
       return layout.fields.reduce((size, field) => size + minimumSize(field.layout), 0)
   }
 }
+
+/**
+ * Whether a text is to be hidden, by the fields of the struct that it is one of.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSecret = ({ secret }: CString, beside: Readonly<Record<string, unknown>>): boolean =>
+  secret === true || (secret !== undefined && secret.in.includes(beside[secret.field] as string))

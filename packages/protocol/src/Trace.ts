@@ -100,7 +100,10 @@ class Printer {
       case "CString": {
         const text = value as string
         const size = Utf8.byteLength(text)
-        return this.add(this.redact && isSecret(layout, beside) ? hidden(size) : `"${escapeText(text)}"`, size + 1)
+        return this.add(
+          this.redact && Layout.isSecret(layout, beside) ? hidden(size) : `"${escapeText(text)}"`,
+          size + 1
+        )
       }
       case "Bytes":
       case "Rest":
@@ -142,9 +145,6 @@ class Printer {
     this.size += size
   }
 }
-
-const isSecret = ({ secret }: Layout.CString, beside: Readonly<Record<string, unknown>>): boolean =>
-  secret === true || (secret !== undefined && secret.in.includes(beside[secret.field] as string))
 
 const hidden = (size: number): string => `<${size} bytes>`
 

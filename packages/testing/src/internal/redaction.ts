@@ -2,7 +2,7 @@
 import * as Backend from "@hyperfect/protocol/Backend"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Json from "@hyperfect/protocol/Json"
-import type * as Layout from "@hyperfect/protocol/Layout"
+import * as Layout from "@hyperfect/protocol/Layout"
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import * as Schema from "effect/Schema"
@@ -15,9 +15,6 @@ const definitions = new Map<string, Wire.Definition>(
 
 const hidden = (size: number): string => `<${size} bytes>`
 
-const isSecret = ({ secret }: Layout.CString, beside: Readonly<Record<string, unknown>>): boolean =>
-  secret === true || (secret !== undefined && secret.in.includes(String(beside[secret.field])))
-
 const redactValue = (
   layout: Layout.Layout,
   value: unknown,
@@ -29,7 +26,7 @@ const redactValue = (
     case "Char":
       return value as string
     case "CString":
-      return isSecret(layout, beside) ? hidden(Utf8.byteLength(value as string)) : value as string
+      return Layout.isSecret(layout, beside) ? hidden(Utf8.byteLength(value as string)) : value as string
     case "Bytes":
     case "Rest":
     case "Nullable":
