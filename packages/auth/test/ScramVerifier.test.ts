@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Authenticate, ScramMessage, ScramVerifier } from "@hyperfect/auth"
+import { Authenticate, Policy, ScramMessage, ScramVerifier } from "@hyperfect/auth"
 import { Effect, Redacted } from "effect"
+import * as Kdf from "effect/crypto/Kdf"
+import { pbkdf2Sync } from "node:crypto"
 import { inspect } from "node:util"
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64")
@@ -95,4 +97,51 @@ describe("ScramVerifier", () => {
   ) {
     it(`takes ${what} for no verifier`, () => assert.isUndefined(ScramVerifier.parse(Redacted.make(text))))
   }
+})
+
+describe("a derivation of keys", () => {
+  /** How often the event loop turns while a `Kdf` derives, with as many iterations as are allowed at most. */
+  const turnsOf = Effect.fnUntraced(function*(kdf: Kdf.Kdf["Service"]) {
+    let turns = 0
+    let isOver = false
+    let during = -1
+    const turn = (): void => {
+      turns++
+      if (!isOver) setImmediate(turn)
+    }
+    setImmediate(turn)
+    const watched = Kdf.Kdf.of({
+      ...kdf,
+      derive: (...how) =>
+        Effect.suspend(() => {
+          const before = turns
+          return Effect.ensuring(kdf.derive(...how), Effect.sync(() => during = turns - before))
+        })
+    })
+    yield* Effect.provideService(
+      ScramVerifier.keys(example.password, example.salt, Policy.defaultMaxIterations),
+      Kdf.Kdf,
+      watched
+    )
+    isOver = true
+    return during
+  })
+
+  it.live("lets the event loop turn meanwhile", () =>
+    Effect.gen(function*() {
+      assert.isAbove(yield* turnsOf(yield* Kdf.Kdf), 10)
+    }).pipe(Effect.provide(Authenticate.layerCrypto)))
+
+  // Or the test above would say nothing.
+  it.live("would not if it were done there", () =>
+    Effect.gen(function*() {
+      const blocking = Kdf.Kdf.of({
+        ...yield* Kdf.Kdf,
+        derive: (_, secret, { length, salt }) =>
+          Effect.sync(() =>
+            Uint8Array.from(pbkdf2Sync(secret as Uint8Array, salt!, Policy.defaultMaxIterations, length, "sha256"))
+          )
+      })
+      assert.strictEqual(yield* turnsOf(blocking), 0)
+    }).pipe(Effect.provide(Authenticate.layerCrypto)))
 })

@@ -197,6 +197,7 @@ describe("fromString", () => {
     ["gssencmode=require", "unsupported", "gssencmode"],
     ["client_encoding=LATIN1", "unsupported", "client_encoding"],
     ["replication=database", "unsupported", "replication"],
+    ["host=a,b,c port=1,2,3 load_balance_hosts=doesnotexist", "invalid", "load_balance_hosts"],
     ["requirepeer=postgres", "unsupported", "requirepeer"],
     ["sslcrldir=/x", "unsupported", "sslcrldir"],
     ["sslkeylogfile=/x", "unsupported", "sslkeylogfile"],

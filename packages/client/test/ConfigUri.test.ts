@@ -56,6 +56,7 @@ describe("a URI", () => {
     }],
     ["postgresql://host:12345?user=uri-user", { host: "host", port: "12345", user: "uri-user" }],
     ["postgresql://host?user=uri-user", { host: "host", user: "uri-user" }],
+    ["postgresql://host?  user = uri-user & port  = 12345 ", { host: "host", user: "uri-user", port: "12345" }],
     ["postgresql://host?", { host: "host" }],
     ["postgresql://[::1]:12345/db", { host: "::1", port: "12345", dbname: "db" }],
     ["postgresql://[::1]/db", { host: "::1", dbname: "db" }],
@@ -103,6 +104,7 @@ describe("a URI", () => {
     ["postgresql://u:p@x@host", { user: "u", password: "p", host: "x@host" }],
     ["postgresql://host/db/x#y", { host: "host", dbname: "db/x#y" }],
     ["postgresql://host/db?user=a/b?c#d", { host: "host", dbname: "db", user: "a/b?c#d" }],
+    ["postgresql:// me : s%203 @host / db ", { user: "me", password: "s 3", host: "host", dbname: "db" }],
     // A plus sign is a plus sign.
     ["postgresql://a+b:c+d@host/e+f?options=g+h%2Bi", {
       user: "a+b",
@@ -143,7 +145,10 @@ describe("a URI", () => {
     ["postgresql://%zz", "host: is not percent-encoded UTF-8"],
     ["postgresql://%1", "host: is not percent-encoded UTF-8"],
     ["postgresql://%", "host: is not percent-encoded UTF-8"],
+    ["postgresql://host?  user user  =  uri  & port = 12345 12 ", "uri: has a blank in it; write it as %20"],
+    ["postgresql://host?  user  =  uri-user  & port = 12345 12 ", "port: has a blank in it; write it as %20"],
     // More.
+    ["postgresql://me:s3 cret@host", "password: has a blank in it; write it as %20"],
     ["postgresql://host?user=a&&port=1", "uri: a parameter of the query has no value"],
     ["postgresql://host?user=a\0b", "user: may not hold a zero character"],
     ["postgresql://host?%zz=a", "uri: is not percent-encoded UTF-8"],

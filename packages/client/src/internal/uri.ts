@@ -13,7 +13,10 @@ import { fail, set, type Settings } from "./settings.ts"
 /** @internal */
 export const scheme = /^postgres(?:ql)?:\/\//
 
-const decode = (setting: string, text: string): string => {
+/** As libpq does since 18, blanks around a part are left out, for they come of how a text is laid out. */
+const decode = (setting: string, raw: string): string => {
+  const text = raw.replace(/^ +| +$/g, "")
+  if (text.includes(" ")) fail(setting, "invalid", "has a blank in it; write it as %20")
   let decoded: string
   try {
     decoded = decodeURIComponent(text)
