@@ -1,6 +1,7 @@
 export * as BuiltIn from "./BuiltIn.ts"
 export * as CalendarDate from "./CalendarDate.ts"
 export * as Catalogue from "./Catalogue.ts"
+export * as Columns from "./Columns.ts"
 export * as Geometry from "./Geometry.ts"
 export * as HyperBinaryCopy from "./HyperBinaryCopy.ts"
 export * as Interval from "./Interval.ts"

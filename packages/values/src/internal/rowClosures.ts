@@ -8,7 +8,7 @@ import { define } from "./properties.ts"
 import type { Column } from "./rowPlan.ts"
 import * as Words from "./words.ts"
 
-const broken = (
+export const broken = (
   tag: "RowTruncated" | "ColumnCountMismatch" | "Malformed",
   wanted: string,
   found: string

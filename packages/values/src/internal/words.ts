@@ -13,8 +13,8 @@ const integers = new BigInt64Array(scratch)
 
 // All platforms that JavaScript runs on today are little-endian, but that is not written anywhere.
 words[0] = 1
-const low = new Uint8Array(scratch)[0] === 1 ? 0 : 1
-const high = 1 - low
+export const low: 0 | 1 = new Uint8Array(scratch)[0] === 1 ? 0 : 1
+export const high: 0 | 1 = low === 0 ? 1 : 0
 
 export const int16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 24 >> 16) | bytes[at + 1]!
 

@@ -1,0 +1,212 @@
+/**
+ * Results by columns instead of rows: typed arrays, for analytics.
+ *
+ * Numbers and texts are kept as [Arrow](https://arrow.apache.org/docs/format/Columnar.html) lays them out in memory: a value
+ * for each row, and a bitmap that says which of them are there; booleans, dates and timestamps likewise, in numbers. Nothing
+ * is allocated for a row. All other types are arrays of the values that a row would have.
+ *
+ * @since 0.1.0
+ */
+import * as Wire from "@hyperfect/protocol/Wire"
+import * as Result from "effect/Result"
+import * as BuiltIn from "./BuiltIn.ts"
+import * as CalendarDate from "./CalendarDate.ts"
+import * as Codec from "./internal/codec.ts"
+import * as Closures from "./internal/columnClosures.ts"
+import * as Generated from "./internal/columnGenerated.ts"
+import * as Stores from "./internal/columnStores.ts"
+import * as Plan from "./internal/rowPlan.ts"
+import type * as RowReader from "./RowReader.ts"
+import * as Timestamp from "./Timestamp.ts"
+import * as TimestampTz from "./TimestampTz.ts"
+import * as ValueError from "./ValueError.ts"
+
+interface Common {
+  readonly name: string
+  readonly typeOid: number
+  /** The number of rows. */
+  readonly length: number
+  readonly nullCount: number
+  /**
+   * One bit a row, the least significant first: 1 where there is a value, 0 for NULL, as in Arrow's validity bitmaps;
+   * `undefined` when no value is NULL.
+   */
+  readonly validity: Uint8Array | undefined
+}
+
+/**
+ * Values of a fixed width. Where a value is NULL there is a 0.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FixedColumn =
+  | Common & { readonly _tag: "Int16"; readonly values: Int16Array }
+  | Common & { readonly _tag: "Int32"; readonly values: Int32Array }
+  | Common & { readonly _tag: "UInt32"; readonly values: Uint32Array }
+  | Common & { readonly _tag: "Int64"; readonly values: BigInt64Array }
+  | Common & { readonly _tag: "Float32"; readonly values: Float32Array }
+  | Common & { readonly _tag: "Float64"; readonly values: Float64Array }
+  /** A byte a row: 0 or 1. */
+  | Common & { readonly _tag: "Bool"; readonly values: Uint8Array }
+  /** Days from 2000-01-01; the greatest and the least number are the infinities. */
+  | Common & { readonly _tag: "Date"; readonly values: Int32Array }
+  /** Microseconds from 2000-01-01 00:00:00, for instants in UTC; the greatest and the least number are the infinities. */
+  | Common & { readonly _tag: "Timestamp"; readonly values: BigInt64Array }
+
+/**
+ * Texts, as their UTF-8 in one array: that of row `i` is `bytes[offsets[i], offsets[i + 1])`. Strings are made by {@link get},
+ * when they are asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TextColumn = Common & { readonly _tag: "Text"; readonly offsets: Int32Array; readonly bytes: Uint8Array }
+
+/**
+ * Values of any other type; `null` is NULL.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: ReadonlyArray<unknown> }
+
+/**
+ * The values of one column.
+ *
+ * **Details**
+ *
+ * | type | column |
+ * | --- | --- |
+ * | `int2`, `int4`, `oid`, `int8` | `Int16`, `Int32`, `UInt32`, `Int64` |
+ * | `float4`, `float8` | `Float32`, `Float64` |
+ * | `bool` | `Bool` |
+ * | `date` | `Date` |
+ * | `timestamp`, `timestamptz` | `Timestamp` |
+ * | `text`, `varchar`, `char(n)`, `name` | `Text` |
+ * | all others, and those that a preset reads in another way | `Values` |
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Column = FixedColumn | TextColumn | ValuesColumn
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNull = ({ validity }: Column, row: number): boolean =>
+  validity !== undefined && (validity[row >> 3]! >> (row & 7) & 1) === 0
+
+/**
+ * The value of a row, as reading the row would have given it; `null` for NULL, `undefined` beyond the rows that there are.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const get = (self: Column, row: number): unknown => {
+  if (!(row >= 0 && row < self.length)) return undefined
+  if (isNull(self, row)) return null
+  switch (self._tag) {
+    case "Bool":
+      return self.values[row] === 1
+    case "Text":
+      return Codec.utf8(self.bytes, self.offsets[row]!, self.offsets[row + 1]!, "text", 0)
+    case "Date":
+      return CalendarDate.fromDayUnsafe(self.values[row]!)
+    case "Timestamp":
+      return Stores.fromMicroseconds<Timestamp.Timestamp | TimestampTz.TimestampTz>(
+        self.values[row]!,
+        self.typeOid === BuiltIn.timestamp.oid ? Timestamp.fromPartsUnsafe : TimestampTz.fromPartsUnsafe
+      )
+    default:
+      return self.values[row]
+  }
+}
+
+/**
+ * The values of all rows, each as {@link get} has it.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toArray = (self: Column): Array<unknown> => Array.from({ length: self.length }, (_, row) => get(self, row))
+
+/**
+ * Takes rows out of DataRow messages and keeps them by columns.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ColumnReader {
+  /**
+   * Adds the row in the body of a DataRow message, `bytes[start, end)`. A row that is wrong makes it throw a plain
+   * `ValueError.Reason`, and is not added.
+   */
+  readonly append: (bytes: Uint8Array, start: number, end: number) => void
+  /** The rows that were added. The reader keeps them: it can go on, and be asked again. */
+  readonly take: () => ReadonlyArray<Column>
+}
+
+/** As for rows: beyond this generated code would no longer be optimised well, and before so many rows it does not pay. */
+const maxGeneratedColumns = 256
+const rowsBeforeGenerating = 512
+
+const finish = (store: Stores.Store, typeOid: number, length: number): Column => {
+  const common: Common = {
+    name: store.column.name,
+    typeOid,
+    length,
+    nullCount: store.nullCount,
+    validity: store.takeValidity(length)
+  }
+  if (store instanceof Stores.FixedStore) {
+    return { _tag: store.kind.tag, ...common, values: store.values.slice(0, length) } as FixedColumn
+  }
+  if (store instanceof Stores.TextStore) {
+    const offsets = store.offsets.slice(0, length + 1)
+    return { _tag: "Text", ...common, offsets, bytes: store.bytes.slice(0, offsets[length]) }
+  }
+  return { _tag: "Values", ...common, values: (store as Stores.ValuesStore).values.slice(0, length) }
+}
+
+/**
+ * A reader of rows into columns. Two columns of one name are nothing special. Throws a plain `ValueError.Reason`, as
+ * `append` does.
+ *
+ * @see {@link reader} for a `Result` instead of exceptions
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const readerUnsafe = (options: RowReader.Options): ColumnReader => {
+  const stores = Plan.make(options).map(Stores.make)
+  const closures = Closures.make(stores)
+  const backEnd: Wire.BackEnd | undefined = stores.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
+    ? "closures"
+    : options.backEnd
+  let appendRow = backEnd === "generated" ? Generated.make(stores, closures) : closures
+  let length = 0
+  let capacity = 0
+  return {
+    append: (bytes, start, end) => {
+      if (length === capacity) {
+        for (const store of stores) store.grow()
+        capacity = stores[0]?.capacity ?? Infinity
+      }
+      if (length === rowsBeforeGenerating && backEnd === undefined) appendRow = Generated.make(stores, closures)
+      appendRow(bytes, start, end, length)
+      length++
+    },
+    take: () => stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+  }
+}
+
+/**
+ * As {@link readerUnsafe}, with what is wrong with the columns as a failure. `append` still throws.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reader = (options: RowReader.Options): Result.Result<ColumnReader, ValueError.ValueError> =>
+  Result.try({ try: () => readerUnsafe(options), catch: ValueError.fromThrown })

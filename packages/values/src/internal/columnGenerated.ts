@@ -1,0 +1,102 @@
+/**
+ * Readers of rows into columns as generated code.
+ *
+ * As in `rowGenerated` the code takes the straight road only, and hands the row to the closures wherever something is wrong.
+ * Nothing of what a server sent gets into the code, only numbers.
+ *
+ * @internal
+ */
+import * as BuiltIn from "../BuiltIn.ts"
+import type { Codec, Type } from "../Type.ts"
+import * as Calendar from "./calendar.ts"
+import type { AppendRow } from "./columnClosures.ts"
+import type { Store } from "./columnStores.ts"
+import * as Words from "./words.ts"
+
+interface Inline {
+  readonly size: number
+  /** True for values that are left to the closures. */
+  readonly refuses?: string
+  /** Keeps the value at `p` as that of row `i` in the store `c`. */
+  readonly code: (c: string) => string
+}
+
+const big = (at: number): string =>
+  `(b[p + ${at}] << 24) | (b[p + ${at + 1}] << 16) | (b[p + ${at + 2}] << 8) | b[p + ${at + 3}]`
+const little = (at: number): string =>
+  `(b[p + ${at + 3}] << 24) | (b[p + ${at + 2}] << 16) | (b[p + ${at + 1}] << 8) | b[p + ${at}]`
+
+const value = (size: number, expression: string): Inline => ({ size, code: (c) => `${c}.values[i] = ${expression}` })
+
+/** Values of 8 bytes are kept by their two words, without a `bigint` or a number in between. */
+const words = (low: string, high: string): Inline => ({
+  size: 8,
+  code: (c) => `${c}.words[2 * i + ${Words.low}] = ${low}; ${c}.words[2 * i + ${Words.high}] = ${high}`
+})
+
+const word = (expression: string): Inline => ({ size: 4, code: (c) => `${c}.words[i] = ${expression}` })
+
+const puts = new Map<Codec<unknown>["read"] | undefined, Inline>()
+
+const add = (type: Type<unknown, never>, binary: Inline, hyper: Inline): void => {
+  puts.set(type.binary?.read, binary).set(type.hyper?.read, hyper)
+}
+
+const bool = value(1, "b[p] !== 0 ? 1 : 0")
+add(BuiltIn.bool, bool, bool)
+add(BuiltIn.int2, value(2, "(b[p] << 8) | b[p + 1]"), value(2, "(b[p + 1] << 8) | b[p]"))
+for (const type of [BuiltIn.int4, BuiltIn.oid, BuiltIn.float4]) add(type, word(big(0)), word(little(0)))
+for (const type of [BuiltIn.int8, BuiltIn.float8]) add(type, words(big(4), big(0)), words(little(0), little(4)))
+
+/** Days of Hyper are Julian ones, and its microseconds are counted from Julian day 0, without a sign. */
+const epoch = BigInt(Calendar.julianOf2000) * BigInt(Calendar.microsecondsPerDay)
+const epochLow = Number(BigInt.asUintN(32, epoch))
+const epochHigh = Number(epoch >> BigInt(32))
+
+add(BuiltIn.date, word(big(0)), { ...word(`(${little(0)}) - ${Calendar.julianOf2000}`), refuses: "b[p + 3] > 0x7f" })
+for (const type of [BuiltIn.timestamp, BuiltIn.timestamptz]) {
+  const low = little(0)
+  const high = `(${little(4)}) - ${epochHigh} - (((${low}) >>> 0) < ${epochLow} ? 1 : 0)`
+  add(type, words(big(4), big(0)), {
+    ...words(`(${low}) - ${epochLow}`, high),
+    // Close to 2^63 of PostgreSQL's microseconds, and beyond.
+    refuses: `(b[p + 7] > 0x82 || (b[p + 7] === 0x82 && b[p + 6] > 0xef))`
+  })
+}
+
+const column = ({ column: { read } }: Store, index: number): string => {
+  const inline = puts.get(read)
+  const c = `c${index}`
+  const sizes = inline === undefined ? "n < 0 || n > e - p" : `n !== ${inline.size} || n > e - p`
+  const refuses = inline?.refuses === undefined ? "" : ` || ${inline.refuses}`
+  return `
+    if (p + 4 > e) return slow(b, s, e, i)
+    n = ${big(0)}
+    p += 4
+    if (n === -1) ${c}.putNull(i)
+    else {
+      if (${sizes}${refuses}) return slow(b, s, e, i)
+      ${inline === undefined ? `${c}.put(b, p, p + n, i)` : inline.code(c)}
+      p += n
+    }`
+}
+
+export const make = (stores: ReadonlyArray<Store>, closures: AppendRow): AppendRow => {
+  const slow: AppendRow = (bytes, start, end, row) => {
+    for (const store of stores) store.rewind(row)
+    closures(bytes, start, end, row)
+  }
+  const body = `"use strict"
+${stores.map((_, index) => `const c${index} = stores[${index}]`).join("\n")}
+return (b, s, e, i) => {
+  let p = s + 2, n = 0
+  if (p > e || ((b[s] << 8) | b[s + 1]) !== ${stores.length}) return slow(b, s, e, i)
+  try {${stores.map(column).join("")}
+  } catch {
+    return slow(b, s, e, i)
+  }
+  if (p !== e) slow(b, s, e, i)
+}`
+  // oxlint-disable-next-line typescript/no-implied-eval -- what is in the code is said above
+  return new Function("stores", "slow", body)(stores, slow) as AppendRow
+}

@@ -1,0 +1,249 @@
+/**
+ * Where the values of a column are kept while rows are read: typed arrays that grow, with a bit for each value that says
+ * whether there is one.
+ *
+ * A store begins a row with {@link Store.reserve}, puts its value at the row's index or none, and is rewound when the row
+ * turns out to be wrong.
+ *
+ * @internal
+ */
+import * as BuiltIn from "../BuiltIn.ts"
+import type { CalendarDate } from "../CalendarDate.ts"
+import type { Timestamp } from "../Timestamp.ts"
+import type { TimestampTz } from "../TimestampTz.ts"
+import type { Codec, Type } from "../Type.ts"
+import * as Calendar from "./calendar.ts"
+import * as Codec_ from "./codec.ts"
+import type { Column } from "./rowPlan.ts"
+
+const firstCapacity = 1024
+
+type Read = Codec<unknown>["read"]
+
+export abstract class Store {
+  readonly column: Column
+  /** Least significant bit first, 1 for a value; `undefined` as long as no value is NULL. */
+  validity: Uint8Array | undefined
+  nullCount = 0
+  capacity = 0
+
+  constructor(column: Column) {
+    this.column = column
+  }
+
+  /** Makes room for more rows. */
+  grow(): void {
+    this.capacity = this.capacity === 0 ? firstCapacity : this.capacity * 2
+    if (this.validity !== undefined) this.validity = this.widened(this.validity)
+    this.resize(this.capacity)
+  }
+
+  private widened(validity: Uint8Array): Uint8Array {
+    const wider = new Uint8Array(this.capacity >> 3).fill(0xff)
+    wider.set(validity)
+    return wider
+  }
+
+  /** Marks the value of a row as NULL. */
+  putNull(row: number): void {
+    this.validity ??= this.widened(new Uint8Array(0))
+    this.validity[row >> 3]! &= ~(1 << (row & 7))
+    this.nullCount++
+    this.clear(row)
+  }
+
+  /** Takes back what was put for a row. */
+  rewind(row: number): void {
+    if (this.validity === undefined || (this.validity[row >> 3]! >> (row & 7) & 1) === 1) return
+    this.validity[row >> 3]! |= 1 << (row & 7)
+    this.nullCount--
+  }
+
+  /** The validity of the first rows; the bits beyond them are 0. */
+  takeValidity(length: number): Uint8Array | undefined {
+    if (this.nullCount === 0) return undefined
+    const validity = this.validity!.slice(0, (length + 7) >> 3)
+    if ((length & 7) !== 0) validity[length >> 3]! &= (1 << (length & 7)) - 1
+    return validity
+  }
+
+  abstract put(bytes: Uint8Array, start: number, end: number, row: number): void
+  protected abstract resize(capacity: number): void
+  protected abstract clear(row: number): void
+}
+
+type Fixed =
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+
+/** How a type of a fixed width is kept. */
+export interface Kind {
+  readonly tag: "Int16" | "Int32" | "UInt32" | "Int64" | "Float32" | "Float64" | "Bool" | "Date" | "Timestamp"
+  readonly make: (length: number) => Fixed
+  /** What is kept of a value as the codec reads it. */
+  readonly keep: (value: never) => number | bigint
+}
+
+export class FixedStore extends Store {
+  readonly kind: Kind
+  values: Fixed
+  /** The same memory in words of 32 bits. */
+  words: Int32Array
+
+  constructor(column: Column, kind: Kind) {
+    super(column)
+    this.kind = kind
+    this.values = kind.make(0)
+    this.words = new Int32Array(0)
+  }
+
+  put(bytes: Uint8Array, start: number, end: number, row: number): void {
+    const { read, typeModifier } = this.column
+    this.values[row] = this.kind.keep(read(bytes, start, end, typeModifier) as never) as never
+  }
+
+  protected resize(capacity: number): void {
+    const values = this.kind.make(capacity)
+    ;(values as Int32Array).set(this.values as Int32Array)
+    this.values = values
+    this.words = new Int32Array(values.buffer)
+  }
+
+  protected clear(row: number): void {
+    this.values[row] = (this.values instanceof BigInt64Array ? zero : 0) as never
+  }
+}
+
+const zero = BigInt(0)
+const microsecondsPerDay = BigInt(Calendar.microsecondsPerDay)
+
+/** The least and the greatest count of microseconds, which are PostgreSQL's infinities. */
+const minInt64 = BigInt("-9223372036854775808")
+const maxInt64 = BigInt("9223372036854775807")
+
+/** Microseconds from 2000-01-01, as PostgreSQL counts. */
+const microseconds = ({ day, microsecond }: Timestamp | TimestampTz): bigint => {
+  if (day === Calendar.infinity) return maxInt64
+  if (day === Calendar.negativeInfinity) return minInt64
+  const count = BigInt(day) * microsecondsPerDay + BigInt(microsecond)
+  return BigInt.asIntN(64, count) === count
+    ? count
+    : Codec_.outOfRange("timestamp", 2, "microseconds from 2000-01-01 in 64 bits", "more")
+}
+
+/** The count's days and microseconds of the last day. */
+export const fromMicroseconds = <A>(count: bigint, make: (day: number, microsecond: number) => A): A => {
+  if (count === maxInt64) return make(Calendar.infinity, 0)
+  if (count === minInt64) return make(Calendar.negativeInfinity, 0)
+  const rest = count % microsecondsPerDay
+  const microsecond = rest < zero ? rest + microsecondsPerDay : rest
+  return make(Number((count - microsecond) / microsecondsPerDay), Number(microsecond))
+}
+
+/** Up to here a loop copies faster than the calls that `set` needs. */
+const loopLimit = 64
+
+const maxTextBytes = 0x7fffffff
+
+export class TextStore extends Store {
+  offsets = new Int32Array(1)
+  bytes = new Uint8Array(0)
+
+  put(bytes: Uint8Array, start: number, end: number, row: number): void {
+    const at = this.offsets[row]!
+    const length = end - start
+    if (at + length > this.bytes.length) this.makeRoom(at + length)
+    const into = this.bytes
+    let units = 0
+    if (length <= loopLimit) {
+      for (let i = 0; i < length; i++) {
+        const byte = bytes[start + i]!
+        into[at + i] = byte
+        units |= byte
+      }
+    } else {
+      into.set(bytes.subarray(start, end), at)
+      units = 0x80
+    }
+    // What is not plain ASCII, or long, is read once, so that what is not UTF-8 is found in its row.
+    if (units >= 0x80) this.column.read(bytes, start, end, this.column.typeModifier)
+    this.offsets[row + 1] = at + length
+  }
+
+  private makeRoom(length: number): void {
+    if (length > maxTextBytes) {
+      const { format, typeName } = this.column
+      Codec_.outOfRange(typeName, format, `at most ${maxTextBytes} bytes of text in a column`, "more")
+    }
+    const bytes = new Uint8Array(Math.min(maxTextBytes, Math.max(length, this.bytes.length * 2, firstCapacity * 16)))
+    bytes.set(this.bytes)
+    this.bytes = bytes
+  }
+
+  protected resize(capacity: number): void {
+    const offsets = new Int32Array(capacity + 1)
+    offsets.set(this.offsets)
+    this.offsets = offsets
+  }
+
+  protected clear(row: number): void {
+    this.offsets[row + 1] = this.offsets[row]!
+  }
+}
+
+/** Any other type: its values as they are. */
+export class ValuesStore extends Store {
+  values: Array<unknown> = []
+
+  put(bytes: Uint8Array, start: number, end: number, row: number): void {
+    this.values[row] = this.column.read(bytes, start, end, this.column.typeModifier)
+  }
+
+  protected resize(): void {}
+
+  protected clear(row: number): void {
+    this.values[row] = null
+  }
+}
+
+const kinds = new Map<Read | undefined, Kind>()
+const texts = new Set<Read | undefined>()
+
+const readsOf = ({ binary, hyper, text }: Type<unknown, never>) => [text.read, binary?.read, hyper?.read]
+
+const register = (type: Type<unknown, never>, kind: Kind): void => {
+  for (const read of readsOf(type)) kinds.set(read, kind)
+}
+
+const asIs = (value: number | bigint) => value
+
+register(BuiltIn.bool, {
+  tag: "Bool",
+  make: (length) => new Uint8Array(length),
+  keep: (value: boolean) => value ? 1 : 0
+})
+register(BuiltIn.int2, { tag: "Int16", make: (length) => new Int16Array(length), keep: asIs })
+register(BuiltIn.int4, { tag: "Int32", make: (length) => new Int32Array(length), keep: asIs })
+register(BuiltIn.oid, { tag: "UInt32", make: (length) => new Uint32Array(length), keep: asIs })
+register(BuiltIn.int8, { tag: "Int64", make: (length) => new BigInt64Array(length), keep: asIs })
+register(BuiltIn.float4, { tag: "Float32", make: (length) => new Float32Array(length), keep: asIs })
+register(BuiltIn.float8, { tag: "Float64", make: (length) => new Float64Array(length), keep: asIs })
+register(BuiltIn.date, { tag: "Date", make: (length) => new Int32Array(length), keep: ({ day }: CalendarDate) => day })
+const timestamp: Kind = { tag: "Timestamp", make: (length) => new BigInt64Array(length), keep: microseconds }
+register(BuiltIn.timestamp, timestamp)
+register(BuiltIn.timestamptz, timestamp)
+for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]) {
+  for (const read of readsOf(type)) texts.add(read)
+}
+
+/** The store for a column, by the codec that reads it: a type that a preset reads as something else is kept as that. */
+export const make = (column: Column): Store => {
+  const kind = kinds.get(column.read)
+  if (kind !== undefined) return new FixedStore(column, kind)
+  return texts.has(column.read) ? new TextStore(column) : new ValuesStore(column)
+}

@@ -1,0 +1,244 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BuiltIn, Columns, Preset, RowReader, type Type, TypeRegistry } from "@hyperfect/values"
+import { Arbitrary, Effect, Result, Schema } from "effect"
+import { dataRow, fromHex, reasonOf, utf8, write } from "./fixtures.ts"
+
+const column = (name: string, type: Type.Any, typeModifier = -1): RowReader.Column => ({
+  name,
+  typeOid: type.oid,
+  typeModifier
+})
+
+const types = [
+  BuiltIn.bool,
+  BuiltIn.int2,
+  BuiltIn.int4,
+  BuiltIn.oid,
+  BuiltIn.int8,
+  BuiltIn.float4,
+  BuiltIn.float8,
+  BuiltIn.text,
+  BuiltIn.varchar,
+  BuiltIn.bytea,
+  BuiltIn.date,
+  BuiltIn.timestamp,
+  BuiltIn.timestamptz,
+  BuiltIn.json
+] as const
+
+const columns = types.map((type, i) => column(`c${i}`, type))
+
+const tags = [
+  "Bool",
+  "Int16",
+  "Int32",
+  "UInt32",
+  "Int64",
+  "Float32",
+  "Float64",
+  "Text",
+  "Text",
+  "Values",
+  "Date",
+  "Timestamp",
+  "Timestamp",
+  "Values"
+]
+
+const backEnds = ["closures", "generated"] as const
+const formats = [0, 1, 2] as const
+
+const Row = Schema.Tuple(
+  types.map((type) =>
+    Schema.NullOr(type === BuiltIn.json ? Schema.Struct({ a: Schema.Int }) : type.schema as Schema.Codec<unknown>)
+  )
+)
+
+const sample = Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(Row), { count: 1100, seed: "columns" }))
+
+describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
+  describe.each(formats)("in format %s", (format) => {
+    // HyperBinary has no infinite days, and dates only as far as timestamps go.
+    const rows = sample.map((row) =>
+      row.map((value, i) => {
+        if (value === null) return null
+        try {
+          return write(types[i]!, format, value)
+        } catch {
+          return null
+        }
+      })
+    )
+
+    it("hold what rows read as arrays hold", () => {
+      const reader = Columns.readerUnsafe({ columns, formats: format, backEnd })
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+      const expected = rows.map((row) => {
+        const bytes = dataRow(row)
+        reader.append(bytes, 0, bytes.length)
+        return readRow(bytes, 0, bytes.length)
+      })
+      const found = reader.take()
+      assert.deepStrictEqual(found.map(({ _tag }) => _tag), tags)
+      for (const [i, one] of found.entries()) {
+        const values = expected.map((row) => row[i])
+        assert.deepStrictEqual(Columns.toArray(one), values)
+        assert.strictEqual(one.length, rows.length)
+        assert.strictEqual(one.nullCount, values.filter((value) => value === null).length)
+        assert.strictEqual(one.name, `c${i}`)
+        assert.strictEqual(one.typeOid, types[i]!.oid)
+      }
+    })
+
+    it("keep nothing of a row that is wrong, at whatever byte it ends", () => {
+      const reader = Columns.readerUnsafe({ columns, formats: format, backEnd })
+      // A row in which nothing is NULL.
+      const good = dataRow(columns.map((_, i) => rows.find((row) => row[i] !== null)![i]!))
+      const nulls = dataRow(columns.map(() => null))
+      for (const bytes of [good, nulls]) {
+        for (let end = 0; end < bytes.length; end++) {
+          assert.strictEqual(reasonOf(() => reader.append(bytes, 0, end))._tag, "RowTruncated")
+        }
+        const more = new Uint8Array(bytes.length + 1)
+        more.set(bytes)
+        assert.strictEqual(reasonOf(() => reader.append(more, 0, more.length))._tag, "Malformed")
+      }
+      assert.isTrue(reader.take().every(({ length, nullCount }) => length === 0 && nullCount === 0))
+      reader.append(good, 0, good.length)
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+      assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), readRow(good, 0, good.length))
+      assert.isTrue(reader.take().every(({ nullCount, validity }) => nullCount === 0 && validity === undefined))
+    })
+  })
+
+  it("have a bitmap of what is there, and a zero where nothing is", () => {
+    const reader = Columns.readerUnsafe({ columns: columns.slice(2, 3), formats: 1, backEnd })
+    const row = dataRow([fromHex("fffffff9")])
+    const nothing = dataRow([null])
+    for (let i = 0; i < 10; i++) {
+      const bytes = i === 3 || i === 9 ? nothing : row
+      reader.append(bytes, 0, bytes.length)
+    }
+    const [one] = reader.take()
+    assert.isTrue(one!._tag === "Int32")
+    assert.deepStrictEqual(one!.validity, Uint8Array.of(0b1111_0111, 0b0000_0001))
+    assert.deepStrictEqual(
+      one!._tag === "Int32" ? one!.values : undefined,
+      Int32Array.of(-7, -7, -7, 0, -7, -7, -7, -7, -7, 0)
+    )
+    assert.deepStrictEqual([Columns.isNull(one!, 3), Columns.isNull(one!, 4)], [true, false])
+    assert.deepStrictEqual([Columns.get(one!, -1), Columns.get(one!, 10), Columns.get(one!, NaN)], [
+      undefined,
+      undefined,
+      undefined
+    ])
+  })
+
+  it("lay texts out as Arrow does", () => {
+    const reader = Columns.readerUnsafe({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })
+    for (const value of ["ab", null, "", "é", "x".repeat(40_000)]) {
+      const bytes = dataRow([value === null ? null : utf8(value)])
+      reader.append(bytes, 0, bytes.length)
+    }
+    const [one] = reader.take()
+    if (one?._tag !== "Text") return assert.fail("no texts")
+    assert.deepStrictEqual(one.offsets, Int32Array.of(0, 2, 2, 2, 4, 40_004))
+    assert.strictEqual(one.bytes.length, 40_004)
+    assert.strictEqual(one.bytes.buffer.byteLength, 40_004)
+    assert.deepStrictEqual(Columns.toArray(one), ["ab", null, "", "é", "x".repeat(40_000)])
+  })
+
+  it("find text that is not UTF-8 in its row, short or long", () => {
+    const reader = Columns.readerUnsafe({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })
+    for (const hex of ["ff", "c3", "61c3", "eda080", "61".repeat(100) + "c0af"]) {
+      const bytes = dataRow([fromHex(hex)])
+      assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), {
+        _tag: "Malformed",
+        location: "column",
+        name: "t",
+        index: 0
+      })
+    }
+    const bytes = dataRow([utf8("ok")])
+    reader.append(bytes, 0, bytes.length)
+    assert.deepStrictEqual(Columns.toArray(reader.take()[0]!), ["ok"])
+  })
+
+  it("refuse values of another width, lengths below -1 and another number of columns", () => {
+    const reader = Columns.readerUnsafe({ columns: columns.slice(2, 4), formats: 1, backEnd })
+    const refuse = (bytes: Uint8Array, reason: object) =>
+      assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), reason)
+    refuse(dataRow([fromHex("000001"), fromHex("00000001")]), { _tag: "Malformed", index: 0, found: "3 bytes" })
+    refuse(fromHex("0002ffffffffffffffe0"), { _tag: "Malformed", index: 1 })
+    refuse(fromHex("0002ffffffff7fffffff00"), { _tag: "RowTruncated", index: 1 })
+    refuse(dataRow([null]), { _tag: "ColumnCountMismatch" })
+    assert.strictEqual(reader.take()[0]!.length, 0)
+  })
+
+  it("take columns of one name, of names such as __proto__, and of types that nobody knows", () => {
+    const strange = [column("__proto__", BuiltIn.int4), column("__proto__", BuiltIn.text), {
+      name: "x",
+      typeOid: 99_999,
+      typeModifier: -1
+    }]
+    const reader = Columns.readerUnsafe({ columns: strange, formats: [1, 1, 0], backEnd })
+    const bytes = dataRow([fromHex("00000001"), utf8("a"), utf8("?")])
+    reader.append(bytes, 0, bytes.length)
+    assert.deepStrictEqual(reader.take().map((one) => [one.name, Columns.get(one, 0)]), [
+      ["__proto__", 1],
+      ["__proto__", "a"],
+      ["x", "?"]
+    ])
+  })
+
+  it("keep what a preset makes of a type", () => {
+    const preset = Preset.withTypes(Preset.native, { float8: Preset.text })
+    const typed = Preset.typed(preset, [column("n", BuiltIn.int8), column("f", BuiltIn.float8)], TypeRegistry.builtIn)
+    const reader = Columns.readerUnsafe({ columns: typed, formats: 0, backEnd })
+    const bytes = dataRow([utf8("1"), utf8("1.50")])
+    reader.append(bytes, 0, bytes.length)
+    assert.deepStrictEqual(reader.take().map((one) => [one._tag, Columns.get(one, 0)]), [["Values", "1"], [
+      "Values",
+      "1.50"
+    ]])
+  })
+
+  it("can be taken while more are added", () => {
+    const reader = Columns.readerUnsafe({ columns: [column("n", BuiltIn.int8)], formats: 1, backEnd })
+    const bytes = dataRow([fromHex("7fffffffffffffff")])
+    for (let i = 0; i < 5; i++) reader.append(bytes, 0, bytes.length)
+    const before = reader.take()[0]!
+    for (let i = 0; i < 5000; i++) reader.append(bytes, 0, bytes.length)
+    assert.strictEqual(before.length, 5)
+    assert.deepStrictEqual(Columns.toArray(before), Array.from({ length: 5 }, () => BigInt("9223372036854775807")))
+    assert.strictEqual(reader.take()[0]!.length, 5005)
+  })
+})
+
+describe("a reader of columns", () => {
+  it("has no columns, or more than generated code is made for", () => {
+    const none = Columns.readerUnsafe({ columns: [], formats: 1, backEnd: "generated" })
+    none.append(fromHex("0000"), 0, 2)
+    assert.deepStrictEqual(none.take(), [])
+    const many = Array.from({ length: 1600 }, (_, i) => column(`c${i}`, BuiltIn.int4))
+    const bytes = dataRow(many.map((_, i) => write(BuiltIn.int4, 1, i)))
+    const reader = Columns.readerUnsafe({ columns: many, formats: 1 })
+    reader.append(bytes, 0, bytes.length)
+    assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), many.map((_, i) => i))
+  })
+
+  it("changes from closures to generated code without a difference", () => {
+    const reader = Columns.readerUnsafe({ columns: columns.slice(0, 8), formats: 1 })
+    const bytes = dataRow([true, 2, 3, 4, BigInt(5), 6.5, 7.5, "eight"].map((value, i) => write(types[i]!, 1, value)))
+    for (let i = 0; i < 2000; i++) {
+      reader.append(bytes, 0, bytes.length)
+      assert.strictEqual(reasonOf(() => reader.append(bytes, 0, bytes.length - 1))._tag, "RowTruncated")
+    }
+    for (const one of reader.take()) assert.strictEqual(new Set(Columns.toArray(one)).size, 1)
+  })
+
+  it("refuses a type in a format that it does not have", () => {
+    const result = Columns.reader({ columns: [column("j", BuiltIn.jsonb)], formats: 2 })
+    assert.isTrue(Result.isFailure(result) && result.failure.reason._tag === "FormatUnsupported")
+  })
+})
