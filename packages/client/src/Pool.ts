@@ -238,6 +238,7 @@ const queriesOf = (
     session: scoped,
     query: (statement) => one(statement, (session) => session.query(statement)),
     values: (statement) => one(statement, (session) => session.values(statement)),
+    columns: (statement) => one(statement, (session) => session.columns(statement)),
     simple: (text) => {
       const ask = (session: Session.Session) => session.simple(text)
       return within<Effect.Success<ReturnType<typeof ask>>, QueryError | PoolError.PoolError, never>(

@@ -7,7 +7,7 @@ import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { QueryError, TransactionRolledBack } from "./QueryError.ts"
-import type { Result } from "./Result.ts"
+import type { ColumnsResult, Result } from "./Result.ts"
 import type { Statement } from "./Statement.ts"
 
 /**
@@ -53,6 +53,11 @@ export interface Queries<out E = never> {
   readonly query: (statement: Statement | string) => Effect.Effect<Result<ObjectRow>, QueryError | E>
   /** Runs a statement and collects its rows as arrays, one element a column. */
   readonly values: (statement: Statement | string) => Effect.Effect<Result<ArrayRow>, QueryError | E>
+  /**
+   * Runs a statement and collects its rows by columns, in typed arrays where the type has one: for numbers by the million,
+   * in less time and memory than rows take. Columns may have any names.
+   */
+  readonly columns: (statement: Statement | string) => Effect.Effect<ColumnsResult, QueryError | E>
   /**
    * Runs text by the simple protocol, without parameters. All values arrive as text and are read from it.
    *

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+import type { Column } from "@hyperfect/values/Columns"
 import type * as Type from "@hyperfect/values/Type"
 
 /**
@@ -31,6 +32,19 @@ export interface Result<out Row> {
   readonly commandTag: string
   /** The number at the end of the command tag: rows returned or touched. */
   readonly rowCount: number | undefined
+}
+
+/**
+ * The outcome of a statement that ran to its end, its rows by columns.
+ *
+ * @see `Columns.get` and `Columns.toArray` for the values in them
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ColumnsResult extends Omit<Result<never>, "rows"> {
+  /** One for each field; none when the statement returns no rows. */
+  readonly columns: ReadonlyArray<Column>
 }
 
 /**

@@ -171,42 +171,47 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
 }
 
 /**
- * A reader of rows into columns. Two columns of one name are nothing special. Throws a plain `ValueError.Reason`, as
- * `append` does.
+ * Makes readers of rows into columns, one for each result; what they share is compiled once. Two columns of one name are
+ * nothing special. Throws a plain `ValueError.Reason`, as `append` does.
  *
- * @see {@link reader} for a `Result` instead of exceptions
+ * @see {@link make} for a `Result` instead of exceptions
  *
  * @category constructors
  * @since 0.1.0
  */
-export const readerUnsafe = (options: RowReader.Options): ColumnReader => {
-  const stores = Plan.make(options).map(Stores.make)
-  const closures = Closures.make(stores)
-  const backEnd: Wire.BackEnd | undefined = stores.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
+export const makeUnsafe = (options: RowReader.Options): () => ColumnReader => {
+  const plan = Plan.make(options)
+  const backEnd: Wire.BackEnd | undefined = plan.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
     ? "closures"
     : options.backEnd
-  let appendRow = backEnd === "generated" ? Generated.make(stores, closures) : closures
-  let length = 0
-  let capacity = 0
-  return {
-    append: (bytes, start, end) => {
-      if (length === capacity) {
-        for (const store of stores) store.grow()
-        capacity = stores[0]?.capacity ?? Infinity
-      }
-      if (length === rowsBeforeGenerating && backEnd === undefined) appendRow = Generated.make(stores, closures)
-      appendRow(bytes, start, end, length)
-      length++
-    },
-    take: () => stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+  let appendRow = backEnd === "generated" ? Generated.make(plan) : Closures.appendRow
+  let rows = 0
+  return () => {
+    const stores = plan.map(Stores.make)
+    let length = 0
+    let capacity = 0
+    return {
+      append: (bytes, start, end) => {
+        if (length === capacity) {
+          for (const store of stores) store.grow()
+          capacity = stores[0]?.capacity ?? Infinity
+        }
+        if (backEnd === undefined && rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) {
+          appendRow = Generated.make(plan)
+        }
+        appendRow(bytes, start, end, length, stores)
+        length++
+      },
+      take: () => stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+    }
   }
 }
 
 /**
- * As {@link readerUnsafe}, with what is wrong with the columns as a failure. `append` still throws.
+ * As {@link makeUnsafe}, with what is wrong with the columns as a failure. `append` still throws.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const reader = (options: RowReader.Options): Result.Result<ColumnReader, ValueError.ValueError> =>
-  Result.try({ try: () => readerUnsafe(options), catch: ValueError.fromThrown })
+export const make = (options: RowReader.Options): Result.Result<() => ColumnReader, ValueError.ValueError> =>
+  Result.try({ try: () => makeUnsafe(options), catch: ValueError.fromThrown })

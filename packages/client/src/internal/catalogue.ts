@@ -19,8 +19,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { QueryError } from "../QueryError.ts"
-import type { MakeReader } from "./exchanges.ts"
-import { Reading } from "./reading.ts"
+import type { Describe } from "./exchanges.ts"
+import { Reading, type Rows } from "./reading.ts"
 
 /** Runs a statement of the catalogue by the simple protocol, and reads its rows with the built-in types. */
 export type Ask = (text: string) => Effect.Effect<ReadonlyArray<unknown>, QueryError>
@@ -118,5 +118,5 @@ const catalogueTypes = TypeRegistry.make(
 )
 
 /** Reads rows of the catalogue, which come in text, in the same way whatever types and presets a client has. */
-export const readCatalogue: MakeReader<ObjectRow> = (fields) =>
-  new Reading(fields, Preset.lossless, catalogueTypes, () => Type.text).known("object")
+export const readCatalogue: Describe<Rows<ObjectRow>> = (fields) =>
+  new Reading(fields, Preset.lossless, catalogueTypes, () => Type.text).objects()

@@ -5,17 +5,18 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+import type { ColumnReader } from "@hyperfect/values/Columns"
 import type { RowReader } from "@hyperfect/values/RowReader"
 import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { QueryError } from "../QueryError.ts"
-import { type FieldDescription, type Result, rowCount } from "../Result.ts"
+import { type ColumnsResult, type FieldDescription, type Result, rowCount } from "../Result.ts"
 import type { Exchange } from "./exchange.ts"
-import type { Known } from "./reading.ts"
+import type { IntoColumns, Rows } from "./reading.ts"
 
-/** Makes the reader of rows, once their columns are known. Throws a `ValueError.Reason`. */
-export type MakeReader<Row> = (fields: ReadonlyArray<RowDescription.FieldDescription>) => Known<Row>
+/** Makes what reads a result, once its columns are known. Throws a `ValueError.Reason`. */
+export type Describe<K> = (fields: ReadonlyArray<RowDescription.FieldDescription>) => K
 
 const noFields: ReadonlyArray<FieldDescription> = []
 
@@ -79,38 +80,43 @@ const makeResult = <Row>(
   commandTag: string
 ): Result<Row> => ({ rows, fields, commandTag, rowCount: rowCount(commandTag) })
 
-/** A query of one statement, of which all rows are collected. */
-export class Collect<Row> extends Base<Result<Row>> {
-  private readonly makeReader: MakeReader<Row>
-  private fields: ReadonlyArray<FieldDescription> = noFields
+/** A query of one statement, of which the whole result is gathered. */
+export abstract class Gather<K extends { readonly fields: ReadonlyArray<FieldDescription> }, A> extends Base<A> {
+  private readonly describe: Describe<K>
+  protected known: K | undefined
+  protected commandTag = ""
+
+  constructor(state: number, describe: Describe<K>, done: (exit: Exit.Exit<A, QueryError>) => void) {
+    super(state, done)
+    this.describe = describe
+  }
+
+  protected abstract begin(known: K): void
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "RowDescription") this.attempt(() => this.begin(this.describe(message.fields)))
+    else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+}
+
+/** All rows are collected. */
+export class Collect<Row> extends Gather<Rows<Row>, Result<Row>> {
   private reader: RowReader<Row> | undefined
   private rows: Array<Row> = []
-  private commandTag = ""
 
   constructor(
     state: number,
-    makeReader: MakeReader<Row>,
-    known: Known<Row> | undefined,
+    describe: Describe<Rows<Row>>,
+    known: Rows<Row> | undefined,
     done: (exit: Exit.Exit<Result<Row>, QueryError>) => void
   ) {
-    super(state, done)
-    this.makeReader = makeReader
-    if (known !== undefined) {
-      this.fields = known.fields
-      this.reader = known.reader
-    }
+    super(state, describe, done)
+    if (known !== undefined) this.begin(known)
   }
 
-  onMessage(message: Backend.Message): void {
-    if (message._tag === "RowDescription") {
-      this.attempt(() => {
-        const { fields, reader } = this.makeReader(message.fields)
-        this.fields = fields
-        this.reader = reader
-      })
-    } else if (message._tag === "CommandComplete") {
-      this.commandTag = message.commandTag
-    }
+  protected begin(known: Rows<Row>): void {
+    this.known = known
+    this.reader = known.reader
   }
 
   override onDataRow(bytes: Uint8Array, start: number, end: number): void {
@@ -119,18 +125,56 @@ export class Collect<Row> extends Base<Result<Row>> {
       this.rows.push(this.reader(bytes, start + 5, end))
     } catch (thrown) {
       this.rows = []
+      this.known?.onFailure?.()
       this.onError(ValueError.fromThrown(thrown))
     }
   }
 
   protected result(): Result<Row> {
-    return makeResult(this.fields, this.rows, this.commandTag)
+    return makeResult(this.known?.fields ?? noFields, this.rows, this.commandTag)
+  }
+}
+
+/** All rows are collected by their columns. */
+export class CollectColumns extends Gather<IntoColumns, ColumnsResult> {
+  private reader: ColumnReader | undefined
+
+  constructor(
+    state: number,
+    describe: Describe<IntoColumns>,
+    known: IntoColumns | undefined,
+    done: (exit: Exit.Exit<ColumnsResult, QueryError>) => void
+  ) {
+    super(state, describe, done)
+    if (known !== undefined) this.begin(known)
+  }
+
+  protected begin(known: IntoColumns): void {
+    this.known = known
+    this.reader = known.start()
+  }
+
+  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.abandoned || this.reader === undefined || this.error() !== undefined) return
+    try {
+      this.reader.append(bytes, start + 5, end)
+    } catch (thrown) {
+      this.reader = undefined
+      this.known?.onFailure?.()
+      this.onError(ValueError.fromThrown(thrown))
+    }
+  }
+
+  protected result(): ColumnsResult {
+    const { commandTag, known, reader } = this
+    const columns = reader?.take() ?? []
+    return { columns, fields: known?.fields ?? noFields, commandTag, rowCount: rowCount(commandTag) }
   }
 }
 
 /** A query by the simple protocol: any number of results, all in text. */
 export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
-  private readonly makeReader: MakeReader<Row>
+  private readonly describe: Describe<Rows<Row>>
   private readonly results: Array<Result<Row>> = []
   private fields: ReadonlyArray<FieldDescription> = noFields
   private reader: RowReader<Row> | undefined
@@ -138,18 +182,18 @@ export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
 
   constructor(
     state: number,
-    makeReader: MakeReader<Row>,
+    describe: Describe<Rows<Row>>,
     done: (exit: Exit.Exit<ReadonlyArray<Result<Row>>, QueryError>) => void
   ) {
     super(state, done)
-    this.makeReader = makeReader
+    this.describe = describe
   }
 
   onMessage(message: Backend.Message): void {
     switch (message._tag) {
       case "RowDescription":
         this.attempt(() => {
-          const { fields, reader } = this.makeReader(message.fields)
+          const { fields, reader } = this.describe(message.fields)
           this.fields = fields
           this.reader = reader
         })
@@ -209,37 +253,38 @@ export interface Outlet<A> {
 
 /** A query of which the rows are handed out as they come. */
 export class StreamRows<Row> extends Base<void> {
-  private readonly makeReader: MakeReader<Row>
+  private readonly describe: Describe<Rows<Row>>
   private readonly outlet: Outlet<Row>
-  private reader: RowReader<Row> | undefined
+  private known: Rows<Row> | undefined
   private batch: Array<Row> = []
 
   constructor(
     state: number,
-    makeReader: MakeReader<Row>,
-    reader: RowReader<Row> | undefined,
+    describe: Describe<Rows<Row>>,
+    known: Rows<Row> | undefined,
     outlet: Outlet<Row>,
     done: (exit: Exit.Exit<void, QueryError>) => void
   ) {
     super(state, done)
-    this.makeReader = makeReader
-    this.reader = reader
+    this.describe = describe
+    this.known = known
     this.outlet = outlet
   }
 
   onMessage(message: Backend.Message): void {
     if (message._tag !== "RowDescription") return
     this.attempt(() => {
-      this.reader = this.makeReader(message.fields).reader
+      this.known = this.describe(message.fields)
     })
     this.finishFailed()
   }
 
   override onDataRow(bytes: Uint8Array, start: number, end: number): void {
-    if (this.abandoned || this.reader === undefined || this.error() !== undefined) return
+    if (this.abandoned || this.known === undefined || this.error() !== undefined) return
     try {
-      this.batch.push(this.reader(bytes, start + 5, end))
+      this.batch.push(this.known.reader(bytes, start + 5, end))
     } catch (thrown) {
+      this.known.onFailure?.()
       this.onError(ValueError.fromThrown(thrown))
       this.finishFailed()
     }

@@ -6,7 +6,7 @@
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type * as Preset from "@hyperfect/values/Preset"
-import type { ObjectRow } from "@hyperfect/values/RowReader"
+import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Deferred from "effect/Deferred"
@@ -16,19 +16,28 @@ import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { Queries } from "../Queries.ts"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
-import type { Result } from "../Result.ts"
+import type { FieldDescription, Result } from "../Result.ts"
 import * as ServerError from "../ServerError.ts"
 import type { Statement } from "../Statement.ts"
 import type { Types } from "./catalogue.ts"
 import { copyIn } from "./copyIn.ts"
 import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { type Exchange, states } from "./exchange.ts"
-import { Collect, CopyOut, type MakeReader, type Outlet, Simple, StreamRows } from "./exchanges.ts"
+import {
+  Collect,
+  CollectColumns,
+  CopyOut,
+  type Describe,
+  type Gather,
+  type Outlet,
+  Simple,
+  StreamRows
+} from "./exchanges.ts"
 import { Gate } from "./gate.ts"
 import { Handoff } from "./handoff.ts"
 import { declaredTypes, encodeForHyper, encodeForPostgres } from "./parameters.ts"
 import { type Prepared, Statements } from "./prepared.ts"
-import { type Known, Reading, type Shape, type Shapes } from "./reading.ts"
+import { type IntoColumns, Reading, type Rows } from "./reading.ts"
 import { currentOf, CurrentTransaction, type Sent, transaction } from "./transaction.ts"
 
 const tail = (messages: ReadonlyArray<Frontend.Message>): Uint8Array =>
@@ -47,14 +56,30 @@ const noParameters: ReadonlyArray<unknown> = []
 const asked = (input: Statement | string): Asked =>
   typeof input === "string" ? { text: input, parameters: noParameters, preset: undefined } : input
 
+/** What a result is read as. Throws a `ValueError.Reason` for columns that cannot be read so. */
+type Shape<K> = (reading: Reading) => K
+
+const objects = (reading: Reading): Rows<ObjectRow> => reading.objects()
+const arrays = (reading: Reading): Rows<ArrayRow> => reading.arrays()
+const columns = (reading: Reading): IntoColumns => reading.columns()
+
+/** The exchange that gathers such a result. */
+type Gathering<K extends { readonly fields: ReadonlyArray<FieldDescription> }, A> = new(
+  state: number,
+  describe: Describe<K>,
+  known: K | undefined,
+  done: (exit: Exit.Exit<A, QueryError>) => void
+) => Gather<K, A>
+
 /** How one statement is run on one kind of server: how its frames are written and its rows read. */
-interface Plan<Row> {
+interface Plan<K> {
   readonly state: number
   readonly write: WriteFrames
   /** The statement that the server knows it by. */
   readonly prepared: Prepared | undefined
-  readonly makeReader: MakeReader<Row>
-  readonly known: Known<Row> | undefined
+  readonly describe: Describe<K>
+  /** What reads the result, when its columns are known already. */
+  readonly known: K | undefined
 }
 
 /** How many results a session remembers the readers of, for others that look alike. */
@@ -75,8 +100,7 @@ export const make = (
   const statements = new Statements(engine, types, statementCacheSize)
   const readings = new WeakMap<Preset.Preset, Map<string, Reading>>()
 
-  const makeReader =
-    <S extends Shape>(shape: S, format: Type.Format, preset: Preset.Preset): MakeReader<Shapes[S]> => (fields) => {
+  const describe = <K>(shape: Shape<K>, format: Type.Format, preset: Preset.Preset): Describe<K> => (fields) => {
       let ofPreset = readings.get(preset)
       if (ofPreset === undefined) readings.set(preset, ofPreset = new Map())
       let key = `${format}`
@@ -89,7 +113,7 @@ export const make = (
         if (ofPreset.size === readingCacheSize) ofPreset.delete(ofPreset.keys().next().value!)
         ofPreset.set(key, reading)
       }
-      return reading.known(shape)
+      return shape(reading)
     }
 
   /** The gate that a fiber has to pass: that of the transaction that it works in, if there is one. */
@@ -100,7 +124,7 @@ export const make = (
 
   // Hyper: one group, types declared from the values, results in HyperBinary. Nothing is prepared under a name: a
   // statement whose table is made anew would go on reading the old one (measured).
-  const planForHyper = <S extends Shape>({ parameters, preset, text }: Asked, shape: S): Plan<Shapes[S]> => ({
+  const planForHyper = <K>({ parameters, preset, text }: Asked, shape: Shape<K>): Plan<K> => ({
     state: states.Parsing,
     prepared: undefined,
     write: (out) => {
@@ -109,17 +133,13 @@ export const make = (
       writeFrontend(out, { _tag: "Bind", portal: "", statement: "", resultFormats: [2], ...encoded })
       out.copy(describeExecuteSync)
     },
-    makeReader: makeReader(shape, 2, preset ?? defaultPreset),
+    describe: describe(shape, 2, preset ?? defaultPreset),
     known: undefined
   })
 
-  const planForPostgres = <S extends Shape>(
-    { parameters, preset }: Asked,
-    shape: S,
-    prepared: Prepared
-  ): Plan<Shapes[S]> => {
+  const planForPostgres = <K>({ parameters, preset }: Asked, shape: Shape<K>, prepared: Prepared): Plan<K> => {
     const reading = prepared.reading(preset ?? defaultPreset)
-    const known = reading.known(shape)
+    const known = shape(reading)
     return {
       state: states.BindingPrepared,
       prepared,
@@ -129,7 +149,7 @@ export const make = (
         writeFrontend(out, { _tag: "Bind", portal: "", statement: prepared.name, resultFormats, ...encoded })
         out.copy(executeSync)
       },
-      makeReader: () => known,
+      describe: () => known,
       known
     }
   }
@@ -142,7 +162,7 @@ export const make = (
     Effect.suspend(() => isRefused(text) ? Effect.fail(inFailedTransaction()) : Effect.void)
 
   /** An effect that has its outcome already, unless the statement is not known yet. */
-  const planUnsafe = <S extends Shape>(statement: Asked, shape: S): Effect.Effect<Plan<Shapes[S]>, QueryError> => {
+  const planUnsafe = <K>(statement: Asked, shape: Shape<K>): Effect.Effect<Plan<K>, QueryError> => {
     if (kind === "hyper") {
       return isRefused(statement.text)
         ? Effect.fail(inFailedTransaction())
@@ -179,18 +199,19 @@ export const make = (
       ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
 
   /** Runs a statement in the calling step, as far as that goes: an open gate has been passed. */
-  const collectUnsafe = <S extends Shape>(
+  const gatherUnsafe = <K extends { readonly fields: ReadonlyArray<FieldDescription> }, A>(
     gate: Gate,
     statement: Asked,
-    shape: S,
+    shape: Shape<K>,
+    Gathering: Gathering<K, A>,
     isRetry: boolean
-  ): Effect.Effect<Result<Shapes[S]>, QueryError> =>
-    chain(planUnsafe(statement, shape), ({ known, makeReader, prepared, state, write }) => {
-      const again = (isRetry: boolean) => gate.pass(() => collectUnsafe(gate, statement, shape, isRetry))
-      return run<Result<Shapes[S]>>(
+  ): Effect.Effect<A, QueryError> =>
+    chain(planUnsafe(statement, shape), ({ describe, known, prepared, state, write }) => {
+      const again = (isRetry: boolean) => gate.pass(() => gatherUnsafe(gate, statement, shape, Gathering, isRetry))
+      return run<A>(
         gate,
         (done) => {
-          const exchange: Collect<Shapes[S]> = new Collect(state, makeReader, known, (exit) => {
+          const exchange: Gather<K, A> = new Gathering(state, describe, known, (exit) => {
             if (prepared === undefined || !isStale(exchange.failedIn, exchange.error())) return done(exit)
             statements.forget(prepared)
             // Nothing has been run, and there is no transaction that it has failed with.
@@ -199,17 +220,18 @@ export const make = (
           return exchange
         },
         write,
-        () => collectUnsafe(gate, statement, shape, isRetry)
+        () => gatherUnsafe(gate, statement, shape, Gathering, isRetry)
       )
     })
 
-  const collected = <S extends Shape>(
+  const gather = <K extends { readonly fields: ReadonlyArray<FieldDescription> }, A>(
     input: Statement | string,
-    shape: S
-  ): Effect.Effect<Result<Shapes[S]>, QueryError> =>
+    shape: Shape<K>,
+    Gathering: Gathering<K, A>
+  ): Effect.Effect<A, QueryError> =>
     Effect.withFiber((fiber) => {
       const gate = gateOf(fiber)
-      return gate.passUnsafe(() => collectUnsafe(gate, asked(input), shape, false))
+      return gate.passUnsafe(() => gatherUnsafe(gate, asked(input), shape, Gathering, false))
     })
 
   /** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
@@ -239,16 +261,13 @@ export const make = (
       return Stream.fromPull(Effect.succeed(Effect.andThen(gate.proceed, handoff.pull)))
     }))
 
-  const stream = <S extends Shape>(
-    input: Statement | string,
-    shape: S
-  ): Stream.Stream<Shapes[S], QueryError> =>
+  const stream = <Row>(input: Statement | string, shape: Shape<Rows<Row>>): Stream.Stream<Row, QueryError> =>
     Stream.unwrap(Effect.gen(function*() {
       const own = yield* gate
       yield* own.exclusive
-      const { known, makeReader, prepared, state, write } = yield* planUnsafe(asked(input), shape)
-      return handOut<Shapes[S]>(own, (outlet, done) => {
-        const exchange: StreamRows<Shapes[S]> = new StreamRows(state, makeReader, known?.reader, outlet, (exit) => {
+      const { describe, known, prepared, state, write } = yield* planUnsafe(asked(input), shape)
+      return handOut<Row>(own, (outlet, done) => {
+        const exchange: StreamRows<Row> = new StreamRows(state, describe, known, outlet, (exit) => {
           if (prepared !== undefined && isStale(exchange.failedIn, exchange.error())) statements.forget(prepared)
           done(exit)
         })
@@ -261,7 +280,7 @@ export const make = (
   type Results = ReadonlyArray<Result<ObjectRow>>
 
   const buildSimple = (done: (exit: Exit.Exit<Results, QueryError>) => void) =>
-    new Simple(states.Querying, makeReader("object", simpleFormat(), defaultPreset), done)
+    new Simple(states.Querying, describe(objects, simpleFormat(), defaultPreset), done)
 
   const simple = (gate: Gate, text: string): Effect.Effect<Results, QueryError> =>
     Effect.andThen(checkTransaction(text), run(gate, buildSimple, writeQuery(text), () => simple(gate, text)))
@@ -298,11 +317,12 @@ export const make = (
     }))
 
   return {
-    query: (statement) => collected(statement, "object"),
-    values: (statement) => collected(statement, "array"),
+    query: (statement) => gather<Rows<ObjectRow>, Result<ObjectRow>>(statement, objects, Collect),
+    values: (statement) => gather<Rows<ArrayRow>, Result<ArrayRow>>(statement, arrays, Collect),
+    columns: (statement) => gather(statement, columns, CollectColumns),
     simple: (text) => Effect.flatMap(gate, (gate) => simple(gate, text)),
-    stream: (statement) => stream(statement, "object"),
-    streamValues: (statement) => stream(statement, "array"),
+    stream: (statement) => stream(statement, objects),
+    streamValues: (statement) => stream(statement, arrays),
     copyIn: (input, data) =>
       Effect.flatMap(
         gate,

@@ -4,6 +4,8 @@
  * @internal
  */
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+import * as Columns from "@hyperfect/values/Columns"
+import type { ColumnReader } from "@hyperfect/values/Columns"
 import * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
 import * as Readers from "@hyperfect/values/RowReader"
@@ -11,26 +13,29 @@ import type * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import type { FieldDescription } from "../Result.ts"
 
-/** The shapes that a row can be read in. */
-export interface Shapes {
-  readonly object: ObjectRow
-  readonly array: ArrayRow
+/** The columns of a result, and who wants to know when a row cannot be read. */
+interface Described {
+  readonly fields: ReadonlyArray<FieldDescription>
+  readonly onFailure: (() => void) | undefined
 }
 
-export type Shape = keyof Shapes
-
-/** The columns of a result and what reads them. */
-export interface Known<Row> {
-  readonly fields: ReadonlyArray<FieldDescription>
+/** ... and what reads its rows. */
+export interface Rows<Row> extends Described {
   readonly reader: RowReader<Row>
+}
+
+/** ... and what makes readers of its rows into columns, one for each time that it comes. */
+export interface IntoColumns extends Described {
+  readonly start: () => ColumnReader
 }
 
 /** The readers of one result by one preset, made when they are first asked for. */
 export class Reading {
   readonly fields: ReadonlyArray<FieldDescription>
   readonly formats: ReadonlyArray<Type.Format>
-  private objects: Known<ObjectRow> | undefined
-  private arrays: Known<ArrayRow> | undefined
+  private asObjects: Rows<ObjectRow> | undefined
+  private asArrays: Rows<ArrayRow> | undefined
+  private asColumns: IntoColumns | undefined
   private readonly onFailure: (() => void) | undefined
 
   /** `formatOf` says in which format the values of a type come; `onFailure` is told when a row cannot be read. */
@@ -46,26 +51,24 @@ export class Reading {
     this.formats = this.fields.map(({ type }) => formatOf(type))
   }
 
-  /** Throws a `ValueError.Reason` when the columns cannot be read in this shape: two properties cannot have one name. */
-  known<S extends Shape>(shape: S): Known<Shapes[S]> {
-    const { fields } = this
-    const options = { columns: fields, formats: this.formats }
-    const known = shape === "object"
-      ? this.objects ??= { fields, reader: this.telling(Readers.objectsUnsafe(options)) }
-      : this.arrays ??= { fields, reader: this.telling(Readers.arraysUnsafe(options)) }
-    return known as Known<Shapes[S]>
+  /** Throws a `ValueError.Reason` where two columns have one name, for two properties cannot have it. */
+  objects(): Rows<ObjectRow> {
+    return this.asObjects ??= { ...this.described(), reader: Readers.objectsUnsafe(this.options()) }
   }
 
-  private telling<Row>(read: RowReader<Row>): RowReader<Row> {
-    const { onFailure } = this
-    if (onFailure === undefined) return read
-    return (bytes, start, end) => {
-      try {
-        return read(bytes, start, end)
-      } catch (thrown) {
-        onFailure()
-        throw thrown
-      }
-    }
+  arrays(): Rows<ArrayRow> {
+    return this.asArrays ??= { ...this.described(), reader: Readers.arraysUnsafe(this.options()) }
+  }
+
+  columns(): IntoColumns {
+    return this.asColumns ??= { ...this.described(), start: Columns.makeUnsafe(this.options()) }
+  }
+
+  private described(): Described {
+    return { fields: this.fields, onFailure: this.onFailure }
+  }
+
+  private options(): Readers.Options {
+    return { columns: this.fields, formats: this.formats }
   }
 }

@@ -9,8 +9,8 @@
 import * as BuiltIn from "../BuiltIn.ts"
 import type { Codec, Type } from "../Type.ts"
 import * as Calendar from "./calendar.ts"
-import type { AppendRow } from "./columnClosures.ts"
-import type { Store } from "./columnStores.ts"
+import { type AppendRow, appendRow } from "./columnClosures.ts"
+import type { Column } from "./rowPlan.ts"
 import * as Words from "./words.ts"
 
 interface Inline {
@@ -64,39 +64,40 @@ for (const type of [BuiltIn.timestamp, BuiltIn.timestamptz]) {
   })
 }
 
-const column = ({ column: { read } }: Store, index: number): string => {
+const put = ({ read }: Column, index: number): string => {
   const inline = puts.get(read)
   const c = `c${index}`
   const sizes = inline === undefined ? "n < 0 || n > e - p" : `n !== ${inline.size} || n > e - p`
   const refuses = inline?.refuses === undefined ? "" : ` || ${inline.refuses}`
   return `
-    if (p + 4 > e) return slow(b, s, e, i)
+    if (p + 4 > e) return slow(b, s, e, i, t)
     n = ${big(0)}
     p += 4
     if (n === -1) ${c}.putNull(i)
     else {
-      if (${sizes}${refuses}) return slow(b, s, e, i)
+      if (${sizes}${refuses}) return slow(b, s, e, i, t)
       ${inline === undefined ? `${c}.put(b, p, p + n, i)` : inline.code(c)}
       p += n
     }`
 }
 
-export const make = (stores: ReadonlyArray<Store>, closures: AppendRow): AppendRow => {
-  const slow: AppendRow = (bytes, start, end, row) => {
-    for (const store of stores) store.rewind(row)
-    closures(bytes, start, end, row)
-  }
+const slow: AppendRow = (bytes, start, end, row, stores) => {
+  for (const store of stores) store.rewind(row)
+  appendRow(bytes, start, end, row, stores)
+}
+
+export const make = (columns: ReadonlyArray<Column>): AppendRow => {
   const body = `"use strict"
-${stores.map((_, index) => `const c${index} = stores[${index}]`).join("\n")}
-return (b, s, e, i) => {
+return (b, s, e, i, t) => {
+  ${columns.map((_, index) => `const c${index} = t[${index}]`).join("\n  ")}
   let p = s + 2, n = 0
-  if (p > e || ((b[s] << 8) | b[s + 1]) !== ${stores.length}) return slow(b, s, e, i)
-  try {${stores.map(column).join("")}
+  if (p > e || ((b[s] << 8) | b[s + 1]) !== ${columns.length}) return slow(b, s, e, i, t)
+  try {${columns.map(put).join("")}
   } catch {
-    return slow(b, s, e, i)
+    return slow(b, s, e, i, t)
   }
-  if (p !== e) slow(b, s, e, i)
+  if (p !== e) slow(b, s, e, i, t)
 }`
   // oxlint-disable-next-line typescript/no-implied-eval -- what is in the code is said above
-  return new Function("stores", "slow", body)(stores, slow) as AppendRow
+  return new Function("slow", body)(slow) as AppendRow
 }
