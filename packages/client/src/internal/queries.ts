@@ -101,20 +101,20 @@ export const make = (
   const readings = new WeakMap<Preset.Preset, Map<string, Reading>>()
 
   const describe = <K>(shape: Shape<K>, format: Type.Format, preset: Preset.Preset): Describe<K> => (fields) => {
-      let ofPreset = readings.get(preset)
-      if (ofPreset === undefined) readings.set(preset, ofPreset = new Map())
-      let key = `${format}`
-      for (const { columnNumber, name, tableOid, typeModifier, typeOid } of fields) {
-        key += `\0${typeOid} ${typeModifier} ${tableOid} ${columnNumber} ${name}`
-      }
-      let reading = ofPreset.get(key)
-      if (reading === undefined) {
-        reading = new Reading(fields, preset, registry, () => format)
-        if (ofPreset.size === readingCacheSize) ofPreset.delete(ofPreset.keys().next().value!)
-        ofPreset.set(key, reading)
-      }
-      return shape(reading)
+    let ofPreset = readings.get(preset)
+    if (ofPreset === undefined) readings.set(preset, ofPreset = new Map())
+    let key = `${format}`
+    for (const { columnNumber, name, tableOid, typeModifier, typeOid } of fields) {
+      key += `\0${typeOid} ${typeModifier} ${tableOid} ${columnNumber} ${name}`
     }
+    let reading = ofPreset.get(key)
+    if (reading === undefined) {
+      reading = new Reading(fields, preset, registry, () => format)
+      if (ofPreset.size === readingCacheSize) ofPreset.delete(ofPreset.keys().next().value!)
+      ofPreset.set(key, reading)
+    }
+    return shape(reading)
+  }
 
   /** The gate that a fiber has to pass: that of the transaction that it works in, if there is one. */
   const gateOf = (fiber: Fiber.Fiber<unknown, unknown>): Gate =>
