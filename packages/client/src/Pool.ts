@@ -22,6 +22,7 @@
  * @since 0.1.0
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { Transport } from "@hyperfect/transport/Transport"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import { Clock } from "effect/Clock"
@@ -30,7 +31,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Client } from "./Client.ts"
@@ -39,14 +42,19 @@ import * as ConnectionConfig from "./ConnectionConfig.ts"
 import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
 import type { Slot } from "./internal/line.ts"
-import { Sessions, type Settings } from "./internal/pool.ts"
+import type { Settings } from "./internal/members.ts"
+import { Observer } from "./internal/observer.ts"
+import { Sessions } from "./internal/pool.ts"
+import { PoolMetrics } from "./internal/poolMetrics.ts"
 import * as Notifications from "./Notifications.ts"
 import * as PoolError from "./PoolError.ts"
 import type { Stats } from "./PoolStats.ts"
 import type { Queries } from "./Queries.ts"
 import type { QueryError } from "./QueryError.ts"
+import { operationOf } from "./QueryText.ts"
 import * as Session from "./Session.ts"
 import type { Statement } from "./Statement.ts"
+import { connectionCreateTime, connectionWaitTime, Telemetry } from "./Telemetry.ts"
 
 export type { Stats } from "./PoolStats.ts"
 
@@ -140,7 +148,7 @@ const settingsOf = Effect.fnUntraced(function*(options: Options): Effect.fn.Retu
 })
 
 /** A statement that begins a transaction, whatever comments stand before it. */
-const begins = /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:begin|start)\b/i
+const begins = (text: string): boolean => ["BEGIN", "START"].includes(operationOf(text) ?? "")
 
 const leftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftOpen()))
 
@@ -149,7 +157,8 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 /** What can be asked of a pool, by way of its sessions. */
 const queriesOf = (
   sessions: Sessions,
-  options: Options
+  options: Options,
+  observeWait: <A, E>(wait: Effect.Effect<A, E>) => Effect.Effect<A, E>
 ): Queries<PoolError.PoolError> & Pick<Pool, "session"> => {
   const { onAcquire } = options
   const mayShare = onAcquire === undefined && options.depth !== 1
@@ -158,7 +167,7 @@ const queriesOf = (
     const slot = sessions.takeUnsafe(alone)
     return slot !== undefined
       ? Effect.succeed(slot)
-      : Effect.withSpan(sessions.wait(alone, restore), "hyperfect.acquire", { captureStackTrace: false })
+      : observeWait(sessions.wait(alone, restore))
   }
 
   const welcome = (slot: Slot): Effect.Effect<unknown, QueryError> =>
@@ -222,8 +231,7 @@ const queriesOf = (
   ): Effect.Effect<A, QueryError | PoolError.PoolError> =>
     within<A, QueryError | PoolError.PoolError, never>(
       ask,
-      () =>
-        mayShare && !begins.test(typeof statement === "string" ? statement : statement.text) ? share(ask) : once(ask)
+      () => mayShare && !begins(typeof statement === "string" ? statement : statement.text) ? share(ask) : once(ask)
     )
 
   const stream = <A>(
@@ -270,6 +278,11 @@ const queriesOf = (
   }
 }
 
+/** What a pool is called in spans and metrics, by the conventions. */
+const poolName = ({ database, endpoint, user }: ConnectionConfig.ConnectionConfig) => ({
+  "db.client.connection.pool.name": `${Endpoint.format(endpoint)}/${database ?? user}`
+})
+
 /**
  * Makes a pool. Its first session is opened at once, so that a server that cannot be reached or a wrong password is known
  * from the start; the others follow when they are needed.
@@ -313,10 +326,16 @@ export const make = Effect.fnUntraced(
     const clock = yield* Clock
     const scope = yield* Scope.make()
     const run = Effect.runForkWith(context)
+    const telemetry = yield* Telemetry
+    const name = poolName(config)
+    const observer = new Observer(name, telemetry)
+    const metrics = telemetry.metrics === true ? new PoolMetrics(name, context) : undefined
+    const timed = (metric: Metric.Histogram<number>) => metrics === undefined ? identity : metrics.timed(metric)
     const sessions = new Sessions(
       settings,
       // Each session has a scope of its own; what one of them learns of the server's types the others know.
       Session.make(config).pipe(
+        timed(connectionCreateTime),
         Effect.provideService(SharedTypes, types),
         Effect.provide(Context.omit(Scope.Scope)(context))
       ),
@@ -326,16 +345,23 @@ export const make = Effect.fnUntraced(
     yield* Effect.addFinalizer(() => Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)))
     yield* sessions.openOne
     if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.openOne }
-    yield* Effect.forkIn(sessions.sweep, scope, { startImmediately: true })
-    sessions.open()
+    yield* Effect.forkIn(sessions.run, scope, { startImmediately: true })
+    if (metrics !== undefined) {
+      yield* Effect.forkIn(metrics.keep(() => sessions.stats(), settings), scope, { startImmediately: true })
+    }
+    const timedWait = timed(connectionWaitTime)
     return {
-      ...queriesOf(sessions, options),
+      ...queriesOf(
+        sessions,
+        options,
+        (wait) => observer.effect({ name: "hyperfect.acquire" }, timedWait(wait))
+      ),
       ...yield* Notifications.make(config, options.notifications),
       get server() {
-        return sessions.server
+        return sessions.last.server
       },
       get authentication() {
-        return sessions.authentication
+        return sessions.last.authentication
       },
       stats: () => sessions.stats()
     }

@@ -31,9 +31,11 @@ import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { Engine, engineOf } from "./internal/engine.ts"
 import { establish, type Established } from "./internal/establish.ts"
 import { states } from "./internal/exchange.ts"
+import { attributesOf, observed, Observer } from "./internal/observer.ts"
 import * as Queries_ from "./internal/queries.ts"
 import { traces } from "./internal/traces.ts"
 import type { Queries } from "./Queries.ts"
+import { Telemetry } from "./Telemetry.ts"
 
 /**
  * The server at the other end.
@@ -146,14 +148,24 @@ export const make = (
     const transport = yield* Transport
     const types = (yield* SharedTypes) ?? new Types(yield* TypeRegistry.TypeRegistry)
     const preset = yield* Preset.Preset
-    const established = yield* establish(config)
-    const { channel, connection, login } = established
+    const telemetry = yield* Telemetry
+    const database = config.database ?? config.user
+    const connecting = new Observer(attributesOf(undefined, config.endpoint, database), telemetry)
+    const attributes = ({ endpoint, login }: Established) => {
+      const isHyper = login.parameters.has("hyper_version")
+      // Hyper has no database that is named after the user.
+      return attributesOf(isHyper ? "hyper" : "postgres", endpoint, isHyper ? config.database : database)
+    }
+    const established = yield* connecting.effect({ name: "hyperfect.connect", attributes }, establish(config))
+    const { channel, login } = established
 
     const parameters = new Map(login.parameters)
     const hyperVersion = parameters.get("hyper_version")
     const server: Server = hyperVersion === undefined
       ? { kind: "postgres", version: parameters.get("server_version") ?? "" }
       : { kind: "hyper", version: hyperVersion }
+    const observer = new Observer(attributes(established), telemetry)
+    const connection = observer.counted(established.connection, yield* Effect.context<never>())
     const notices = yield* PubSub.sliding<Take.Take<Backend.NoticeResponse>>(backlog)
     const notifications = yield* PubSub.sliding<Take.Take<Backend.NotificationResponse>>(backlog)
 
@@ -211,7 +223,7 @@ export const make = (
     }
     const cacheSize = config.statementCacheSize ?? 256
     const queries = Queries_.make(engine, server.kind, types, preset, simpleFormat, cacheSize)
-    const session: Session = { ...info, ...queries }
+    const session: Session = { ...info, ...observed(queries, observer) }
     engineOf.set(session, engine)
     return session
   })

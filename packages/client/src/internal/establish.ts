@@ -30,6 +30,8 @@ import { unsuitable } from "./sessionAttrs.ts"
 
 /** @internal */
 export interface Established {
+  /** Which of the servers it is. */
+  readonly endpoint: Endpoint.Endpoint
   readonly connection: Connection
   readonly channel: MessageChannel.Client
   readonly login: Authenticate.Session
@@ -106,6 +108,7 @@ const attempt = (
         return yield* new ServerUnsuitable({ endpoint: Endpoint.format(endpoint), wanted, found })
       }
       const established: Established = {
+        endpoint,
         connection,
         channel,
         login,

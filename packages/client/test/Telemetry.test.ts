@@ -1,0 +1,211 @@
+import { assert } from "@effect/vitest"
+import * as Session from "@hyperfect/client/Session"
+import { fromTextUnsafe, sql } from "@hyperfect/client/Statement"
+import * as Telemetry from "@hyperfect/client/Telemetry"
+import { Cause, Effect, Exit, Fiber, Metric, Redacted, Stream, Tracer } from "effect"
+import { openPool, until } from "./pools.ts"
+import { fresh, open, servers, Target } from "./servers.ts"
+
+/** A tracer, and the spans that it was asked for. */
+const recorder = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, traced: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.withTracer(effect, tracer) }
+}
+
+const said = (span: Tracer.NativeSpan | undefined) => Object.fromEntries(span!.attributes)
+
+/** Everything that a span would give to an exporter. */
+const shown = (spans: ReadonlyArray<Tracer.NativeSpan>): string =>
+  spans.map((span) => {
+    const { status } = span
+    const cause = status._tag === "Ended" && Exit.isFailure(status.exit) ? Cause.pretty(status.exit.cause) : ""
+    return JSON.stringify([span.name, [...span.attributes], span.events]) + cause
+  }).join("\n")
+
+/** Runs something with metrics of its own; returns those of a name. */
+const withMetrics = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const registry = new Map()
+  return Effect.provideService(effect, Metric.MetricRegistry, registry).pipe(
+    Effect.andThen(Metric.snapshot),
+    Effect.provideService(Metric.MetricRegistry, registry)
+  )
+}
+
+const secret = "hunter2-\"quoted\"-ä"
+
+servers({
+  both(it) {
+    it.effect("shows a query as a span by the conventions, and the session that was opened for it", () =>
+      Effect.gen(function*() {
+        const { config, kind } = yield* Target
+        assert(config.endpoint._tag === "Tcp")
+        const { spans, traced } = recorder()
+        yield* traced(Effect.gen(function*() {
+          const session = yield* open()
+          yield* session.query(sql`select ${1}::int as a, ${2}::int as b`)
+        }))
+        assert.deepStrictEqual(spans.map(({ kind, name }) => [name, kind]), [
+          ["hyperfect.connect", "client"],
+          ["SELECT app", "client"]
+        ])
+        assert.deepStrictEqual(said(spans[1]), {
+          "db.system.name": kind === "hyper" ? "hyper" : "postgresql",
+          "db.namespace": "app",
+          "server.address": config.endpoint.host,
+          "server.port": config.endpoint.port,
+          "db.operation.name": "SELECT",
+          "db.query.text": "select $1::int as a, $2::int as b",
+          "db.response.returned_rows": 1
+        })
+        assert.deepStrictEqual(spans.map(({ status }) => status._tag), ["Ended", "Ended"])
+      }))
+
+    it.effect("says of an error its SQLSTATE, and that something was interrupted", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { spans, traced } = recorder()
+        yield* traced(Effect.ignore(session.query("select 1 / 0")))
+        const running = yield* Effect.forkChild(
+          traced(session.query("select count(*) from generate_series(1, 1000000000) g(n)"))
+        )
+        yield* Effect.sleep("20 millis")
+        yield* Fiber.interrupt(running)
+        assert.deepInclude(said(spans[0]), { "db.response.status_code": "22012", "error.type": "22012" })
+        assert.deepInclude(said(spans[1]), { "error.type": "interrupted" })
+      }))
+
+    it.effect("shows what happens in a transaction as its children", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { spans, traced } = recorder()
+        yield* traced(session.transaction(Effect.andThen(
+          session.query("select 1"),
+          Stream.runDrain(session.streamValues("select n from generate_series(1, 5000) g(n)"))
+        )))
+        const [transaction, query, stream] = spans
+        assert.deepStrictEqual(spans.map(({ name }) => name), ["TRANSACTION app", "SELECT app", "SELECT app"])
+        for (const child of [query, stream]) {
+          assert.strictEqual(child!.parent._tag === "Some" && child!.parent.value, transaction)
+        }
+        assert.strictEqual(said(stream)["db.response.returned_rows"], 5000)
+      }))
+
+    it.effect("shows nothing where there is no tracer, where it is off, and where spans are not wanted", () =>
+      Effect.gen(function*() {
+        const { config } = yield* Target
+        const { spans, traced } = recorder()
+        const session = yield* open()
+        yield* session.query("select 1")
+        yield* traced(Effect.withTracerEnabled(session.query("select 1"), false))
+        const silent = yield* Effect.provideService(Session.make(config), Telemetry.Telemetry, { spans: false })
+        yield* traced(silent.query("select 1"))
+        assert.deepStrictEqual(spans, [])
+        const quiet = yield* Effect.provideService(Session.make(config), Telemetry.Telemetry, { queryText: false })
+        yield* traced(quiet.query("select 1"))
+        assert.notProperty(said(spans[0]), "db.query.text")
+      }))
+
+    it.effect("counts how long operations took, their rows, their errors and their bytes", () =>
+      Effect.gen(function*() {
+        const { config } = yield* Target
+        const snapshot = yield* withMetrics(Effect.gen(function*() {
+          const session = yield* Effect.provide(Session.make(config), Telemetry.layer())
+          yield* session.query("select n from generate_series(1, 7) g(n)")
+          yield* session.query("select n from generate_series(1, 8) g(n)")
+          yield* Effect.ignore(session.query("select 1 / 0"))
+        }))
+        const of = (id: string, attributes: Record<string, string> = {}) =>
+          snapshot.filter((metric) =>
+            metric.id === id &&
+            Object.entries(attributes).every(([key, value]) => metric.attributes?.[key] === value)
+          ).map(({ state }) => state as never as { readonly count: number; readonly sum: number })
+        assert.deepInclude(of("db.client.response.returned_rows")[0], { count: 2, sum: 15 })
+        const durations = of("db.client.operation.duration", { "db.operation.name": "SELECT", "db.namespace": "app" })
+        assert.sameMembers(durations.map(({ count }) => count), [2, 1])
+        assert.strictEqual(of("db.client.operation.duration", { "error.type": "22012" })[0]!.count, 1)
+        for (const direction of ["receive", "transmit"]) {
+          assert.isAbove(of("hyperfect.client.io", { "network.io.direction": direction })[0]!.count, 50)
+        }
+      }))
+
+    it.effect("shows no parameter, no row, no literal and no password, whatever fails", () =>
+      Effect.gen(function*() {
+        const { config, kind } = yield* Target
+        const table = fresh("secrets")
+        const { spans, traced } = recorder()
+        const snapshot = yield* withMetrics(traced(
+          Effect.gen(function*() {
+            const session = yield* Session.make(config)
+            yield* session.query(`create table ${table} (a text not null)`)
+            yield* session.query(sql`insert into ${fromTextUnsafe(table)} values (${secret})`)
+            yield* session.query(`select '${secret}' as a from ${table}`)
+            yield* Stream.runDrain(session.stream(sql`select a from ${fromTextUnsafe(table)} where a = ${secret}`))
+            yield* session.copyIn(
+              `copy ${table} from stdin with (format csv)`,
+              Stream.make(new TextEncoder().encode("hunter2\n"))
+            )
+            yield* Effect.ignore(session.query(sql`select cast(${secret} as text)::int`))
+            yield* Effect.ignore(session.query(`select '${secret}'::int`))
+            yield* Effect.ignore(session.simple(`select '${secret}'::int`))
+            yield* Effect.ignore(session.query(sql`select ${{ hunter2: Symbol("hunter2") }}::int`))
+            if (kind === "postgres") yield* session.simple(`set local search_path = '${secret}'`)
+            yield* Effect.ignore(Effect.scoped(Session.make({ ...config, password: Redacted.make("hunter2") })))
+          }).pipe(Effect.provide(Telemetry.layer()))
+        ))
+        const all = shown(spans) + JSON.stringify(snapshot.map(({ attributes, id }) => [id, attributes]))
+        assert.isAbove(spans.length, 8)
+        assert.include(all, "insert into")
+        assert.notInclude(all, "hunter2")
+      }))
+
+    it.effect("counts the sessions of a pool, and how long one waited for them", () =>
+      Effect.gen(function*() {
+        const snapshot = yield* withMetrics(Effect.scoped(
+          Effect.gen(function*() {
+            const { pool } = yield* openPool({ min: 1, max: 2, acquireTimeout: "50 millis" })
+            yield* Effect.scoped(Effect.gen(function*() {
+              yield* pool.session
+              yield* pool.session
+              yield* Effect.ignore(pool.query("select 1"))
+              // The numbers of a pool are brought up to date every second.
+              yield* Effect.sleep("1200 millis")
+            }))
+          }).pipe(Effect.provide(Telemetry.layer()))
+        ))
+        const of = (id: string, state?: string) =>
+          snapshot.filter((metric) =>
+            metric.id === id && (state === undefined || metric.attributes?.["db.client.connection.state"] === state)
+          ).map(({ state }) => state as never as { readonly count: number; readonly value: number })[0]
+        assert.strictEqual(of("db.client.connection.count", "used")!.value, 2)
+        assert.strictEqual(of("db.client.connection.count", "idle")!.value, 0)
+        assert.strictEqual(of("db.client.connection.max")!.value, 2)
+        assert.strictEqual(of("db.client.connection.idle.min")!.value, 1)
+        assert.strictEqual(of("db.client.connection.pending_requests")!.value, 0)
+        assert.strictEqual(of("db.client.connection.timeouts")!.count, 1)
+        assert.strictEqual(of("db.client.connection.create_time")!.count, 2)
+        assert.isAtLeast(of("db.client.connection.wait_time")!.count, 1)
+      }))
+
+    it.effect("shows the wait for a session of a pool as a span of its own", () =>
+      Effect.gen(function*() {
+        const { spans, traced } = recorder()
+        const { pool } = yield* openPool({ max: 1 })
+        const [began] = yield* Effect.scoped(Effect.gen(function*() {
+          yield* pool.session
+          const waiting = yield* Effect.forkChild(traced(pool.query("select 1")), { startImmediately: true })
+          yield* until(() => pool.stats().waiting === 1)
+          return [waiting]
+        }))
+        yield* Fiber.join(began!)
+        assert.deepStrictEqual(spans.map(({ name }) => name), ["hyperfect.acquire", "SELECT app"])
+        assert.property(said(spans[0]), "db.client.connection.pool.name")
+      }))
+  }
+})
