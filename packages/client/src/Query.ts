@@ -3,42 +3,33 @@
  *
  * @since 0.1.0
  */
+import * as Row from "@hyperfect/values/Row"
 import type { ObjectRow } from "@hyperfect/values/RowReader"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as SchemaAST from "effect/SchemaAST"
+import * as Result_ from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Result } from "./Result.ts"
 import { ColumnsMismatch, RowCountMismatch, RowError, RowInvalid } from "./RowError.ts"
 
-/** The names that rows must have and may have, or `undefined` when the Schema is not one of named fields. */
-const fieldsOf = (ast: SchemaAST.AST): ReadonlyMap<string, { readonly optional: boolean }> | undefined => {
-  const encoded = SchemaAST.toEncoded(ast)
-  if (!SchemaAST.isObjects(encoded) || encoded.indexSignatures.length > 0) return undefined
-  return new Map(
-    encoded.propertySignatures.map(({ name, type }) => [String(name), { optional: SchemaAST.isOptional(type) }])
-  )
+const fit = <A, RD>(
+  schema: Schema.Decoder<A, RD>,
+  columns: ReadonlyArray<Row.Column>
+): Effect.Effect<Row.RowDecoder<A, RD>, RowError> => {
+  const decoder = Row.schema(schema)(columns)
+  return Result_.isSuccess(decoder)
+    ? Effect.succeed(decoder.success)
+    : Effect.fail(new RowError({ reason: new ColumnsMismatch(decoder.failure) }))
 }
 
-const checkColumns = (ast: SchemaAST.AST, columns: ReadonlyArray<string>): Effect.Effect<void, RowError> => {
-  const fields = fieldsOf(ast)
-  if (fields === undefined) return Effect.void
-  const missing = [...fields].flatMap(([name, { optional }]) => (optional || columns.includes(name) ? [] : [name]))
-  const unexpected = columns.filter((name) => !fields.has(name))
-  return missing.length + unexpected.length === 0
-    ? Effect.void
-    : Effect.fail(new RowError({ reason: new ColumnsMismatch({ missing, unexpected }) }))
-}
-
-const decoder = <A, RD>(schema: Schema.Decoder<A, RD>) => {
-  const decode = Schema.decodeUnknownEffect(schema)
-  return (row: unknown, index: number) =>
-    Effect.mapError(
-      decode(row),
-      (error) => new RowError({ reason: new RowInvalid({ row: index, issue: error.message }) })
-    )
-}
+const decode = <A, RD>(
+  decoder: Row.RowDecoder<A, RD>,
+  rows: ReadonlyArray<ObjectRow>,
+  index: number
+): Effect.Effect<ReadonlyArray<A>, RowError, RD> =>
+  Effect.mapError(decoder.decode(rows, index), (refusal) => new RowError({ reason: new RowInvalid(refusal) }))
 
 /**
  * The rows of a result, decoded by a Schema.
@@ -46,7 +37,10 @@ const decoder = <A, RD>(schema: Schema.Decoder<A, RD>) => {
  * **Details**
  *
  * The columns are held against the fields of the Schema once, before the first row: a missing or an unexpected column is
- * a `RowError`, and so is a row that the Schema refuses.
+ * a `RowError`, a column whose type cannot give what its field wants as well, and so is a row that the Schema refuses.
+ * Rows of which the types of the columns already guarantee all that the Schema says are not decoded again.
+ *
+ * @see `Row.schema` for what is compared
  *
  * **Example** (Typed rows)
  *
@@ -67,15 +61,8 @@ const decoder = <A, RD>(schema: Schema.Decoder<A, RD>) => {
  */
 export const rows = <A, RD>(
   schema: Schema.Decoder<A, RD>
-): <E, R>(result: Effect.Effect<Result<ObjectRow>, E, R>) => Effect.Effect<ReadonlyArray<A>, E | RowError, R | RD> => {
-  const decode = decoder(schema)
-  return Effect.flatMap(({ fields, rows }) =>
-    Effect.andThen(
-      checkColumns(schema.ast, fields.map(({ name }) => name)),
-      Effect.forEach(rows, decode)
-    )
-  )
-}
+): <E, R>(result: Effect.Effect<Result<ObjectRow>, E, R>) => Effect.Effect<ReadonlyArray<A>, E | RowError, R | RD> =>
+  Effect.flatMap(({ fields, rows }) => Effect.flatMap(fit(schema, fields), (decoder) => decode(decoder, rows, 0)))
 
 /**
  * The only row of a result, decoded by a Schema. None, or more than one, is a `RowError`.
@@ -114,7 +101,8 @@ export const optional = <A, RD>(
 }
 
 /**
- * The rows of a stream, decoded by a Schema one by one. The columns are held against the fields at the first row.
+ * The rows of a stream, decoded by a Schema one by one. The names of the columns are held against the fields at the first
+ * row; nothing is known of their types there.
  *
  * @category combinators
  * @since 0.1.0
@@ -122,15 +110,21 @@ export const optional = <A, RD>(
 export const stream = <A, RD>(
   schema: Schema.Decoder<A, RD>
 ): <E, R>(self: Stream.Stream<ObjectRow, E, R>) => Stream.Stream<A, E | RowError, R | RD> => {
-  const decode = decoder(schema)
   return (self) =>
     Stream.suspend(() => {
       let index = 0
+      let decoder: Row.RowDecoder<A, RD> | undefined
       return Stream.mapArrayEffect(self, (rows) => {
         const start = index
         index += rows.length
-        const decoded = Effect.forEach(rows, (row, i) => decode(row, start + i))
-        return start > 0 ? decoded : Effect.andThen(checkColumns(schema.ast, Object.keys(rows[0])), decoded)
+        // What was not empty stays so.
+        const decodeRows = (decoder: Row.RowDecoder<A, RD>) =>
+          decode(decoder, rows, start) as Effect.Effect<Arr.NonEmptyReadonlyArray<A>, RowError, RD>
+        if (decoder !== undefined) return decodeRows(decoder)
+        return Effect.flatMap(fit(schema, Object.keys(rows[0]).map((name) => ({ name }))), (made) => {
+          decoder = made
+          return decodeRows(made)
+        })
       })
     })
 }

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The columns of the result are not the fields of the Schema; no row was looked at.
+ * The columns of the result are not those that the Schema wants; no row was looked at.
  *
  * @category errors
  * @since 0.1.0
@@ -15,12 +15,21 @@ export class ColumnsMismatch extends Schema.TaggedError<ColumnsMismatch>()("Colu
   /** Fields of the Schema that the result has no column for. */
   missing: Schema.Array(Schema.String),
   /** Columns of the result that the Schema has no field for. */
-  unexpected: Schema.Array(Schema.String)
+  unexpected: Schema.Array(Schema.String),
+  /** Columns whose type cannot give what the Schema wants. */
+  mistyped: Schema.Array(Schema.Struct({
+    name: Schema.String,
+    /** The type of the column, such as `int8`. */
+    typeName: Schema.String,
+    wanted: Schema.String,
+    found: Schema.String
+  }))
 }) {
   override get message(): string {
     const parts = [
       this.missing.length === 0 ? [] : [`missing ${this.missing.join(", ")}`],
-      this.unexpected.length === 0 ? [] : [`unexpected ${this.unexpected.join(", ")}`]
+      this.unexpected.length === 0 ? [] : [`unexpected ${this.unexpected.join(", ")}`],
+      this.mistyped.map(({ found, name, typeName, wanted }) => `${name}: wanted ${wanted}, ${typeName} gives ${found}`)
     ]
     return `the columns do not fit the Schema: ${parts.flat().join("; ")}`
   }

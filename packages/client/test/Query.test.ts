@@ -1,5 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Query from "@hyperfect/client/Query"
+import * as Statement from "@hyperfect/client/Statement"
+import { Preset } from "@hyperfect/values"
 import { Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
 import { open, servers } from "./servers.ts"
 
@@ -69,6 +71,30 @@ servers({
         assert.deepInclude(yield* check("select 1 as id where 1 = 2"), wrong(["name"], []))
         const stream = Query.stream(Person)(session.stream("select 1 as id"))
         assert.deepInclude(mismatch(yield* Effect.flip(Stream.runDrain(stream))), wrong(["name"], []))
+      }))
+
+    it.effect("refuses a column of another type before it looks at a row, and does not look at rows that fit by their types", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const Counted = Schema.Struct({ id: Schema.Int, n: Schema.Number })
+        const wrong = session.query("select 1 as id, cast(2 as bigint) as n where 1 = 2").pipe(Query.rows(Counted))
+        assert.deepInclude(mismatch(yield* Effect.flip(wrong)), {
+          _tag: "ColumnsMismatch",
+          missing: [],
+          unexpected: [],
+          mistyped: [{ name: "n", typeName: "int8", wanted: "number", found: "bigint" }]
+        })
+        assert.match((yield* Effect.flip(wrong)).message, /n: wanted number, int8 gives bigint$/)
+        // What a preset makes of the type is what counts.
+        const text = Statement.withPreset("select 1 as id, cast(2 as bigint) as n", Preset.native)
+        const Text = Schema.Struct({ id: Schema.Int, n: Schema.String })
+        assert.deepStrictEqual(yield* session.query(text).pipe(Query.rows(Text)), [{ id: 1, n: "2" }])
+        // The same rows, not others like them.
+        const result = yield* session.query(people)
+        assert.strictEqual<unknown>(yield* Effect.succeed(result).pipe(Query.rows(Person)), result.rows)
+        const Strict = Schema.Struct({ id: Schema.Int, name: Schema.String })
+        const error = yield* Effect.flip(Effect.succeed(result).pipe(Query.rows(Strict)))
+        assert.isTrue(error.reason._tag === "RowInvalid" && error.reason.row === 1)
       }))
 
     it.effect("leaves out fields that may be absent, and takes any columns for records", () =>

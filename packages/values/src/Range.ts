@@ -138,6 +138,7 @@ export const Range = <A>(element: Schema.Schema<A>): Schema.declare<Range<A>> =>
   const isElement = Schema.is(element)
   const isBound = (u: unknown) => u === null || isElement(u)
   return ValueSchema.refine("a range", {
+    kind: "object",
     is: (u): u is Range<A> => isEmpty(u) || (isBetween(u) && isBound(u.lower) && isBound(u.upper)),
     arbitrary: Schema.NullOr(generated(element)),
     fromArbitrary: (parts) => parts === null ? empty : between<A>(...parts)
@@ -153,6 +154,7 @@ export const Range = <A>(element: Schema.Schema<A>): Schema.declare<Range<A>> =>
 export const Multirange = <A>(element: Schema.Schema<A>): Schema.declare<Multirange<A>> => {
   const isElement = Schema.is(Range(element))
   return ValueSchema.refine("a multirange", {
+    kind: "object",
     is: (u): u is Multirange<A> => isMultirange(u) && u.ranges.every(isElement),
     arbitrary: Schema.Array(generated(element)).check(Schema.isMaxLength(4)),
     fromArbitrary: (all) => ({ ranges: all.map((parts) => between<A>(...parts) as Between<A>) })

@@ -7,10 +7,23 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ValueError from "../ValueError.ts"
+
+/** What `typeof` says of the values of a Schema. */
+export type Kind = "string" | "number" | "bigint" | "boolean" | "object"
+
+const kinds = new WeakMap<SchemaAST.AST, Kind>()
+const classes = new WeakSet<SchemaAST.AST>()
+
+/** The kind of a Schema of this package's own, of which Effect knows only how to tell its values from others. */
+export const kindOf = (ast: SchemaAST.AST): Kind | undefined => kinds.get(ast)
+
+/** Whether it is the Schema of a class, whose instances are of no other. */
+export const isClass = (ast: SchemaAST.AST): boolean => classes.has(ast)
 
 export interface Declared<A> {
   readonly instance: Schema.declare<A>
@@ -44,16 +57,19 @@ export const declare = <A, G>(identifier: string, options: {
       }),
     toFormatter: () => options.format
   })
+  kinds.set(instance.ast, "object")
+  classes.add(instance.ast)
   return { instance, fromString: Schema.String.pipe(Schema.decodeTo(instance, transformation)) }
 }
 
 /** The Schema of some of the values of a JavaScript type, told apart by `is` and made arbitrarily by `fromArbitrary`. */
 export const refine = <A, G>(expected: string, options: {
+  readonly kind: Kind
   readonly is: (u: unknown) => u is A
   readonly arbitrary: Schema.Codec<G, G>
   readonly fromArbitrary: (generated: G) => A
-}): Schema.declare<A> =>
-  Schema.declare(options.is, {
+}): Schema.declare<A> => {
+  const instance: Schema.declare<A> = Schema.declare(options.is, {
     expected,
     toCodecArbitrary: () =>
       Schema.link<A>()(options.arbitrary, {
@@ -61,6 +77,9 @@ export const refine = <A, G>(expected: string, options: {
         encode: SchemaGetter.forbidden(() => "generated values go one way")
       })
   })
+  kinds.set(instance.ast, options.kind)
+  return instance
+}
 
 /** What the throwing twins of constructors do. The text or number that was refused does not get into the error. */
 export const getOrThrow = <A>(option: Option.Option<A>, typeName: string, wanted: string): A =>

@@ -73,6 +73,7 @@ export const cube: Type<Cube> = {
   oid: 0,
   arrayOid: 0,
   schema: ValueSchema.refine("a cube", {
+    kind: "object",
     is: isCube,
     arbitrary: Schema.Array(Schema.Tuple([Schema.Number, Schema.Number])).check(Schema.isMaxLength(4)),
     fromArbitrary: (pairs) => ({ lower: pairs.map(([value]) => value), upper: pairs.map(([, value]) => value) })

@@ -70,6 +70,7 @@ export const openEnumeration = (labels: ReadonlyArray<string>, identity: Identit
     oid,
     arrayOid,
     schema: ValueSchema.refine("a label", {
+      kind: "string",
       is: (u): u is string => typeof u === "string",
       arbitrary: labels.length === 0 ? Schema.String : Schema.Literals(labels),
       fromArbitrary: (label) => label

@@ -82,6 +82,7 @@ export const float4: Type<number> = {
   oid: 700,
   arrayOid: 1021,
   schema: ValueSchema.refine("a number of 32 bits", {
+    kind: "number",
     is: (u): u is number => typeof u === "number" && Object.is(Math.fround(u), u),
     arbitrary: Schema.Number,
     fromArbitrary: Math.fround

@@ -72,6 +72,7 @@ export const hstore: Type<Hstore> = {
   oid: 0,
   arrayOid: 0,
   schema: ValueSchema.refine("an object of texts", {
+    kind: "object",
     is: isHstore,
     arbitrary: Schema.Array(Schema.Tuple([Schema.String, Schema.NullOr(Schema.String)])).check(Schema.isMaxLength(4)),
     fromArbitrary: (entries) =>

@@ -54,6 +54,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
     oid,
     arrayOid,
     schema: ValueSchema.refine(wanted, {
+      kind: "string",
       is: (u): u is string => typeof u === "string" && canonical(u) === u,
       arbitrary: Schema.Tuple([
         Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
@@ -126,6 +127,7 @@ const mac = (name: string, oid: number, arrayOid: number, size: number): Type<st
     oid,
     arrayOid,
     schema: ValueSchema.refine(wanted, {
+      kind: "string",
       is: (u): u is string => typeof u === "string" && pattern.test(u) && u === u.toLowerCase(),
       arbitrary: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
         Schema.isMinLength(size),

@@ -59,6 +59,7 @@ const print = (value: number): string => Object.is(value, -0) ? "-0" : value.toS
 
 const finite = (elements: Elements) =>
   ValueSchema.refine(`a number of ${elements.size * 8} bits`, {
+    kind: "number",
     is: (u): u is number => isElement(elements)(u) && Object.is(elements.round(u), u),
     arbitrary: Schema.Number,
     fromArbitrary: (value) => Number.isFinite(elements.round(value)) ? elements.round(value) : 1
@@ -178,6 +179,7 @@ export const sparsevec: Type<SparseVector> = {
   oid: 0,
   arrayOid: 0,
   schema: ValueSchema.refine("a sparse vector", {
+    kind: "object",
     is: (u): u is SparseVector => isSparse(u) && u.values.every((value) => Object.is(singles.round(value), value)),
     arbitrary: Schema.Array(finite(singles)).check(Schema.isMinLength(1), Schema.isMaxLength(8)),
     fromArbitrary: (numbers) => {

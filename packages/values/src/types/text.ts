@@ -154,6 +154,7 @@ export const char: Type<string> = {
   oid: 18,
   arrayOid: 1002,
   schema: ValueSchema.refine("one character", {
+    kind: "string",
     is: (u): u is string => typeof u === "string" && u.isWellFormed() && isOneCodePoint(u) && u !== "\0",
     arbitrary: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0x10ffff })),
     fromArbitrary: (code) => String.fromCodePoint(code >= 0xd800 && code <= 0xdfff ? 0xfffd : code)

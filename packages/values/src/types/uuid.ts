@@ -44,6 +44,7 @@ export const uuid: Type<string> = {
   oid: 2950,
   arrayOid: 2951,
   schema: ValueSchema.refine(wanted, {
+    kind: "string",
     is: (u): u is string => typeof u === "string" && pattern.test(u) && u === u.toLowerCase(),
     arbitrary: Schema.BigInt.check(
       Schema.isBetweenBigInt({ minimum: BigInt(0), maximum: (BigInt(1) << BigInt(128)) - BigInt(1) })
