@@ -1,11 +1,10 @@
-import { NodeSocket, NodeSocketServer } from "@effect/platform-node"
+import { NodeSocket } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Session, Statement } from "@hyperfect/client"
 import { NodePlatform, NodeTransport } from "@hyperfect/node"
 import { Certificates, PostgresServer, TransportConformance } from "@hyperfect/testing"
-import { type Connection, Endpoint, SocketTransport, Transport } from "@hyperfect/transport"
-import { Effect, Layer, Option, Stream } from "effect"
-import { Socket } from "effect/socket"
+import { Endpoint, SocketTransport, type Transport } from "@hyperfect/transport"
+import { Effect, Layer, Stream } from "effect"
 
 const place = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), bigWrite: 1_000_000 }
 
@@ -17,43 +16,6 @@ const overTcp = SocketTransport.layer((endpoint) =>
       : { path: endpoint.path }
   )
 )
-
-const relay = (from: Connection.Connection, to: Connection.Connection) =>
-  Effect.forever(Effect.flatMap(from.pull, (chunks) => Effect.forEach(chunks, to.write, { discard: true })))
-
-/** A proxy that lets WebSockets reach what listens at the endpoint in their path, and where it is itself. */
-const startProxy = Effect.gen(function*() {
-  const server = yield* NodeSocketServer.makeWebSocket({ host: "127.0.0.1", port: 0 })
-  const { connect } = yield* Transport.Transport
-  yield* Effect.forkScoped(server.run((socket) =>
-    Effect.scoped(Effect.gen(function*() {
-      const request = yield* Effect.serviceOption(NodeSocketServer.IncomingMessage)
-      const [, host, port] = (Option.getOrThrow(request).url ?? "").split("/")
-      const client = yield* SocketTransport.fromSocket(socket, "a WebSocket")
-      const target = yield* connect(Endpoint.tcp(host!, Number(port)))
-      yield* Effect.raceFirst(relay(client, target), relay(target, client))
-    })).pipe(Effect.ignore)
-  ))
-  return "port" in server.address ? server.address.port : 0
-})
-
-const overWebSockets = Layer.unwrap(
-  Effect.map(Effect.orDie(startProxy), (proxy) =>
-    SocketTransport.layer((endpoint) =>
-      Socket.makeWebSocket(
-        endpoint._tag === "Tcp" ? `ws://127.0.0.1:${proxy}/${endpoint.host}/${endpoint.port}` : "ws://127.0.0.1:1"
-      )
-    ).pipe(Layer.provide(NodeSocket.layerWebSocketConstructor)))
-).pipe(Layer.provide(NodeTransport.layer))
-
-/** What cannot hold over a WebSocket: it takes what is written at once, and the proxy answers for who is not there. */
-const notOverWebSockets = [
-  "an interrupted write is still sent whole",
-  "what is not read is held back",
-  "closing fails a suspended write",
-  "the other end's close fails writes",
-  "connecting where nobody listens"
-]
 
 /** They say nothing about the session. */
 const notSecured = ["a line is secured in place"]
@@ -81,7 +43,6 @@ const tls = {
 
 suite("sockets of Effect", TransportConformance.laws(place), overTcp)
 suite("securing sockets of Effect", TransportConformance.tlsLaws({ ...place, ...tls }), overTcp, notSecured)
-suite("WebSockets", TransportConformance.laws(place), overWebSockets, notOverWebSockets)
 
 const work = Effect.fnUntraced(function*(config: Parameters<typeof Session.make>[0]) {
   const session = yield* Session.make(config)
@@ -99,12 +60,6 @@ layer(PostgresServer.layer({ tls: certificate }).pipe(Layer.provideMerge(NodePla
   excludeTestServices: true,
   timeout: "60 seconds"
 })("PostgreSQL", (it) => {
-  it.effect("is reached by a proxy for WebSockets", () =>
-    Effect.gen(function*() {
-      const server = yield* PostgresServer.PostgresServer
-      yield* Effect.provide(work({ ...server, sslMode: "disable" }), overWebSockets)
-    }))
-
   it.effect("is reached by a socket of Effect, also in secret", () =>
     Effect.gen(function*() {
       const server = yield* PostgresServer.PostgresServer

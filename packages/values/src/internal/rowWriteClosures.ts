@@ -12,6 +12,13 @@ import { property } from "./properties.ts"
 /** How a stream of rows frames its values. */
 export type Framing = "postgres" | "hyper"
 
+/** What is written around and for each value of a row. */
+export interface Frames {
+  readonly begin: (out: ByteWriter, count: number) => void
+  readonly write: (out: ByteWriter, column: Column, value: unknown, index: number) => void
+  readonly end: (out: ByteWriter) => void
+}
+
 export interface Column {
   readonly name: string
   readonly typeName: string
@@ -48,6 +55,13 @@ const writePostgres = (out: ByteWriter, column: Column, value: unknown): void =>
   out.setInt32(out.position - length - 4, length)
 }
 
+const nothing = (): void => {}
+
+const frames: Readonly<Record<Framing, Frames>> = {
+  hyper: { begin: nothing, write: writeHyper, end: nothing },
+  postgres: { begin: (out, count) => out.int16(count), write: writePostgres, end: nothing }
+}
+
 /** Takes back what was written beyond a size. */
 export const rewind = (out: ByteWriter, size: number): void => out.rewind(out.position - (out.size - size))
 
@@ -56,9 +70,13 @@ const rowMismatch = (tag: "TypeMismatch" | "ColumnCountMismatch", wanted: string
   row
 })
 
-export const make = <Row>(columns: ReadonlyArray<Column>, shape: Shape, framing: Framing): WriteRow<Row> => {
+export const make = <Row>(
+  columns: ReadonlyArray<Column>,
+  shape: Shape,
+  framing: Framing | Frames
+): WriteRow<Row> => {
   const count = columns.length
-  const write = framing === "hyper" ? writeHyper : writePostgres
+  const { begin, end, write } = typeof framing === "string" ? frames[framing] : framing
   return (out, row, index) => {
     const size = out.size
     let i = 0
@@ -70,7 +88,7 @@ export const make = <Row>(columns: ReadonlyArray<Column>, shape: Shape, framing:
         const found = (row as ReadonlyArray<unknown>).length
         throw rowMismatch("ColumnCountMismatch", `${count} values`, `${found}`, index)
       }
-      if (framing === "postgres") out.int16(count)
+      begin(out, count)
       for (; i < count; i++) {
         const column = columns[i]!
         const value = shape === "array" ? (row as ReadonlyArray<unknown>)[i] : property(row as object, column.name)
@@ -83,8 +101,9 @@ export const make = <Row>(columns: ReadonlyArray<Column>, shape: Shape, framing:
             "NULL"
           )
         }
-        write(out, column, value)
+        write(out, column, value, i)
       }
+      end(out)
     } catch (thrown) {
       rewind(out, size)
       const located = ValueError.isReason(thrown) && thrown.row !== undefined

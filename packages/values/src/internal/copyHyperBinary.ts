@@ -1,0 +1,78 @@
+/**
+ * Rows out of HyperBinary COPY: a signature, flags and an extension, and value behind value without any frame around them.
+ *
+ * @internal
+ */
+import * as BuiltIn from "../BuiltIn.ts"
+import type { Column } from "../RowWriter.ts"
+import * as Type from "../Type.ts"
+import * as ValueError from "../ValueError.ts"
+import type { Reader, Shapes } from "./copyModel.ts"
+import * as Pieces from "./copyPieces.ts"
+import { define } from "./properties.ts"
+import * as Words from "./words.ts"
+
+const signature = [0x48, 0x50, 0x52, 0x43, 0x50, 0x59, 0, 0, 0, 0, 0] // HPRCPY
+
+/** A `char(n)` comes without the blanks at its end, as it does in arrays. */
+const codecOf = ({ hyper, oid }: Type.Any): Type.HyperCodec<unknown> | undefined =>
+  oid === BuiltIn.bpchar.oid ? hyper?.element : hyper
+
+export const reader = <S extends keyof Shapes>(shape: S, columns: ReadonlyArray<Column>): Reader<Shapes[S]> => {
+  const plan = columns.map(({ name, nullable = true, type, typeModifier = -1 }, index) => {
+    const codec = codecOf(type)
+    if (codec === undefined) {
+      const unsupported = ValueError.reason(
+        "FormatUnsupported",
+        type.name,
+        Type.hyperBinary,
+        "a type that Hyper has",
+        type.name
+      )
+      throw ValueError.atColumn(unsupported, name, index)
+    }
+    return { name, nullable, typeModifier, read: codec.read, size: codec.size(typeModifier) }
+  })
+
+  return Pieces.reader<Shapes[S]>({
+    signature,
+    hasTrailer: false,
+    endOfRow: (bytes, start, end) => {
+      let at = start
+      for (const { nullable, size } of plan) {
+        if (nullable) {
+          if (at >= end) return Pieces.incomplete(at + 1 - start)
+          if (bytes[at++] !== 0) continue
+        }
+        if (size >= 0) at += size
+        else {
+          if (end - at < 4) return Pieces.incomplete(at + 4 - start)
+          at += 4 + (Words.int32LE(bytes, at) >>> 0)
+        }
+        if (at > end) return Pieces.incomplete(at - start)
+      }
+      return at
+    },
+    read: (bytes, start) => {
+      const object = {}
+      const array: Array<unknown> = []
+      let at = start
+      for (const [index, { name, nullable, read, size, typeModifier }] of plan.entries()) {
+        let value: unknown = null
+        if (!nullable || bytes[at++] === 0) {
+          const length = size >= 0 ? size : Words.int32LE(bytes, at)
+          if (size < 0) at += 4
+          try {
+            value = read(bytes, at, at + length, typeModifier)
+          } catch (thrown) {
+            throw ValueError.atColumn(thrown, name, index)
+          }
+          at += length
+        }
+        if (shape === "object") define(object, name, value)
+        else array.push(value)
+      }
+      return (shape === "object" ? object : array) as Shapes[S]
+    }
+  })
+}

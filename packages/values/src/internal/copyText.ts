@@ -1,0 +1,136 @@
+/**
+ * The text format of COPY (PostgreSQL, "COPY", section "Text Format").
+ *
+ * @internal
+ */
+import * as Bytes from "./bytes.ts"
+import * as Codec from "./codec.ts"
+import * as Lines from "./copyLines.ts"
+import type { TextOptions } from "./copyModel.ts"
+
+const backslash = 0x5c
+const point = 0x2e
+
+/** Letters that stand for control characters behind a backslash. */
+const letters: ReadonlyArray<readonly [letter: string, byte: number]> = [
+  ["b", 0x08],
+  ["f", 0x0c],
+  ["n", Lines.newline],
+  ["r", Lines.carriageReturn],
+  ["t", 0x09],
+  ["v", 0x0b]
+]
+
+const byteOf = new Map(letters.map(([letter, byte]) => [letter.charCodeAt(0), byte]))
+
+const isOctal = (byte: number | undefined): byte is number => byte !== undefined && byte >= 0x30 && byte <= 0x37
+
+const hexDigit = (byte: number | undefined): number => {
+  if (byte === undefined) return -1
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const lower = byte | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
+}
+
+/** The bytes that are meant by `bytes[start, end)`. */
+const unescape = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const plain = new Uint8Array(end - start)
+  let length = 0
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte !== backslash || at + 1 === end) {
+      plain[length++] = byte
+      continue
+    }
+    const next = bytes[++at]!
+    if (isOctal(next)) {
+      let value = next - 0x30
+      for (let i = 0; i < 2 && at + 1 < end && isOctal(bytes[at + 1]); i++) value = value * 8 + bytes[++at]! - 0x30
+      plain[length++] = value
+    } else if (next === 0x78 && at + 1 < end && hexDigit(bytes[at + 1]) >= 0) {
+      let value = hexDigit(bytes[++at])
+      if (at + 1 < end && hexDigit(bytes[at + 1]) >= 0) value = value * 16 + hexDigit(bytes[++at])
+      plain[length++] = value
+    } else plain[length++] = byteOf.get(next) ?? next
+  }
+  return plain.subarray(0, length)
+}
+
+export const make = ({ delimiter = "\t", header = false, null: nothing = "\\N" }: TextOptions): Lines.Rows => {
+  Lines.checkCommon(delimiter, nothing)
+  Lines.check(!/[\\.a-z0-9]/.test(delimiter), "a delimiter that is no lower-case letter, digit, point or backslash")
+  const separator = delimiter.charCodeAt(0)
+  const nullBytes = Lines.encode(nothing)
+  const escapes = new Map<number, number>([[backslash, backslash], [separator, separator]])
+  // A delimiter that has a letter of its own is written as that.
+  for (const [letter, byte] of letters) escapes.set(byte, letter.charCodeAt(0))
+
+  return {
+    options: { format: "text", delimiter, null: nothing, header },
+    write: (out, bytes) => {
+      const before = out.size
+      for (const byte of bytes) {
+        const escaped = escapes.get(byte)
+        if (escaped === undefined) out.uint8(byte)
+        else {
+          out.uint8(backslash)
+          out.uint8(escaped)
+        }
+      }
+      const length = out.size - before
+      const at = out.position - length
+      if (!Lines.equals(out.bytes, at, out.position, nullBytes)) return
+      // It would be taken for NULL, which is looked for before anything is unescaped.
+      if (length === 0) Codec.notRepresentable("COPY", 0, "a text other than that of NULL", "an empty one")
+      out.rewind(at)
+      out.utf8(`\\x${Bytes.hex[bytes[0]!]}`)
+      const rest = bytes.subarray(1)
+      for (const byte of rest) {
+        const escaped = escapes.get(byte)
+        if (escaped !== undefined) out.uint8(backslash)
+        out.uint8(escaped ?? byte)
+      }
+    },
+    scan: () => {
+      let escaped = false
+      return {
+        next: (bytes, start, end) => {
+          for (let at = start; at < end; at++) {
+            if (escaped) escaped = false
+            else if (bytes[at] === backslash) escaped = true
+            else if (bytes[at] === Lines.newline) return at
+          }
+          return end
+        },
+        mayEnd: () => !escaped
+      }
+    },
+    split: (bytes, start, end, onValue) => {
+      let from = start
+      let hasEscapes = false
+      const value = (to: number): void => {
+        if (Lines.equals(bytes, from, to, nullBytes)) return onValue(undefined, 0, 0)
+        if (!hasEscapes) return onValue(bytes, from, to)
+        const plain = unescape(bytes, from, to)
+        onValue(plain, 0, plain.length)
+      }
+      const isReturn = end > start && bytes[end - 1] === Lines.carriageReturn
+      const stop = isReturn ? end - 1 : end
+      for (let at = start; at < stop; at++) {
+        if (bytes[at] === backslash) {
+          hasEscapes = true
+          at++
+        } else if (bytes[at] === separator) {
+          value(at)
+          from = at + 1
+          hasEscapes = false
+        }
+      }
+      value(stop)
+    },
+    isEnd: (bytes, start, end) => {
+      const length = end - start - (bytes[end - 1] === Lines.carriageReturn ? 1 : 0)
+      return length === 2 && bytes[start] === backslash && bytes[start + 1] === point
+    }
+  }
+}
