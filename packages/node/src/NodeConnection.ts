@@ -3,7 +3,8 @@
  *
  * The socket flows only while somebody pulls: a chunk that nobody waits for is kept and the socket is paused, so that
  * what is read ahead is that chunk and Node's own read buffer (64 KiB), and then the kernel holds the sender back.
- * Neither direction copies or gathers: a chunk is what one read returned (up to 64 KiB), a write is one write.
+ * Neither direction copies or gathers: a chunk is what one read returned (up to 64 KiB), a write is one write. Small chunks
+ * of a connection that was opened here lie in one buffer of 64 KiB, which lives as long as any of them is held.
  *
  * The connection owns the socket's events from the moment it is made, so a failure of the socket is always somebody's
  * typed error and never an unhandled event. It does not open sockets; `NodeTransport` does.
@@ -17,6 +18,7 @@ import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
+import * as Inlet from "./internal/inlet.ts"
 import * as NodeTls from "./internal/nodeTls.ts"
 
 /**
@@ -115,7 +117,7 @@ export const fromSocketUnsafe = (
     for (const resume of woken) resume(result)
   }
 
-  const onData = (chunk: Uint8Array): void => {
+  let receive = (chunk: Uint8Array): void => {
     if (reader === undefined) {
       unread.push(chunk)
     } else {
@@ -126,6 +128,7 @@ export const fromSocketUnsafe = (
     paused = true
     line.pause()
   }
+  const onData = (chunk: Uint8Array): void => receive(chunk)
   const onEnd = (): void => end(new TransportError.Closed({ by: "peer" }), undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
@@ -141,7 +144,9 @@ export const fromSocketUnsafe = (
   }
 
   const attach = (to: Net.Socket): void => {
-    to.on("data", onData)
+    const inlet = Inlet.of(to)
+    if (inlet === undefined) to.on("data", onData)
+    else inlet.onChunk = onData
     to.on("end", onEnd)
     to.on("drain", onDrain)
     to.on("error", onError)
@@ -280,13 +285,12 @@ export const fromSocketUnsafe = (
       // bytes resets the line, and the other end may then lose the last that we wrote. If that is more than a little, the
       // other end is in the middle of something, and a reset is what tells it to stop.
       let room = lingerSize
-      line.off("data", onData)
-      line.on("data", (chunk: Uint8Array) => {
+      receive = (chunk) => {
         room -= chunk.length
         if (room > 0) return
         line.pause()
         if (line.writableFinished) line.destroy()
-      })
+      }
       line.resume()
       line.end(() => {
         if (room <= 0) line.destroy()

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
+import * as Inlet from "./internal/inlet.ts"
 import * as NodeConnection from "./NodeConnection.ts"
 
 /**
@@ -70,7 +71,7 @@ const open = (
     }
     let socket: Net.Socket
     try {
-      socket = Net.connect({ ...socketOptions(options), ...address(endpoint) })
+      socket = Inlet.connect({ ...socketOptions(options), ...address(endpoint) })
     } catch (cause) {
       // A port or path that Node refuses to look at.
       return resume(Effect.fail(openFailed(endpoint, cause)))
