@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import type { ConnectError } from "./ConnectError.ts"
-import type { QueryError } from "./QueryError.ts"
+import type { QueryError, UnsupportedError } from "./QueryError.ts"
 
 /**
  * What somebody has notified a channel of.
@@ -92,4 +92,4 @@ export class ChannelInvalid extends Schema.TaggedError<ChannelInvalid>()("Channe
  * @category errors
  * @since 0.1.0
  */
-export type ListenError = ChannelInvalid | ConnectError | QueryError
+export type ListenError = ChannelInvalid | ConnectError | QueryError | UnsupportedError

@@ -30,6 +30,7 @@ import * as Stream from "effect/Stream"
 import { Client, type ClientError } from "./Client.ts"
 import type { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
+import { fail } from "./internal/circumstances.ts"
 import { Listener } from "./internal/listener.ts"
 import {
   ChannelInvalid,
@@ -238,7 +239,9 @@ export const notify = (channel: string, payload = ""): Effect.Effect<void, Clien
   Effect.gen(function*() {
     yield* checkName(channel)
     const client = yield* Client
-    if (client.server.kind === "hyper") return yield* new UnsupportedError({ feature: "NOTIFY", server: "hyper" })
+    if (client.server.kind === "hyper") {
+      return yield* fail(new UnsupportedError({ feature: "NOTIFY", server: "hyper" }), "nothing", "NOTIFY")
+    }
     yield* client.values(sql`select pg_notify(${channel}, ${payload})`)
   })
 

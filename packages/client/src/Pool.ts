@@ -40,6 +40,7 @@ import { Client } from "./Client.ts"
 import { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
 import { SharedTypes, Types } from "./internal/catalogue.ts"
+import { withDerived } from "./internal/derived.ts"
 import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
 import type { Slot } from "./internal/line.ts"
 import type { Settings } from "./internal/members.ts"
@@ -150,6 +151,9 @@ const settingsOf = Effect.fnUntraced(function*(options: Options): Effect.fn.Retu
 /** A statement that begins a transaction, whatever comments stand before it. */
 const begins = (text: string): boolean => ["BEGIN", "START"].includes(operationOf(text) ?? "")
 
+const isBegin = (statement: Statement | string): boolean =>
+  begins(typeof statement === "string" ? statement : statement.text)
+
 const leftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftOpen()))
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -187,7 +191,7 @@ const queriesOf = (
       return lease === undefined ? outside(current) : inside(lease.session)
     })
 
-  const share = <A>(ask: (session: Session.Session) => Effect.Effect<A, QueryError>) =>
+  const share = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(
         take(false, restore),
@@ -216,7 +220,7 @@ const queriesOf = (
   )
 
   /** What leaves a transaction open has failed: it is going to be rolled back, and nobody else may get into it. */
-  const once = <A>(ask: (session: Session.Session) => Effect.Effect<A, QueryError>) =>
+  const once = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
     alone((session) =>
       Effect.flatMap(
         ask(session),
@@ -225,14 +229,22 @@ const queriesOf = (
       )
     )
 
+  const several = <A, E>(
+    statements: ReadonlyArray<Statement | string>,
+    ask: (session: Session.Session) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | QueryError | PoolError.PoolError> =>
+    within<A, E | QueryError | PoolError.PoolError, never>(
+      ask,
+      () => mayShare && !statements.some(isBegin) ? share(ask) : once(ask)
+    )
+
   const one = <A>(
     statement: Statement | string,
     ask: (session: Session.Session) => Effect.Effect<A, QueryError>
-  ): Effect.Effect<A, QueryError | PoolError.PoolError> =>
-    within<A, QueryError | PoolError.PoolError, never>(
-      ask,
-      () => mayShare && !begins(typeof statement === "string" ? statement : statement.text) ? share(ask) : once(ask)
-    )
+  ): Effect.Effect<A, QueryError | PoolError.PoolError> => several([statement], ask)
+
+  /** Whether the calling fiber is in a transaction. */
+  const isInside = within<boolean, never, never>(() => Effect.succeed(true), () => Effect.succeed(false))
 
   const stream = <A>(
     ask: (session: Session.Session) => Stream.Stream<A, QueryError>
@@ -244,37 +256,49 @@ const queriesOf = (
 
   return {
     session: scoped,
-    query: (statement) => one(statement, (session) => session.query(statement)),
-    values: (statement) => one(statement, (session) => session.values(statement)),
-    columns: (statement) => one(statement, (session) => session.columns(statement)),
-    simple: (text) => {
-      const ask = (session: Session.Session) => session.simple(text)
-      return within<Effect.Success<ReturnType<typeof ask>>, QueryError | PoolError.PoolError, never>(
-        ask,
-        () => once(ask)
-      )
-    },
-    stream: (statement) => stream((session) => session.stream(statement)),
-    streamValues: (statement) => stream((session) => session.streamValues(statement)),
-    copyIn: (statement, data) => {
-      const ask = (session: Session.Session) => session.copyIn(statement, data)
-      return within(ask, () => alone(ask))
-    },
-    copyOut: (statement) => stream((session) => session.copyOut(statement)),
-    transaction: (effect, options) =>
-      within(
-        (session) => session.transaction(effect, options),
-        (outer) =>
-          alone((session) => {
-            const lease: Lease = { sessions, session, outer, isOver: false }
-            return Effect.ensuring(
-              session.transaction(Effect.provideService(effect, CurrentLease, lease), options),
-              Effect.sync(() => {
-                lease.isOver = true
-              })
-            )
-          })
-      )
+    ...withDerived<PoolError.PoolError>({
+      query: (statement) => one(statement, (session) => session.query(statement)),
+      values: (statement) => one(statement, (session) => session.values(statement)),
+      simple: (text) => {
+        const ask = (session: Session.Session) => session.simple(text)
+        return within<Effect.Success<ReturnType<typeof ask>>, QueryError | PoolError.PoolError, never>(
+          ask,
+          () => once(ask)
+        )
+      },
+      columns: (statement) => one(statement, (session) => session.columns(statement)),
+      execute: (statement) => one(statement, (session) => session.execute(statement)),
+      describe: (statement) => one("", (session) => session.describe(statement)),
+      batch: (statements) => several(statements, (session) => session.batch(statements)),
+      pipeline: (statements) => several(statements, (session) => session.pipeline(statements)),
+      prepare: (text, types) =>
+        Effect.flatMap(
+          within<Session.Session, QueryError | PoolError.PoolError, Scope.Scope>(Effect.succeed, () => scoped),
+          (session) => session.prepare(text, types)
+        ),
+      call: (functionOid, args, returns) => one("", (session) => session.call(functionOid, args, returns)),
+      stream: (statement, options) => stream((session) => session.stream(statement, options)),
+      streamValues: (statement, options) => stream((session) => session.streamValues(statement, options)),
+      copyIn: (statement, data) => {
+        const ask = (session: Session.Session) => session.copyIn(statement, data)
+        return within(ask, () => alone(ask))
+      },
+      copyOut: (statement) => stream((session) => session.copyOut(statement)),
+      transaction: (effect, options) =>
+        within(
+          (session) => session.transaction(effect, options),
+          (outer) =>
+            alone((session) => {
+              const lease: Lease = { sessions, session, outer, isOver: false }
+              return Effect.ensuring(
+                session.transaction(Effect.provideService(effect, CurrentLease, lease), options),
+                Effect.sync(() => {
+                  lease.isOver = true
+                })
+              )
+            })
+        )
+    }, isInside)
   }
 }
 

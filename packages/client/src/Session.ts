@@ -31,7 +31,7 @@ import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { Engine, engineOf } from "./internal/engine.ts"
 import { establish, type Established } from "./internal/establish.ts"
 import { states } from "./internal/exchange.ts"
-import { attributesOf, observed, Observer } from "./internal/observer.ts"
+import { attributesOf, Observer } from "./internal/observer.ts"
 import * as Queries_ from "./internal/queries.ts"
 import { traces } from "./internal/traces.ts"
 import type { Queries } from "./Queries.ts"
@@ -221,9 +221,17 @@ export const make = (
       notifications: Stream.fromPubSubTake(notifications),
       parameterChanges: Stream.fromPubSubTake(parameterChanges)
     }
-    const cacheSize = config.statementCacheSize ?? 256
-    const queries = Queries_.make(engine, server.kind, types, preset, simpleFormat, cacheSize)
-    const session: Session = { ...info, ...observed(queries, observer) }
+    const queries = Queries_.make({
+      engine,
+      kind: server.kind,
+      types,
+      defaultPreset: preset,
+      simpleFormat,
+      statementCacheSize: config.statementCacheSize ?? 256,
+      processId: login.key?.processId,
+      observer
+    })
+    const session: Session = { ...info, ...queries }
     engineOf.set(session, engine)
     return session
   })

@@ -69,20 +69,84 @@ export const isStatement = (u: unknown): u is Statement => typeof u === "object"
 export const isFragment = (u: unknown): u is Fragment =>
   (typeof u === "object" || typeof u === "function") && u !== null && fragment in u
 
+class StatementImpl implements Statement {
+  readonly [TypeId]: typeof TypeId = TypeId
+  readonly segments: ReadonlyArray<Segment> | undefined
+  readonly text: string
+  readonly parameters: ReadonlyArray<unknown>
+  readonly preset: Preset.Preset | undefined
+  readonly #site: Site | undefined
+
+  constructor(
+    segments: ReadonlyArray<Segment> | undefined,
+    text: string,
+    parameters: ReadonlyArray<unknown>,
+    site: Site | undefined,
+    preset?: Preset.Preset
+  ) {
+    this.segments = segments
+    this.text = text
+    this.parameters = parameters
+    this.preset = preset
+    this.#site = site
+  }
+
+  static siteOf(statement: { readonly text: string }): Site | undefined {
+    return statement instanceof StatementImpl ? statement.#site : undefined
+  }
+}
+
+/** Where a template stands in the source. */
+interface Site {
+  readonly stack?: string
+}
+
+const sites = new WeakMap<TemplateStringsArray, Site>()
+
+/** What V8 has besides the standard. */
+const errors = Error as {
+  stackTraceLimit?: number
+  readonly captureStackTrace?: (target: object, above: unknown) => void
+}
+
+/** Looked up once for each template, not for each statement that is made of it. */
+const siteOfTemplate = (strings: TemplateStringsArray): Site => {
+  let site = sites.get(strings)
+  if (site === undefined) {
+    site = {}
+    const limit = errors.stackTraceLimit
+    errors.stackTraceLimit = 1
+    errors.captureStackTrace?.(site, sql)
+    if (limit !== undefined) errors.stackTraceLimit = limit
+    sites.set(strings, site)
+  }
+  return site
+}
+
+/**
+ * The line of a stack that says where a statement was written.
+ *
+ * @internal
+ */
+export const siteOf = (statement: { readonly text: string }): string | undefined =>
+  StatementImpl.siteOf(statement)?.stack?.split("\n").find((line) => line.startsWith("    at "))
+
 /**
  * A statement of segments.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => {
+export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => build(segments, undefined)
+
+const build = (segments: ReadonlyArray<Segment>, site: Site | undefined): Statement => {
   let text = ""
   const parameters: Array<unknown> = []
   for (const segment of segments) {
     if (segment._tag === "Text") text += segment.text
     else text += `$${parameters.push(segment.value)}`
   }
-  return { [TypeId]: TypeId, segments, text, parameters }
+  return new StatementImpl(segments, text, parameters, site)
 }
 
 /**
@@ -107,12 +171,8 @@ export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => {
  * @category constructors
  * @since 0.1.0
  */
-export const fromTextUnsafe = (text: string, parameters: ReadonlyArray<unknown> = []): Statement => ({
-  [TypeId]: TypeId,
-  segments: parameters.length === 0 ? [{ _tag: "Text", text }] : undefined,
-  text,
-  parameters
-})
+export const fromTextUnsafe = (text: string, parameters: ReadonlyArray<unknown> = []): Statement =>
+  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters, undefined)
 
 const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
   if (segments === undefined) {
@@ -151,10 +211,11 @@ const toSegments = (value: unknown): ReadonlyArray<Segment> => {
  * @since 0.1.0
  */
 export const sql = (strings: TemplateStringsArray, ...values: ReadonlyArray<unknown>): Statement =>
-  fromSegments(
+  build(
     strings.flatMap((text, i): ReadonlyArray<Segment> =>
       i < values.length ? [{ _tag: "Text", text }, ...toSegments(values[i])] : [{ _tag: "Text", text }]
-    )
+    ),
+    siteOfTemplate(strings)
   )
 
 /**
@@ -195,6 +256,102 @@ export const join = (statements: Iterable<Statement>, separator: string): Statem
     )
   )
 
+const comma: Segment = { _tag: "Text", text: ", " }
+
+const separated = (parts: ReadonlyArray<ReadonlyArray<Segment>>): ReadonlyArray<Segment> =>
+  parts.flatMap((part, i) => (i === 0 ? part : [comma, ...part]))
+
+/**
+ * Values with commas between them, as `in (...)` and the arguments of a function want them.
+ *
+ * **Gotchas**
+ *
+ * The text is another one for each number of values, and so is the statement that a server prepares for it. On PostgreSQL
+ * `= any(${values})` takes an array of any length as one parameter. An empty list makes `in ()`, which servers refuse.
+ *
+ * **Example** (A list of values)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const { list, sql } = Statement
+ * const statement = sql`select * from t where a in (${list([1, 2])})`
+ * assert.equal(statement.text, "select * from t where a in ($1, $2)")
+ * assert.deepEqual(statement.parameters, [1, 2])
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const list = (values: Iterable<unknown>): Statement => fromSegments(separated(Array.from(values, toSegments)))
+
+type Row = Readonly<Record<string, unknown>>
+
+/**
+ * The columns and rows of an INSERT.
+ *
+ * **Details**
+ *
+ * The columns are the keys of the first row; each row must have the same ones, else it throws a `TypeError`. A value may
+ * be a statement, such as `default`.
+ *
+ * **Gotchas**
+ *
+ * A server takes 65,535 parameters at most, Hyper half of that: for many rows there is COPY.
+ *
+ * **Example** (Two rows)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const { insert, sql } = Statement
+ * const statement = sql`insert into users ${insert([{ id: 1, name: "Ada" }, { id: 2, name: sql`default` }])}`
+ * assert.equal(statement.text, "insert into users (\"id\", \"name\") values ($1, $2), ($3, default)")
+ * assert.deepEqual(statement.parameters, [1, "Ada", 2])
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const insert = (rows: Iterable<Row>): Statement => {
+  const all = Array.from(rows)
+  const columns = Object.keys(all[0] ?? {})
+  if (columns.length === 0) throw new TypeError("an INSERT wants at least one row with at least one column")
+  const tuples = all.map((row, i) => {
+    if (Object.keys(row).length !== columns.length || !columns.every((column) => Object.hasOwn(row, column))) {
+      throw new TypeError(`row ${i} has not the columns of the first one`)
+    }
+    return sql`(${list(columns.map((column) => row[column]))})`
+  })
+  return sql`(${list(columns.map((column) => identifier(column)))}) values ${list(tuples)}`
+}
+
+/**
+ * The assignments of an UPDATE.
+ *
+ * **Example** (Two columns)
+ *
+ * ```ts
+ * import { Statement } from "@hyperfect/client"
+ * import { strict as assert } from "node:assert"
+ *
+ * const { set, sql } = Statement
+ * const statement = sql`update users set ${set({ name: "Ada", visits: sql`visits + ${1}` })} where id = ${7}`
+ * assert.equal(statement.text, "update users set \"name\" = $1, \"visits\" = visits + $2 where id = $3")
+ * assert.deepEqual(statement.parameters, ["Ada", 1, 7])
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const set = (row: Row): Statement => {
+  const columns = Object.entries(row)
+  if (columns.length === 0) throw new TypeError("an UPDATE wants at least one column")
+  return list(columns.map(([column, value]) => sql`${identifier(column)} = ${value}`))
+}
+
 /**
  * The statement with a preset that its rows are to be read by, whatever the client's is.
  *
@@ -220,7 +377,13 @@ export const join = (statements: Iterable<Statement>, separator: string): Statem
 export const withPreset: {
   (preset: Preset.Preset): (self: Statement | string) => Statement
   (self: Statement | string, preset: Preset.Preset): Statement
-} = dual(2, (self: Statement | string, preset: Preset.Preset): Statement => ({
-  ...(typeof self === "string" ? fromTextUnsafe(self) : self),
-  preset
-}))
+} = dual(2, (self: Statement | string, preset: Preset.Preset): Statement => {
+  const statement = typeof self === "string" ? fromTextUnsafe(self) : self
+  return new StatementImpl(
+    statement.segments,
+    statement.text,
+    statement.parameters,
+    StatementImpl.siteOf(statement),
+    preset
+  )
+})

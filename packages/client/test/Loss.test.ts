@@ -1,25 +1,40 @@
 /** Servers that go away, or fall silent, at every step of every exchange. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Authenticate from "@hyperfect/auth/Authenticate"
-import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryError"
+import type { QueryError, Sent, TransactionRolledBack } from "@hyperfect/client/QueryError"
 import * as Session from "@hyperfect/client/Session"
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
 import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
-import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import * as BuiltIn from "@hyperfect/values/BuiltIn"
+import { Effect, Exit, Fiber, Layer, Redacted, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 const { accept, disconnect, expect, send, stall } = ScriptedServer
 
-type Step = ScriptedServer.Step
+/** What the server does, and how much of a statement it then has got. */
+interface Step {
+  readonly step: ScriptedServer.Step
+  readonly kind: "asked" | "answered" | "ready"
+}
 
 const asked = (...tags: ReadonlyArray<Frontend.Message["_tag"]>): ReadonlyArray<Step> =>
-  tags.map((_tag) => expect({ _tag } as ScriptedServer.MessagePattern))
+  tags.map((_tag) => ({ step: expect({ _tag } as ScriptedServer.MessagePattern), kind: "asked" }))
 
 /** Each message in a write of its own, so that the line can be cut behind each. */
 const said = (...messages: ReadonlyArray<Backend.Message>): ReadonlyArray<Step> =>
-  messages.map((message) => send(message))
+  messages.map((message) => ({ step: send(message), kind: message._tag === "ReadyForQuery" ? "ready" : "answered" }))
+
+/** What an error behind these steps may say of how much was sent. */
+const sentBehind = (steps: ReadonlyArray<Step>, preparing: number): ReadonlyArray<Sent> => {
+  const open = steps.slice(steps.findLastIndex(({ kind }) => kind === "ready") + 1)
+  // To prepare a statement does not run it.
+  if (steps.length < preparing) return ["nothing"]
+  if (open.some(({ kind }) => kind === "answered")) return ["all"]
+  // The client may notice that the line is cut before it has written, or behind.
+  return open.length > 0 ? ["unknown"] : ["nothing", "unknown"]
+}
 
 const fields = [
   { name: "a", tableOid: 0, columnNumber: 0, typeOid: 25, typeSize: -1, typeModifier: -1, format: 0 }
@@ -38,12 +53,16 @@ const prepare: ReadonlyArray<Step> = [
 
 interface Exchange {
   readonly dialect?: "hyper"
+  /** How many steps are there to prepare the statement. */
+  readonly preparing?: number
+  readonly statementCacheSize?: number
   readonly steps: ReadonlyArray<Step>
   readonly run: (session: Session.Session) => Effect.Effect<unknown, QueryError | TransactionRolledBack>
 }
 
 const exchanges: Readonly<Record<string, Exchange>> = {
   "a query": {
+    preparing: prepare.length,
     steps: [
       ...prepare,
       ...asked("Bind", "Execute", "Sync"),
@@ -67,6 +86,7 @@ const exchanges: Readonly<Record<string, Exchange>> = {
     run: (session) => session.simple("select 'x' as a;;")
   },
   "a stream": {
+    preparing: prepare.length,
     steps: [
       ...prepare,
       ...asked("Bind", "Execute", "Sync"),
@@ -97,6 +117,53 @@ const exchanges: Readonly<Record<string, Exchange>> = {
     ],
     run: (session) => Stream.runDrain(session.copyOut("copy t to stdout"))
   },
+  "a stream by a portal": {
+    preparing: prepare.length,
+    steps: [
+      ...prepare,
+      ...asked("Bind", "Execute", "Flush"),
+      ...said({ _tag: "BindComplete" }, row, { _tag: "PortalSuspended" }),
+      ...asked("Execute", "Flush"),
+      ...said(row, { _tag: "PortalSuspended" }),
+      ...asked("Execute", "Flush"),
+      ...said(complete("SELECT 0")),
+      ...asked("Sync"),
+      ...said(ready())
+    ],
+    run: (session) => Stream.runDrain(session.stream("select 'x' as a", { fetchSize: 1 }))
+  },
+  "a batch": {
+    preparing: prepare.length,
+    steps: [
+      ...prepare,
+      ...asked("Bind", "Execute", "Bind", "Execute", "Sync"),
+      ...said({ _tag: "BindComplete" }, row, complete("SELECT 1")),
+      ...said({ _tag: "BindComplete" }, row, complete("SELECT 1"), ready())
+    ],
+    run: (session) => session.batch(["select 'x' as a", "select 'x' as a"])
+  },
+  "a statement without a name": {
+    steps: [
+      ...asked("Parse", "Bind", "Describe", "Execute", "Sync"),
+      ...said({ _tag: "ParseComplete" }, { _tag: "BindComplete" }, rowDescription, row, complete("SELECT 1"), ready())
+    ],
+    run: (session) => session.query("select 'x' as a"),
+    statementCacheSize: 0
+  },
+  "a description": {
+    steps: [
+      ...asked("Parse", "Describe", "Sync"),
+      ...said({ _tag: "ParseComplete" }, { _tag: "ParameterDescription", parameterTypes: [] }, rowDescription, ready())
+    ],
+    run: (session) => session.describe("select 'x' as a")
+  },
+  "a function call": {
+    steps: [
+      ...asked("FunctionCall"),
+      ...said({ _tag: "FunctionCallResponse", value: new TextEncoder().encode("x") }, ready())
+    ],
+    run: (session) => session.call(1, [], BuiltIn.text)
+  },
   "a transaction": {
     steps: [
       ...asked("Query"),
@@ -110,39 +177,49 @@ const exchanges: Readonly<Record<string, Exchange>> = {
   }
 }
 
-const over = (dialect: "hyper" | undefined, ...steps: ReadonlyArray<Step>) =>
+const scripted = (steps: ReadonlyArray<Step>) => steps.map(({ step }) => step)
+
+const over = (dialect: "hyper" | undefined, ...steps: ReadonlyArray<ScriptedServer.Step>) =>
   Layer.merge(
     ScriptedServer.layer(accept({ dialect }), ...steps),
     Authenticate.layerCrypto
   )
 
-const open = Session.make({ endpoint: Endpoint.tcp("db", 5432), user: "app" })
+const open = (statementCacheSize?: number) =>
+  Session.make({ endpoint: Endpoint.tcp("db", 5432), user: "app", statementCacheSize })
 
 describe("a server that goes away", () => {
-  for (const [name, { dialect, run, steps }] of Object.entries(exchanges)) {
+  for (const [name, { dialect, preparing = 0, run, statementCacheSize, steps }] of Object.entries(exchanges)) {
     it.live(`at any step of ${name} is told from one that answers`, () =>
       Effect.gen(function*() {
         for (const cut of steps.keys()) {
           yield* Effect.gen(function*() {
-            const session = yield* open
-            for (const effect of [run(session), session.simple("select 1")]) {
-              const error = yield* Effect.flip(effect).pipe(Effect.timeout("2 seconds"))
-              assert.isTrue(error._tag === "TransportError" && error.isRetryable, `behind ${cut} steps`)
-            }
-          }).pipe(Effect.scoped, Effect.provide(over(dialect, ...steps.slice(0, cut), disconnect), { local: true }))
+            const session = yield* open(statementCacheSize)
+            const where = `behind ${cut} steps`
+            const error = yield* Effect.flip(run(session)).pipe(Effect.timeout("2 seconds"))
+            assert(error._tag === "TransportError", where)
+            assert.include(sentBehind(steps.slice(0, cut), preparing), error.sent, where)
+            assert.strictEqual(error.isRetryable, error.sent === "nothing", where)
+            const later = yield* Effect.flip(session.simple("select 1")).pipe(Effect.timeout("2 seconds"))
+            assert(later._tag === "TransportError" && later.sent === "nothing" && later.isRetryable, where)
+            assert.strictEqual(Redacted.value(later.statement), "select 1")
+          }).pipe(
+            Effect.scoped,
+            Effect.provide(over(dialect, ...scripted(steps.slice(0, cut)), disconnect), { local: true })
+          )
         }
         yield* Effect.gen(function*() {
-          const session = yield* open
+          const session = yield* open(statementCacheSize)
           yield* run(session)
           yield* Effect.flip(session.simple("select 1"))
-        }).pipe(Effect.scoped, Effect.provide(over(dialect, ...steps, disconnect), { local: true }))
+        }).pipe(Effect.scoped, Effect.provide(over(dialect, ...scripted(steps), disconnect), { local: true }))
       }))
 
     it.effect(`and one that falls silent at any step of ${name} is given up in time`, () =>
       Effect.forEach(steps, (_, cut) =>
         Effect.gen(function*() {
           const scope = yield* Scope.make()
-          const session = yield* Scope.provide(open, scope)
+          const session = yield* Scope.provide(open(statementCacheSize), scope)
           const fiber = yield* Effect.forkChild(Effect.timeoutOption(run(session), "1 second"), {
             startImmediately: true
           })
@@ -155,6 +232,6 @@ describe("a server that goes away", () => {
           yield* TestClock.adjust("2 seconds")
           assert.isDefined(closing.pollUnsafe(), `closing behind ${cut} steps of ${name}`)
           yield* Fiber.interrupt(fiber)
-        }).pipe(Effect.provide(over(dialect, ...steps.slice(0, cut), stall), { local: true }))))
+        }).pipe(Effect.provide(over(dialect, ...scripted(steps.slice(0, cut)), stall), { local: true }))))
   }
 })

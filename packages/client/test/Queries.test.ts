@@ -4,7 +4,7 @@ import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as Parameter from "@hyperfect/values/Parameter"
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { fresh, open, servers } from "./servers.ts"
 
 const { fromTextUnsafe, identifier, sql } = Statement
@@ -32,6 +32,39 @@ servers({
         const arrays = yield* session.values(statement)
         assert.deepStrictEqual(arrays.rows, [[1, "a", null], [2, "a", null], [3, "a", null]])
         assert.deepStrictEqual(arrays.fields.map(({ name }) => name), ["n", "s", "nothing"])
+      }))
+
+    it.effect("gives the one row that there is, and says how many there are otherwise", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const rows = (count: number) => sql`select n::int as n from generate_series(1, ${count}) as g(n)`
+        assert.deepStrictEqual(yield* session.one(rows(1)), { n: 1 })
+        assert.deepStrictEqual(yield* session.optional(rows(1)), Option.some({ n: 1 }))
+        assert.deepStrictEqual(yield* session.optional(rows(0)), Option.none())
+        for (
+          const [effect, message] of [
+            [session.one(rows(0)), "wanted one row, found 0 rows"],
+            [session.one(rows(2)), "wanted one row, found 2 rows"],
+            [session.optional(rows(3)), "wanted at most one row, found 3 rows"]
+          ] as const
+        ) {
+          const error = yield* Effect.flip<unknown, Error & { readonly _tag: string }, never>(effect)
+          assert.deepStrictEqual([error._tag, error.message], ["RowError", message])
+        }
+      }))
+
+    it.effect("executes for the sake of what is done, and drops rows", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("executed"))
+        const run = (statement: Statement.Statement | string) => session.execute(statement)
+        assert.deepStrictEqual(yield* run(sql`create table ${table} (a int)`), {
+          commandTag: "CREATE TABLE",
+          rowCount: undefined
+        })
+        assert.strictEqual((yield* run(sql`insert into ${table} values (${1}), (${2})`)).rowCount, 2)
+        assert.deepStrictEqual(yield* run("select 1 as a, 2 as a"), { commandTag: "SELECT 1", rowCount: 1 })
+        assert.strictEqual((yield* Effect.flip(run("select 1 / 0")))._tag, "ServerError")
       }))
 
     it.effect("reads two columns of one name as an array and refuses them as an object", () =>

@@ -1,6 +1,7 @@
 /** A server that a test plays itself, message by message, at the other end of a line in memory. */
 import * as Account from "@hyperfect/auth/Account"
 import * as Authenticate from "@hyperfect/auth/Authenticate"
+import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
 import * as Session from "@hyperfect/client/Session"
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
@@ -68,11 +69,18 @@ export const puppet = (options: Options = {}) =>
 export const greet = Effect.flatMap(Guests, (guests) => Queue.take(guests))
 
 /** Opens a session; returns both of its ends. */
-export const meet = Effect.gen(function*() {
-  const session = yield* Session.make({ endpoint: Endpoint.tcp("db", 5432), user: "app", sslMode: "disable" })
+export const meetWith = Effect.fnUntraced(function*(changes: Partial<ConnectionConfig>) {
+  const session = yield* Session.make({
+    endpoint: Endpoint.tcp("db", 5432),
+    user: "app",
+    sslMode: "disable",
+    ...changes
+  })
   const server = yield* greet
   return { session, server }
 })
+
+export const meet = meetWith({})
 
 export const ready = (status: "I" | "T" | "E" = "I"): Backend.Message => ({ _tag: "ReadyForQuery", status })
 export const complete = (commandTag: string): Backend.Message => ({ _tag: "CommandComplete", commandTag })

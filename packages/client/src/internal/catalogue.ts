@@ -18,12 +18,12 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import type { QueryError } from "../QueryError.ts"
+import type { Failure } from "../QueryError.ts"
 import type { Describe } from "./exchanges.ts"
 import { Reading, type Rows } from "./reading.ts"
 
 /** Runs a statement of the catalogue by the simple protocol, and reads its rows with the built-in types. */
-export type Ask = (text: string) => Effect.Effect<ReadonlyArray<unknown>, QueryError>
+export type Ask = (text: string) => Effect.Effect<ReadonlyArray<unknown>, Failure>
 
 /** How long a fiber waits for what another session is looking up, before it looks for itself. */
 const patience = "1 second"
@@ -82,7 +82,7 @@ export class Types {
     )
   }
 
-  private note(oids: ReadonlyArray<number>, exit: Exit.Exit<ReadonlyArray<unknown>, QueryError>): void {
+  private note(oids: ReadonlyArray<number>, exit: Exit.Exit<ReadonlyArray<unknown>, Failure>): void {
     // A line that broke says nothing of the types. A server that refuses will refuse again.
     if (Exit.isFailure(exit) && !isRefusal(exit)) return
     for (const oid of oids) this.asked.add(oid)
@@ -103,7 +103,7 @@ export class Types {
 }
 
 /** A server that has no such catalogue, or does not show it. */
-const isRefusal = (exit: Exit.Failure<unknown, QueryError>): boolean =>
+const isRefusal = (exit: Exit.Failure<unknown, Failure>): boolean =>
   exit.cause.reasons.some((reason) =>
     reason._tag === "Fail" && reason.error._tag === "ServerError" && /^(42|0A)/.test(reason.error.reason.sqlState)
   )

@@ -126,6 +126,9 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
   readonly saslPrep?: SaslPrep.Profile | undefined
   /** What the server may ask for as proof of who we are. */
   readonly policy?: Policy.Policy | undefined
-  /** How many prepared statements a session keeps; 256 when absent, never fewer than one. On Hyper none. */
+  /**
+   * How many prepared statements a session keeps; 256 when absent. With 0 nothing is prepared under a name, which is what
+   * poolers want that lend a server for one transaction or statement. On Hyper none are kept.
+   */
   readonly statementCacheSize?: number | undefined
 }

@@ -11,8 +11,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type { Copied } from "../Queries.ts"
-import { type QueryError, UnsupportedError } from "../QueryError.ts"
+import { type Failure, type QueryError, UnsupportedError } from "../QueryError.ts"
 import { rowCount } from "../Result.ts"
+import { fail } from "./circumstances.ts"
 import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import { CopyIn } from "./exchanges.ts"
@@ -65,34 +66,39 @@ const reasonOf = (cause: Cause.Cause<unknown>): string => {
 export const copyIn = <E, R>(
   engine: Engine,
   server: "hyper" | "postgres",
+  text: string,
   writeQuery: WriteFrames,
   data: Stream.Stream<Uint8Array, E, R>
 ): Effect.Effect<Copied, QueryError | E, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const ready = Deferred.makeUnsafe<boolean>()
-      const outcome = Deferred.makeUnsafe<string, QueryError>()
+      const ended = Deferred.makeUnsafe<string, Failure>()
       const exchange: CopyIn = new CopyIn(
         states.Querying,
         () => Deferred.doneUnsafe(ready, Exit.succeed(true)),
         (exit) => {
-          Deferred.doneUnsafe(outcome, exit)
+          Deferred.doneUnsafe(ended, exit)
           Deferred.doneUnsafe(ready, Exit.succeed(false))
         }
       )
       engine.submit(exchange, writeQuery)
+      const told = <A>(effect: Effect.Effect<A, Failure>) =>
+        Effect.catch(effect, (failure) => fail(failure, exchange.sent, text))
+      const outcome = told(Deferred.await(ended))
       const interrupted = "the copy was interrupted"
       const isReady = yield* Effect.onInterrupt(
         restore(Deferred.await(ready)),
         () => engine.failCopy(exchange, interrupted)
       )
-      const failed = Effect.andThen(Deferred.await(outcome), Effect.never)
+      const failed = Effect.andThen(outcome, Effect.never)
       const out = ByteWriter.make(2 * gatherBelow)
-      const feed = Stream.runForEachArray(data, (chunks) => send(engine, out, chunks))
+      const feed = Stream.runForEachArray(data, (chunks) => told(send(engine, out, chunks)))
 
       if (!isReady) {
-        yield* Deferred.await(outcome)
-        return yield* new UnsupportedError({ feature: "copying into what is no COPY ... FROM STDIN", server })
+        yield* outcome
+        const refused = new UnsupportedError({ feature: "copying into what is no COPY ... FROM STDIN", server })
+        return yield* fail(refused, exchange.sent, text)
       }
       // The server may refuse while data is still to come: then the source is not read on.
       const fed = yield* Effect.exit(restore(Effect.raceFirst(feed, failed)))
@@ -103,10 +109,10 @@ export const copyIn = <E, R>(
       let isDone = false
       const done = Effect.suspend(() => {
         isDone = true
-        return engine.writeData(copyDone)
+        return told(engine.writeData(copyDone))
       })
       const commandTag = yield* Effect.onInterrupt(
-        restore(Effect.andThen(done, Deferred.await(outcome))),
+        restore(Effect.andThen(done, outcome)),
         () => (isDone ? engine.abandon(exchange) : engine.failCopy(exchange, interrupted))
       )
       return { commandTag, rowCount: rowCount(commandTag) ?? 0 }

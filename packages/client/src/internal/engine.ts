@@ -19,7 +19,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { type QueryError, UnsupportedError } from "../QueryError.ts"
+import { type Failure, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
 import { type Exchange, makeTable, stateName, states, unexpected } from "./exchange.ts"
 import * as MessageReader from "./messageReader.ts"
@@ -77,7 +77,7 @@ export interface Options {
 export class Engine {
   status: Backend.ReadyForQuery["status"]
   /** Why nothing more can be sent. */
-  dead: QueryError | undefined
+  dead: Failure | undefined
   /** Called when the session has died. */
   onDeath: (() => void) | undefined
   /** Called with each notification, in the step in which it comes. */
@@ -118,7 +118,7 @@ export class Engine {
       wait = this.queue[this.head]?.backpressure()
       return wait === undefined && this.dead === undefined
     })
-    const loop: Effect.Effect<never, QueryError> = Effect.flatMap(pull, () => {
+    const loop: Effect.Effect<never, Failure> = Effect.flatMap(pull, () => {
       if (this.dead !== undefined) return Effect.fail(this.dead)
       return wait === undefined ? loop : Effect.flatMap(wait, () => loop)
     })
@@ -142,7 +142,8 @@ export class Engine {
         if (tag === dataRow) return exchange.onDataRow(bytes, start, end)
         if (tag === copyData) return exchange.onCopyData(bytes, start, end)
         const message = this.read(bytes, start, end)
-        if (message._tag === "ErrorResponse") exchange.onError(ServerError.fromFields(message.fields))
+        if (message._tag === "ErrorResponse") this.fail(exchange, ServerError.fromFields(message.fields))
+        else exchange.sent = "all"
         if (tag === copyInResponse || tag === copyOutResponse) this.checkCopy(exchange, tag)
         exchange.state = next
         if (message._tag === "ReadyForQuery") {
@@ -173,6 +174,12 @@ export class Engine {
       `a message that may come ${where}`,
       message._tag
     )
+  }
+
+  private fail(exchange: Exchange, error: ServerError.ServerError): void {
+    // A server that goes away may have said so before it read anything of the exchange.
+    if (!error.isFatal) exchange.sent = "all"
+    exchange.onError(error)
   }
 
   /** Ends a COPY that its exchange is not there for. */
@@ -210,7 +217,7 @@ export class Engine {
   }
 
   /** Ends an exchange of which nothing has been sent. */
-  private refuse(exchange: Exchange, error: QueryError): void {
+  private refuse(exchange: Exchange, error: Failure): void {
     exchange.onError(error)
     exchange.state = states.Ended
     exchange.onEnd()
@@ -239,6 +246,7 @@ export class Engine {
       const mark = this.out.position
       try {
         write(this.out)
+        exchange.sent = "unknown"
         this.queue.push(exchange)
       } catch (thrown) {
         this.out.rewind(mark)
@@ -257,7 +265,7 @@ export class Engine {
   }
 
   /** What broke the line is better known to the reader, to whom the server's last words may be on their way. */
-  private readonly write = (bytes: Uint8Array): Effect.Effect<void, QueryError> =>
+  private readonly write = (bytes: Uint8Array): Effect.Effect<void, Failure> =>
     Effect.catchCause(this.options.connection.write(bytes), (cause) =>
       Effect.flatMap(Effect.sleep(lastWords), () => {
         this.die(toError(cause))
@@ -268,7 +276,7 @@ export class Engine {
    * Sends bytes of the exchange at the head, between flushes: the data of a COPY. They are handed to the line in one step,
    * so that an interruption, or the farewell of the session, cannot come in between.
    */
-  readonly writeData = (...parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, QueryError> =>
+  readonly writeData = (...parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, Failure> =>
     Effect.suspend(() =>
       this.dead !== undefined
         ? Effect.fail(this.dead)
@@ -391,7 +399,7 @@ export class Engine {
   }
 
   /** Ends everything with this error, which every later use is told too. The first death is the one that counts. */
-  die(error: QueryError): void {
+  die(error: Failure): void {
     if (this.dead !== undefined) return
     const last = this.queue[this.head]?.error()
     // A fatal error came as the answer to an exchange; the end of the line behind it is only its consequence.
@@ -421,7 +429,7 @@ const nextState = (exchange: Exchange, tag: number): number => {
   return tag === readyForQuery ? states.Ended : tag === copyOutResponse ? exchange.state : next
 }
 
-const toError = (cause: Cause.Cause<QueryError>): QueryError => {
+const toError = (cause: Cause.Cause<Failure>): Failure => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) return failure.error
   return TransportError.fromReason(
@@ -432,7 +440,7 @@ const toError = (cause: Cause.Cause<QueryError>): QueryError => {
 }
 
 /** What writing frames may throw: a value that does not fit, or a text that may not be on the wire. */
-const fromThrown = (thrown: unknown): QueryError =>
+const fromThrown = (thrown: unknown): Failure =>
   ProtocolError.isReason(thrown)
     ? ProtocolError.fromThrown(thrown)
     : ValueError.isReason(thrown)

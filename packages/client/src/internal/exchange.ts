@@ -8,7 +8,7 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Effect from "effect/Effect"
-import type { QueryError } from "../QueryError.ts"
+import type { Failure, Sent } from "../QueryError.ts"
 
 /**
  * What may come in each state, and the state that follows (protocol, section "Message Flow").
@@ -44,10 +44,16 @@ const flow = {
     DataRow: "Executing",
     CommandComplete: "Ending",
     EmptyQueryResponse: "Ending",
-    PortalSuspended: "Ending",
+    PortalSuspended: "Suspended",
     CopyInResponse: "CopyingIn",
     CopyOutResponse: "CopyingOut"
   },
+  /** A portal with a row limit: nothing is due until it is asked for more, or ended by Sync. */
+  Suspended: {},
+  /** Close of a statement. */
+  Closing: { CloseComplete: "Ending" },
+  /** FunctionCall. */
+  Calling: { FunctionCallResponse: "Ending" },
   CopyingIn: { CommandComplete: "Querying" },
   CopyingOut: { CopyData: "CopyingOut", CopyDone: "CopiedOut" },
   CopiedOut: { CommandComplete: "Querying" }
@@ -86,6 +92,8 @@ export const makeTable = (tagOf: (name: Backend.Message["_tag"]) => number): Rea
 export interface Exchange {
   /** Where it has come to; the engine moves it. */
   state: number
+  /** How much of it the server can have got; the engine knows. */
+  sent: Sent
   /** Nobody waits for it any more: it is drained, and what it gives is dropped. */
   abandoned: boolean
   /** The kind of COPY that it is there for; any other is ended as soon as the server begins with it. */
@@ -100,9 +108,9 @@ export interface Exchange {
    * The first thing that went wrong is what counts: the exchange goes on to its end all the same. Called before `state`
    * moves, so that it says how far the exchange had come.
    */
-  readonly onError: (error: QueryError) => void
+  readonly onError: (error: Failure) => void
   /** What went wrong so far. */
-  readonly error: () => QueryError | undefined
+  readonly error: () => Failure | undefined
   /** ReadyForQuery came, or the session died (then with the error that `onError` was told). */
   readonly onEnd: () => void
   /** What the reader has to wait for before it pulls again, so that a slow consumer slows the server. */

@@ -10,8 +10,9 @@ import type { RowReader } from "@hyperfect/values/RowReader"
 import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { QueryError } from "../QueryError.ts"
+import type { Failure, Sent } from "../QueryError.ts"
 import { type ColumnsResult, type FieldDescription, type Result, rowCount } from "../Result.ts"
+import type { Executed } from "../Queries.ts"
 import type { Exchange } from "./exchange.ts"
 import type { IntoColumns, Rows } from "./reading.ts"
 
@@ -23,14 +24,15 @@ const noFields: ReadonlyArray<FieldDescription> = []
 /** What all exchanges share: the first error counts, and somebody is told of the end once. */
 export abstract class Base<A> implements Exchange {
   state: number
+  sent: Sent = "nothing"
   abandoned = false
   copies: "in" | "out" | undefined = undefined
   /** How far it had come when the first thing went wrong. */
   failedIn: number | undefined
-  private failure: QueryError | undefined
-  private readonly done: (exit: Exit.Exit<A, QueryError>) => void
+  private failure: Failure | undefined
+  private readonly done: (exit: Exit.Exit<A, Failure>) => void
 
-  constructor(state: number, done: (exit: Exit.Exit<A, QueryError>) => void) {
+  constructor(state: number, done: (exit: Exit.Exit<A, Failure>) => void) {
     this.state = state
     this.done = done
   }
@@ -42,13 +44,13 @@ export abstract class Base<A> implements Exchange {
 
   onCopyData(_bytes: Uint8Array, _start: number, _end: number): void {}
 
-  onError(error: QueryError): void {
+  onError(error: Failure): void {
     if (this.failure !== undefined) return
     this.failure = error
     this.failedIn = this.state
   }
 
-  error(): QueryError | undefined {
+  error(): Failure | undefined {
     return this.failure
   }
 
@@ -74,7 +76,8 @@ export abstract class Base<A> implements Exchange {
   }
 }
 
-const makeResult = <Row>(
+/** @internal */
+export const makeResult = <Row>(
   fields: ReadonlyArray<FieldDescription>,
   rows: ReadonlyArray<Row>,
   commandTag: string
@@ -86,7 +89,7 @@ export abstract class Gather<K extends { readonly fields: ReadonlyArray<FieldDes
   protected known: K | undefined
   protected commandTag = ""
 
-  constructor(state: number, describe: Describe<K>, done: (exit: Exit.Exit<A, QueryError>) => void) {
+  constructor(state: number, describe: Describe<K>, done: (exit: Exit.Exit<A, Failure>) => void) {
     super(state, done)
     this.describe = describe
   }
@@ -108,7 +111,7 @@ export class Collect<Row> extends Gather<Rows<Row>, Result<Row>> {
     state: number,
     describe: Describe<Rows<Row>>,
     known: Rows<Row> | undefined,
-    done: (exit: Exit.Exit<Result<Row>, QueryError>) => void
+    done: (exit: Exit.Exit<Result<Row>, Failure>) => void
   ) {
     super(state, describe, done)
     if (known !== undefined) this.begin(known)
@@ -143,7 +146,7 @@ export class CollectColumns extends Gather<IntoColumns, ColumnsResult> {
     state: number,
     describe: Describe<IntoColumns>,
     known: IntoColumns | undefined,
-    done: (exit: Exit.Exit<ColumnsResult, QueryError>) => void
+    done: (exit: Exit.Exit<ColumnsResult, Failure>) => void
   ) {
     super(state, describe, done)
     if (known !== undefined) this.begin(known)
@@ -172,6 +175,29 @@ export class CollectColumns extends Gather<IntoColumns, ColumnsResult> {
   }
 }
 
+/** A statement that is run for what it does. */
+export class Execute extends Base<Executed> {
+  private commandTag = ""
+
+  constructor(
+    state: number,
+    _describe: Describe<unknown>,
+    _known: unknown,
+    done: (exit: Exit.Exit<Executed, Failure>) => void
+  ) {
+    super(state, done)
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+
+  protected result(): Executed {
+    const { commandTag } = this
+    return { commandTag, rowCount: rowCount(commandTag) }
+  }
+}
+
 /** A query by the simple protocol: any number of results, all in text. */
 export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   private readonly describe: Describe<Rows<Row>>
@@ -183,7 +209,7 @@ export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   constructor(
     state: number,
     describe: Describe<Rows<Row>>,
-    done: (exit: Exit.Exit<ReadonlyArray<Result<Row>>, QueryError>) => void
+    done: (exit: Exit.Exit<ReadonlyArray<Result<Row>>, Failure>) => void
   ) {
     super(state, done)
     this.describe = describe
@@ -263,7 +289,7 @@ export class StreamRows<Row> extends Base<void> {
     describe: Describe<Rows<Row>>,
     known: Rows<Row> | undefined,
     outlet: Outlet<Row>,
-    done: (exit: Exit.Exit<void, QueryError>) => void
+    done: (exit: Exit.Exit<void, Failure>) => void
   ) {
     super(state, done)
     this.describe = describe
@@ -318,7 +344,7 @@ export class CopyOut extends Base<string> {
   /** Whether the server has begun to copy: a statement that is no COPY TO STDOUT never does. */
   started = false
 
-  constructor(state: number, outlet: Outlet<Uint8Array>, done: (exit: Exit.Exit<string, QueryError>) => void) {
+  constructor(state: number, outlet: Outlet<Uint8Array>, done: (exit: Exit.Exit<string, Failure>) => void) {
     super(state, done)
     this.outlet = outlet
   }
@@ -353,7 +379,7 @@ export class CopyIn extends Base<string> {
   private readonly ready: () => void
   private commandTag = ""
 
-  constructor(state: number, ready: () => void, done: (exit: Exit.Exit<string, QueryError>) => void) {
+  constructor(state: number, ready: () => void, done: (exit: Exit.Exit<string, Failure>) => void) {
     super(state, done)
     this.ready = ready
   }

@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { UnsupportedError } from "../QueryError.ts"
+import { type QueryError, UnsupportedError } from "../QueryError.ts"
+import { type About, fail } from "./circumstances.ts"
 
 /** @internal */
 export class Gate {
@@ -25,33 +26,37 @@ export class Gate {
     return Effect.void
   })
 
-  private readonly opened: Effect.Effect<void, UnsupportedError> = Effect.withFiber((fiber) =>
-    fiber.id === this.needed
-      ? Effect.fail(
-        new UnsupportedError({ feature: "a statement in the middle of another one's data", server: this.server })
-      )
-      : Effect.callback<void>((resume) => {
-        const waiter = () => resume(Effect.void)
-        this.waiters.add(waiter)
-        return Effect.sync(() => this.waiters.delete(waiter))
-      })
-  )
+  private opened(statement: About): Effect.Effect<void, QueryError> {
+    const feature = "a statement in the middle of another one's data"
+    return Effect.withFiber((fiber) =>
+      fiber.id === this.needed
+        ? fail(new UnsupportedError({ feature, server: this.server }), "nothing", statement)
+        : Effect.callback<void>((resume) => {
+          const waiter = () => resume(Effect.void)
+          this.waiters.add(waiter)
+          return Effect.sync(() => this.waiters.delete(waiter))
+        })
+    )
+  }
 
   /** Waits until the gate is open and goes on with this in the same step, so that nobody can shut it in between. */
-  readonly pass = <A, E, R>(enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | UnsupportedError, R> =>
-    Effect.suspend(() => this.passUnsafe(enter))
+  readonly pass = <A, E, R>(
+    statement: About,
+    enter: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | QueryError, R> => Effect.suspend(() => this.passUnsafe(statement, enter))
 
   /** As {@link pass}, in the calling step when the gate is open. */
-  passUnsafe<A, E, R>(enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | UnsupportedError, R> {
-    return this.isOpen ? enter() : Effect.flatMap(this.opened, () => this.passUnsafe(enter))
+  passUnsafe<A, E, R>(statement: About, enter: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | QueryError, R> {
+    return this.isOpen ? enter() : Effect.flatMap(this.opened(statement), () => this.passUnsafe(statement, enter))
   }
 
   /** Only the waiting can be interrupted: whoever has shut the gate is going to open it. */
   private shut(
+    statement: About,
     restore: <A, E, R>(wait: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  ): Effect.Effect<void, UnsupportedError> {
+  ): Effect.Effect<void, QueryError> {
     return Effect.suspend(() => {
-      if (!this.isOpen) return Effect.flatMap(restore(this.opened), () => this.shut(restore))
+      if (!this.isOpen) return Effect.flatMap(restore(this.opened(statement)), () => this.shut(statement, restore))
       this.isOpen = false
       return Effect.void
     })
@@ -66,13 +71,15 @@ export class Gate {
   })
 
   /** Shuts the gate behind the caller until the scope closes. */
-  readonly exclusive: Effect.Effect<void, UnsupportedError, Scope.Scope> = Effect.uninterruptibleMask((restore) =>
-    Effect.acquireRelease(this.shut(restore), () => this.open)
-  )
+  readonly exclusive = (statement: About): Effect.Effect<void, QueryError, Scope.Scope> =>
+    Effect.uninterruptibleMask((restore) => Effect.acquireRelease(this.shut(statement, restore), () => this.open))
 
   /** Shuts the gate behind the caller for as long as the effect takes. */
-  readonly alone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | UnsupportedError, R> =>
+  readonly alone = <A, E, R>(
+    statement: About,
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | QueryError, R> =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.shut(restore), () => Effect.onExit(restore(effect), () => this.open))
+      Effect.flatMap(this.shut(statement, restore), () => Effect.onExit(restore(effect), () => this.open))
     )
 }

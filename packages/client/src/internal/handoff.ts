@@ -6,7 +6,6 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 
 type Batch<A> = NonEmptyReadonlyArray<A>
@@ -14,7 +13,7 @@ type Batch<A> = NonEmptyReadonlyArray<A>
 /** @internal */
 export class Handoff<A, E> {
   private waiting: Array<A> = []
-  private ended: Exit.Exit<void, E> | undefined
+  private ended: Effect.Effect<never, E | Cause.Done> | undefined
   private closed = false
   private consumer: ((next: Effect.Effect<Batch<A>, E | Cause.Done>) => void) | undefined
   private producer: (() => void) | undefined
@@ -46,8 +45,8 @@ export class Handoff<A, E> {
   }
 
   /** Nothing more will come; what waits is still handed out. */
-  end(exit: Exit.Exit<void, E>): void {
-    this.ended ??= exit
+  end(outcome: Effect.Effect<void, E>): void {
+    this.ended ??= Effect.flatMap(outcome, () => Cause.done())
     this.wake()
   }
 
@@ -73,8 +72,7 @@ export class Handoff<A, E> {
       this.producer = undefined
       return Effect.succeed(batch as unknown as Batch<A>)
     }
-    if (this.ended === undefined) return undefined
-    return Exit.isSuccess(this.ended) ? Cause.done() : Effect.failCause(this.ended.cause)
+    return this.ended
   }
 
   readonly pull: Pull.Pull<Batch<A>, E> = Effect.callback<Batch<A>, E | Cause.Done>((resume) => {

@@ -15,7 +15,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../ConnectError.ts"
 import type { ListenError } from "../Notification.ts"
-import { type QueryError, UnsupportedError } from "../QueryError.ts"
+import { type Failure, UnsupportedError } from "../QueryError.ts"
 import type { Session } from "../Session.ts"
 import { identifier } from "../Statement.ts"
 import { within } from "./deadline.ts"
@@ -203,7 +203,7 @@ export class Listener {
   )
 
   /** Makes the session listen to what is wanted. Fails when the session is dead. */
-  private agree(session: Session): Effect.Effect<void, QueryError> {
+  private agree(session: Session): Effect.Effect<void, Failure> {
     const left = [...this.listening].filter((channel) => !this.channels.has(channel))
     const joined = [...this.channels.keys()].filter((channel) => !this.listening.has(channel))
     // Who comes from now on is told when it is listened to again.

@@ -20,6 +20,7 @@ import type { Queries } from "../Queries.ts"
 import { operationOf, withoutLiterals } from "../QueryText.ts"
 import type { Statement } from "../Statement.ts"
 import * as Telemetry from "../Telemetry.ts"
+import type { Derived } from "./derived.ts"
 
 type Attributes = Readonly<Record<string, string | number>>
 
@@ -232,8 +233,10 @@ const ofStatement = (input: Statement | string) => {
 
 const rowsOf = ({ rows }: { readonly rows: ReadonlyArray<unknown> }) => rows.length
 
+type Own = Omit<Queries, Derived>
+
 /** The same queries, observed. What nobody sees is asked as it is. */
-export const observed = (queries: Queries, observer: Observer): Queries => {
+export const observed = (queries: Own, observer: Observer): Own => {
   const effect = <A, E, R>(
     input: Statement | string,
     asked: Effect.Effect<A, E, R>,
@@ -254,8 +257,11 @@ export const observed = (queries: Queries, observer: Observer): Queries => {
     columns: (statement) => effect(statement, queries.columns(statement), ({ rowCount }) => rowCount ?? 0),
     simple: (text) =>
       effect(text, queries.simple(text), (results) => results.reduce((sum, { rows }) => sum + rows.length, 0)),
-    stream: (statement) => stream(statement, queries.stream(statement), counted),
-    streamValues: (statement) => stream(statement, queries.streamValues(statement), counted),
+    execute: (statement) => effect(statement, queries.execute(statement)),
+    batch: (statements) => observer.effect({ operation: "BATCH" }, queries.batch(statements)),
+    pipeline: (statements) => observer.effect({ operation: "PIPELINE" }, queries.pipeline(statements)),
+    stream: (statement, options) => stream(statement, queries.stream(statement, options), counted),
+    streamValues: (statement, options) => stream(statement, queries.streamValues(statement, options), counted),
     copyIn: (statement, data) => effect(statement, queries.copyIn(statement, data)),
     copyOut: (statement) => stream(statement, queries.copyOut(statement)),
     transaction: (inside, options) =>

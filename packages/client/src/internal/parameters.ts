@@ -95,15 +95,31 @@ export const declaredTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<num
     .map((typeOid, i) => isNumeric(values[i]) ? 0 : typeOid)
 }
 
+/** For PostgreSQL, which is asked to run what it has not described: see {@link declaredTypes}. Throws a `ValueError.Reason`. */
+export const encodeUnprepared = (values: ReadonlyArray<unknown>): Encoded => {
+  checkCount(values, 65_535)
+  return encode(values, (value) => (isNumeric(value) ? decimal : Parameter.encoder(value, "postgres")))
+}
+
+/** For Hyper, which was told these types. Throws a `ValueError.Reason`. */
+export const encodeDeclared = (values: ReadonlyArray<unknown>, types: ReadonlyArray<Type.Any>): Encoded => {
+  checkLength(values, types)
+  return encode(values, (_, i) => Parameter.encoderFor(types[i]!, "hyper"))
+}
+
+const checkLength = (values: ReadonlyArray<unknown>, types: ReadonlyArray<unknown>): void => {
+  if (values.length !== types.length) {
+    throw ValueError.reason("TypeMismatch", "parameter", undefined, `${types.length} parameters`, `${values.length}`)
+  }
+}
+
 /** For PostgreSQL, which has said the type of each parameter. Throws a `ValueError.Reason`. */
 export const encodeForPostgres = (
   values: ReadonlyArray<unknown>,
   types: ReadonlyArray<number>,
   registry: TypeRegistry.TypeRegistry
 ): Encoded => {
-  if (values.length !== types.length) {
-    throw ValueError.reason("TypeMismatch", "parameter", undefined, `${types.length} parameters`, `${values.length}`)
-  }
+  checkLength(values, types)
   return encode(values, (value, i) => {
     // The bytes of a domain are those of what it is over.
     const known = registry.find(types[i]!)

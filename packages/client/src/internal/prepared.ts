@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import type * as Preset from "@hyperfect/values/Preset"
 import type { ObjectRow } from "@hyperfect/values/RowReader"
@@ -12,8 +13,9 @@ import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { QueryError } from "../QueryError.ts"
+import type { Failure, QueryError } from "../QueryError.ts"
 import { type Ask, readCatalogue, type Types } from "./catalogue.ts"
+import { type About, fail } from "./circumstances.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import { Prepare, Simple } from "./exchanges.ts"
@@ -88,7 +90,7 @@ export class Prepared {
 /** A statement that is being prepared. */
 interface Preparing {
   readonly exchange: Prepare
-  readonly outcome: Deferred.Deferred<Prepared, QueryError>
+  readonly outcome: Deferred.Deferred<Prepared, Failure>
   /** How many fibers wait for it. */
   waiters: number
 }
@@ -102,30 +104,46 @@ export class Statements {
   /** The key that was used last. */
   private lastUsed = ""
   private readonly toClose: Array<string> = []
+  private readonly prefix: string
   private count = 0
 
-  constructor(engine: Engine, types: Types, capacity: number) {
+  /**
+   * The names hold the server's process, by which the server, or a pooler, tells its clients apart: behind a pooler several
+   * sessions may meet on one of the server's.
+   */
+  constructor(engine: Engine, types: Types, capacity: number, processId: number | undefined) {
     this.engine = engine
     this.types = types
-    this.capacity = Math.max(1, capacity)
+    this.capacity = capacity
+    this.prefix = `hyperfect_${processId ?? 0}`
+  }
+
+  /** Whether statements are kept at all. Poolers that lend a server for one transaction do not know those of another one. */
+  get isKept(): boolean {
+    return this.capacity > 0
+  }
+
+  /** A name that no other statement has. */
+  freshName(): string {
+    return `${this.prefix}_${++this.count}`
   }
 
   /** The prepared statement of a text and the types that are declared for its parameters. */
-  get(text: string, parameterTypes: ReadonlyArray<number>): Effect.Effect<Prepared, QueryError> {
+  get(statement: About, text: string, parameterTypes: ReadonlyArray<number>): Effect.Effect<Prepared, QueryError> {
     const key = parameterTypes.length === 0 ? text : `${parameterTypes.join()} ${text}`
     const entry = this.entries.get(key)
-    if (entry === undefined) return this.prepare(key, text, parameterTypes)
+    if (entry === undefined) return this.prepare(key, statement, text, parameterTypes)
     // A map keeps the order of insertion: what was used last goes to the end.
     if (key !== this.lastUsed) {
       this.entries.delete(key)
       this.entries.set(key, entry)
       this.lastUsed = key
     }
-    return entry instanceof Prepared ? this.settled(entry) : this.wait(key, entry)
+    return entry instanceof Prepared ? this.settled(entry) : this.wait(key, statement, entry)
   }
 
   /** Has the types of a statement looked up that nobody knows. */
-  private settled(prepared: Prepared): Effect.Effect<Prepared> {
+  settled(prepared: Prepared): Effect.Effect<Prepared> {
     if (prepared.isSettled) return Effect.succeed(prepared)
     return Effect.map(this.types.learn(prepared.typeOids(), this.ask), () => {
       if (!prepared.isSettled) prepared.settle()
@@ -162,10 +180,13 @@ export class Statements {
     })
   }
 
-  private wait(key: string, preparing: Preparing): Effect.Effect<Prepared, QueryError> {
+  private wait(key: string, statement: About, preparing: Preparing): Effect.Effect<Prepared, QueryError> {
     return Effect.suspend(() => {
       preparing.waiters++
-      const prepared = Effect.onInterrupt(Deferred.await(preparing.outcome), () => {
+      // Whatever became of it, nothing that could run the statement was sent.
+      const outcome = Effect.catch(Deferred.await(preparing.outcome), (failure) =>
+        fail(failure, failure._tag === "ServerError" && !failure.isFatal ? "all" : "nothing", statement))
+      const prepared = Effect.onInterrupt(outcome, () => {
         preparing.waiters--
         if (preparing.waiters > 0) return Effect.void
         // Whoever comes now must not get what may be cancelled.
@@ -178,11 +199,12 @@ export class Statements {
 
   private prepare(
     key: string,
+    statement: About,
     text: string,
     parameterTypes: ReadonlyArray<number>
   ): Effect.Effect<Prepared, QueryError> {
-    const outcome = Deferred.makeUnsafe<Prepared, QueryError>()
-    const name = `hyperfect_${++this.count}`
+    const outcome = Deferred.makeUnsafe<Prepared, Failure>()
+    const name = this.freshName()
     this.makeRoom()
     const stale = this.toClose.splice(0)
     let isSent = false
@@ -209,7 +231,7 @@ export class Statements {
       writeFrontend(out, sync)
       isSent = true
     })
-    return this.wait(key, preparing)
+    return this.wait(key, statement, preparing)
   }
 
   private makeRoom(): void {
@@ -230,3 +252,17 @@ export class Statements {
 const sync = Frontend.Sync.make({})
 
 const savepoint = "hyperfect_types"
+
+/**
+ * Whether the server refused to run a statement because it has forgotten it, or because a table or a composite type has
+ * changed, whose values then come with another number of fields.
+ */
+export const isStale = (exchange: {
+  readonly failedIn: number | undefined
+  readonly error: () => Failure | undefined
+}): boolean => {
+  const error = exchange.error()
+  return exchange.failedIn === states.BindingPrepared && error?._tag === "ServerError" &&
+    (error.reason.sqlState === "26000" || error.reason._tag === "DatatypeMismatch" ||
+      ErrorField.get(error.reason.fields, "routine") === "RevalidateCachedQuery")
+}

@@ -4,7 +4,8 @@
  * @internal
  */
 import type { ConnectError } from "../ConnectError.ts"
-import type { QueryError } from "../QueryError.ts"
+import type { QueryError, UnsupportedError } from "../QueryError.ts"
+import { passes } from "./circumstances.ts"
 
 /** A failure to open a session and make it ready. */
 export type OpenError = ConnectError | QueryError
@@ -18,4 +19,4 @@ export const pauseAfter = (failures: number, chance: number): number =>
   Math.ceil(Math.min(longestPause, firstPause * 2 ** Math.min(failures - 1, 16)) * (1 - chance / 2))
 
 /** Whether opening a session may succeed later although nobody changes anything. */
-export const mayPass = (error: OpenError): boolean => "isRetryable" in error && error.isRetryable
+export const mayPass = (error: OpenError | UnsupportedError): boolean => passes(error)

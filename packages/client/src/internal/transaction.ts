@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { TransactionOptions } from "../Queries.ts"
 import { type QueryError, TransactionRolledBack, UnsupportedError } from "../QueryError.ts"
+import { fail } from "./circumstances.ts"
 import type { Engine } from "./engine.ts"
 import { type Exchange, states } from "./exchange.ts"
 import { Gate } from "./gate.ts"
@@ -79,7 +80,7 @@ export const transaction = <A, E, R>(
     const outer = currentOf(engine, around)
     const depth = outer === undefined ? 0 : outer.depth + 1
     const refused = kind === "hyper" ? notOnHyper(depth, options) : undefined
-    if (refused !== undefined) return Effect.fail(new UnsupportedError({ feature: refused, server: kind }))
+    if (refused !== undefined) return fail(new UnsupportedError({ feature: refused, server: kind }), "nothing", "BEGIN")
     const savepoint = `hyperfect_${depth}`
     const start = depth === 0 ? begin(options) : `SAVEPOINT ${savepoint}`
     const commit = depth === 0 ? "COMMIT" : `RELEASE SAVEPOINT ${savepoint}`
@@ -127,5 +128,5 @@ export const transaction = <A, E, R>(
         return exit.value
       })
     )
-    return (outer ?? host).gate.alone(run)
+    return (outer ?? host).gate.alone(start, run)
   })

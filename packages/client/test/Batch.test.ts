@@ -1,0 +1,156 @@
+/** Several statements at once. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Statement from "@hyperfect/client/Statement"
+import { Effect, Fiber, Result } from "effect"
+import { complete, error, meet, puppet, ready } from "./puppet.ts"
+import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
+
+const { identifier, sql } = Statement
+
+const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+servers({
+  both(it) {
+    it.effect("a batch is done as a whole, and gives what each statement gave", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("batch"))
+        const results = yield* session.batch([
+          sql`create table ${table} (a int, b text)`,
+          sql`insert into ${table} values (${1}, ${"one"}), (${2}, ${"two"})`,
+          sql`insert into ${table} values (${3}, ${null})`,
+          sql`select a, b from ${table} order by a`
+        ])
+        assert.deepStrictEqual(results.map(({ commandTag }) => commandTag), [
+          "CREATE TABLE",
+          "INSERT 0 2",
+          "INSERT 0 1",
+          "SELECT 3"
+        ])
+        assert.deepStrictEqual(results[3]!.rows, [{ a: 1, b: "one" }, { a: 2, b: "two" }, { a: 3, b: null }])
+        assert.deepStrictEqual(yield* session.batch([]), [])
+        assert.strictEqual(session.transactionStatus(), "I")
+      }))
+
+    it.effect("a batch of which one statement fails leaves nothing, and its error is that of the statement", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { insert, rows } = yield* makeTable(session)
+        yield* insert(1)
+        const table = Statement.fromTextUnsafe("no_such_table")
+        for (
+          const failing of [
+            sql`select 1 / ${0}::int`,
+            sql`select * from ${table}`,
+            sql`select +`,
+            "select 1 as a, 2 as a"
+          ]
+        ) {
+          yield* Effect.flip(session.batch([sql`delete from ${identifier("numbers")}`, failing]).pipe(Effect.asVoid))
+        }
+        const failure = yield* Effect.flip(session.batch([sql`select 1`, sql`select 1 / ${0}::int`, sql`select 2`]))
+        assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "DivisionByZero")
+        assert.deepStrictEqual(yield* rows, [1])
+        assert.strictEqual(session.transactionStatus(), "I")
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+
+    it.effect("a batch in a transaction is part of it", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("batch"))
+        yield* session.query(sql`create table ${table} (a int)`)
+        const count = Effect.map(session.one(sql`select count(*)::int as n from ${table}`), ({ n }) => n)
+        const outcome = yield* Effect.exit(session.transaction(Effect.gen(function*() {
+          yield* session.batch([sql`insert into ${table} values (1)`, sql`insert into ${table} values (2)`])
+          assert.strictEqual(yield* count, 2)
+          return yield* Effect.fail("no")
+        })))
+        assert.strictEqual(outcome._tag, "Failure")
+        assert.strictEqual(yield* count, 0)
+      }))
+
+    it.effect("a batch that is interrupted leaves nothing", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("batch"))
+        yield* session.query(sql`create table ${table} (a int)`)
+        const batch = session.batch([sql`insert into ${table} values (1)`, yield* longStatement])
+        assert.strictEqual((yield* Effect.timeoutOption(batch, "100 millis"))._tag, "None")
+        assert.deepStrictEqual((yield* session.query(sql`select * from ${table}`)).rows, [])
+        assert.strictEqual(session.transactionStatus(), "I")
+      }))
+
+    it.effect("a pipeline runs in order, and each statement goes its own way", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("pipeline"))
+        yield* session.query(sql`create table ${table} (a int)`)
+        const insert = (a: number) => sql`insert into ${table} values (${a})`
+        const count = sql`select count(*)::int as n from ${table}`
+        const outcomes = yield* session.pipeline([
+          count,
+          insert(1),
+          "select no_such_column",
+          count,
+          sql`select 1 / ${0}::int`,
+          insert(2),
+          count,
+          sql`select ${() => 1}`
+        ])
+        assert.deepStrictEqual(
+          outcomes.map(Result.match({
+            onSuccess: ({ commandTag, rows }) => rows[0]?.["n"] ?? commandTag,
+            onFailure: (failure) => failure._tag === "ServerError" ? failure.reason._tag : failure._tag
+          })),
+          [0, "INSERT 0 1", "UndefinedColumn", 1, "DivisionByZero", "INSERT 0 1", 2, "ValueError"]
+        )
+        assert.deepStrictEqual(yield* session.pipeline([]), [])
+      }))
+
+    it.effect("a pipeline that is interrupted is cancelled as a whole", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const long = yield* longStatement
+        const outcome = yield* Effect.timeoutOption(session.pipeline([long, "select 1", long]), "100 millis")
+        assert.strictEqual(outcome._tag, "None")
+        assert.deepStrictEqual((yield* session.query("select 1 as a").pipe(Effect.timeout("10 seconds"))).rows, [{
+          a: 1
+        }])
+      }))
+
+    it.effect("keeps a pipeline out of a transaction that began while it was being planned", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = identifier(fresh("pipeline"))
+        yield* session.query(sql`create table ${table} (a int)`)
+        const [outcomes] = yield* Effect.all([
+          session.pipeline([sql`insert into ${table} values (${1})`, sql`insert into ${table} values (${2})`]),
+          Effect.exit(session.transaction(Effect.andThen(Effect.sleep("30 millis"), Effect.fail("no"))))
+        ], { concurrency: "unbounded" })
+        assert.isTrue(outcomes.every(Result.isSuccess))
+        assert.strictEqual((yield* session.query(sql`select * from ${table}`)).rowCount, 2)
+      }))
+  }
+})
+
+describe("a batch", () => {
+  it.effect("is one group with one Sync, and stops where the server stops", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const batch = yield* start(Effect.flip(session.batch(["a", "b", "a"])))
+      yield* server.hear("Parse", "Describe", "Sync", "Parse", "Describe", "Sync")
+      for (let i = 0; i < 2; i++) {
+        yield* server.say(
+          { _tag: "ParseComplete" },
+          { _tag: "ParameterDescription", parameterTypes: [] },
+          { _tag: "NoData" },
+          ready()
+        )
+      }
+      yield* server.hear("Bind", "Execute", "Bind", "Execute", "Bind", "Execute", "Sync")
+      yield* server.say({ _tag: "BindComplete" }, complete("A"), { _tag: "BindComplete" }, error("40001"), ready())
+      const failure = yield* Fiber.join(batch)
+      assert.isTrue(failure._tag === "ServerError" && failure.isRetryable && failure.sent === "all")
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+})

@@ -1,0 +1,111 @@
+/** Statements that a program prepares for itself, what a server says of a statement, and function calls. */
+import { assert } from "@effect/vitest"
+import type * as Session from "@hyperfect/client/Session"
+import * as Statement from "@hyperfect/client/Statement"
+import * as BuiltIn from "@hyperfect/values/BuiltIn"
+import * as Parameter from "@hyperfect/values/Parameter"
+import { Effect, Stream } from "effect"
+import { open, servers } from "./servers.ts"
+
+const { sql } = Statement
+
+const kept = (session: Session.Session) =>
+  Effect.map(session.simple("select name from pg_prepared_statements"), ([result]) => result!.rows.length)
+
+servers({
+  both(it) {
+    it.effect("runs a prepared statement with other values each time, until its scope closes", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        yield* Effect.scoped(Effect.gen(function*() {
+          const types = [BuiltIn.int4, BuiltIn.text]
+          const prepared = yield* session.prepare("select $1 + 1 as a, $2 || '!' as b", types)
+          assert.deepStrictEqual(prepared.parameterTypes, [BuiltIn.int4.oid, BuiltIn.text.oid])
+          assert.deepStrictEqual(prepared.fields.map(({ name }) => name), ["a", "b"])
+          assert.deepStrictEqual((yield* prepared.query(1, "x")).rows, [{ a: 2, b: "x!" }])
+          assert.deepStrictEqual((yield* prepared.values(41, null)).rows, [[42, null]])
+          assert.deepStrictEqual(yield* Stream.runCollect(prepared.streamValues(2, "y")), [[3, "y!"]])
+          assert.deepStrictEqual(yield* Stream.runCollect(prepared.stream(3, "z")), [{ a: 4, b: "z!" }])
+          assert.strictEqual((yield* prepared.execute(2, "y")).rowCount, 1)
+          assert.strictEqual((yield* Effect.flip(prepared.query(1)))._tag, "ValueError")
+          assert.oneOf((yield* Effect.flip(prepared.query("one", "x")))._tag, ["ValueError", "ServerError"])
+          const inside = session.transaction(Effect.map(prepared.values(5, ""), ({ rows }) => rows))
+          assert.deepStrictEqual(yield* inside, [[6, "!"]])
+        }))
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+
+    it.effect("fails to prepare what the server does not take, and lives on", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const error = yield* Effect.flip(Effect.scoped(session.prepare("select no_such_column")))
+        assert.isTrue(error._tag === "ServerError" && error.reason._tag === "UndefinedColumn")
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+
+    it.effect("tells the parameters and columns of a statement without running it", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const { fields, parameterTypes } = yield* session.describe(sql`select ${true} as a, 1 / 0 as b, 'x'::text as c`)
+        assert.deepStrictEqual(parameterTypes, [BuiltIn.bool.oid])
+        assert.deepStrictEqual(fields.map(({ name, typeOid }) => [name, typeOid]), [
+          ["a", BuiltIn.bool.oid],
+          ["b", BuiltIn.int4.oid],
+          ["c", BuiltIn.text.oid]
+        ])
+        assert.deepStrictEqual(yield* session.describe(""), { parameterTypes: [], fields: [] })
+        const error = yield* Effect.flip(session.describe("select no_such_column"))
+        assert.isTrue(error._tag === "ServerError" && error.reason._tag === "UndefinedColumn")
+      }))
+  },
+
+  postgres(it) {
+    it.effect("leaves no statement behind, also when preparing is interrupted", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        for (let i = 0; i < 10; i++) {
+          yield* Effect.scoped(Effect.flatMap(session.prepare("select $1::int"), ({ query }) => query(i)))
+          yield* Effect.timeoutOption(Effect.scoped(session.prepare(`select ${i}`)), 0)
+          yield* Effect.flip(Effect.scoped(session.prepare("select +")))
+        }
+        assert.strictEqual(yield* kept(session), 0)
+      }))
+
+    it.effect("finds out the types of parameters, of a prepared statement and of a described one", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const text = "select $1::int[] as a where $2::date > now()"
+        const types = [BuiltIn.int4.arrayOid, BuiltIn.date.oid]
+        assert.deepStrictEqual((yield* session.describe(text)).parameterTypes, types)
+        assert.deepStrictEqual((yield* Effect.scoped(session.prepare(text))).parameterTypes, types)
+      }))
+
+    it.effect("calls a function by its oid", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const oidOf = (name: string) =>
+          Effect.map(session.one(sql`select ${name}::regprocedure::oid as oid`), ({ oid }) => oid as number)
+        const sum = yield* oidOf("int4pl(integer, integer)")
+        const args = (a: number | null) => [Parameter.make(a, BuiltIn.int4), Parameter.make(2, BuiltIn.int4)]
+        assert.strictEqual(yield* session.call(sum, args(40), BuiltIn.int4), 42)
+        assert.strictEqual(yield* session.call(sum, args(null), BuiltIn.int4), null)
+        const md5 = yield* oidOf("md5(text)")
+        const hash = yield* session.call(md5, [Parameter.make("", BuiltIn.text)], BuiltIn.text)
+        assert.strictEqual(hash, "d41d8cd98f00b204e9800998ecf8427e")
+        const error = yield* Effect.flip(session.call(sum, args(2 ** 31 - 1), BuiltIn.int4))
+        assert.isTrue(error._tag === "ServerError" && error.reason._tag === "NumericValueOutOfRange")
+        assert.strictEqual((yield* Effect.flip(session.call(1, [], BuiltIn.int4)))._tag, "ServerError")
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+  },
+
+  hyper(it) {
+    it.effect("refuses a function call, which the server would hang up on", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const error = yield* Effect.flip(session.call(1, [], BuiltIn.int4))
+        assert.isTrue(error._tag === "UnsupportedError" && error.sent === "nothing")
+        assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+      }))
+  }
+})
