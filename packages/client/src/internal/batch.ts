@@ -14,7 +14,7 @@ import type { Statement } from "../Statement.ts"
 import { Base, Collect, makeResult } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { type Done, type Host, outcomeOf, planUnsafe, run } from "./host.ts"
-import { asked, type Asked, execute, group, objects, type Plan, sync } from "./plan.ts"
+import { type Asked, asked, execute, group, objects, type Plan, sync } from "./plan.ts"
 import { isStale } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
 

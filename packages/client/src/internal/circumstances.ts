@@ -79,7 +79,8 @@ export const fail = (
   failure: Failure,
   sent: Sent,
   statement: About
-): Effect.Effect<never, QueryError> => Effect.withFiber((fiber) => Effect.fail(describe(failure, sent, statement, fiber)))
+): Effect.Effect<never, QueryError> =>
+  Effect.withFiber((fiber) => Effect.fail(describe(failure, sent, statement, fiber)))
 
 /** Whether the reason of a failure passes by itself, be it safe to repeat the statement or not. */
 export const passes = (error: object): boolean =>

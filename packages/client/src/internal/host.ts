@@ -73,7 +73,9 @@ const refusal = ({ kind, planner }: Host, text: string): Failure | undefined => 
   if (kind === "postgres") return undefined
   if (planner.isRefused(text)) return failedTransaction
   // It would end the whole server (measured).
-  return isFetch.test(text) ? new UnsupportedError({ feature: "FETCH other than by `simple`", server: kind }) : undefined
+  return isFetch.test(text)
+    ? new UnsupportedError({ feature: "FETCH other than by `simple`", server: kind })
+    : undefined
 }
 
 /** Fails when a text must not be sent by the simple protocol. */

@@ -184,8 +184,10 @@ export class Statements {
     return Effect.suspend(() => {
       preparing.waiters++
       // Whatever became of it, nothing that could run the statement was sent.
-      const outcome = Effect.catch(Deferred.await(preparing.outcome), (failure) =>
-        fail(failure, failure._tag === "ServerError" && !failure.isFatal ? "all" : "nothing", statement))
+      const outcome = Effect.catch(
+        Deferred.await(preparing.outcome),
+        (failure) => fail(failure, failure._tag === "ServerError" && !failure.isFatal ? "all" : "nothing", statement)
+      )
       const prepared = Effect.onInterrupt(outcome, () => {
         preparing.waiters--
         if (preparing.waiters > 0) return Effect.void

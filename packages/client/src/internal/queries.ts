@@ -3,8 +3,8 @@
  *
  * @internal
  */
-import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Preset from "@hyperfect/values/Preset"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -149,8 +149,10 @@ export const make = (options: Options): Queries => {
       Effect.flatMap(gate, (gate) =>
         gate.alone(
           input,
-          Effect.flatMap(copyText(host, asked(input)), (text) =>
-            copyIn(engine, kind, text, writeQuery(text), Stream.unwrap(Effect.as(gate.proceed, data))))
+          Effect.flatMap(
+            copyText(host, asked(input)),
+            (text) => copyIn(engine, kind, text, writeQuery(text), Stream.unwrap(Effect.as(gate.proceed, data)))
+          )
         )),
     copyOut: (input) => copyOut(host, asked(input), writeQuery),
     transaction: inTransaction

@@ -117,8 +117,11 @@ export const prepare = (
           checkExtended(host, statement),
           attempt(statement, () => planner.declaredUnsafe(statement, shape, name, described, declared))
         )
-        : chain(planner.statements.settled(prepared), (prepared) =>
-          attempt(statement, () => ({ ...planner.preparedUnsafe(statement, shape, prepared), prepared: undefined })))
+        : chain(
+          planner.statements.settled(prepared),
+          (prepared) =>
+            attempt(statement, () => ({ ...planner.preparedUnsafe(statement, shape, prepared), prepared: undefined }))
+        )
     const query = <Row>(parameters: ReadonlyArray<unknown>, shape: Shape<Rows<Row>>) => {
       const statement = withValues(parameters)
       return gather<Rows<Row>, Result<Row>>(host, statement, () => planUnsafe(statement, shape), Collect)
