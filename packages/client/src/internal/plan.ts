@@ -23,7 +23,7 @@ import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import type { Describe, Described } from "./exchanges.ts"
 import { declaredTypes, encodeDeclared, encodeForHyper, encodeForPostgres, encodeUnprepared } from "./parameters.ts"
-import { type Prepared, Statements } from "./prepared.ts"
+import type { Prepared, Statements } from "./prepared.ts"
 import { type IntoColumns, Reading, type Rows } from "./reading.ts"
 
 /** What is asked for, as far as it takes to ask it. */
