@@ -18,6 +18,8 @@ export interface Part {
   readonly refuse?: ((secured: boolean) => string | undefined) | undefined
   /** Hangs up on the StartupMessage. */
   readonly leave?: boolean | undefined
+  /** Gives no key to cancel queries with, as some poolers do. */
+  readonly keyless?: boolean | undefined
   readonly parameters?: Readonly<Record<string, string>> | undefined
   /** What queries answer; an error when there is nothing for one. */
   readonly answers?: Readonly<Record<string, string>> | undefined
@@ -70,17 +72,20 @@ const play = Effect.fnUntraced(function*(part: Part, line: Accepted, note: (even
   const refused = part.refuse?.(secured)
   note(refused === undefined ? "authok" : "authfail")
   if (refused !== undefined) return yield* channel.send(errorResponse(refused))
-  const key = { _tag: "BackendKeyData", processId: 1, secretKey: Uint8Array.of(1, 2, 3, 4) } as const
+  const key = part.keyless === true
+    ? []
+    : [{ _tag: "BackendKeyData", processId: 1, secretKey: Uint8Array.of(1, 2, 3, 4) } as const]
   const parameters = Object.entries(part.parameters ?? {}).map(([name, value]) =>
     ({ _tag: "ParameterStatus", name, value }) as const
   )
-  yield* channel.send({ _tag: "AuthenticationOk" }, ...parameters, key, { _tag: "ReadyForQuery", status: "I" })
+  yield* channel.send({ _tag: "AuthenticationOk" }, ...parameters, ...key, { _tag: "ReadyForQuery", status: "I" })
   while (true) {
     const message = yield* channel.receive
     if (message._tag === "Terminate") return note("bye")
     if (message._tag !== "Query") continue
     note(message.query)
     if (message.query === "wait") continue
+    if (message.query === "hang up") return
     const answer = part.answers?.[message.query]
     yield* answer === undefined ? channel.send(errorResponse("42704")) : channel.send(
       { _tag: "RowDescription", fields: [column("x")] },
