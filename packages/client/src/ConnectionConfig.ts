@@ -16,7 +16,8 @@
  *   `gssdelegation`.
  *
  * A host's name may stand for several addresses. The transport tries them; on Node it does so one after the other, with
- * little time between them (RFC 8305).
+ * little time between them (RFC 8305). When it matters which server it is, because of `target_session_attrs` or
+ * `load_balance_hosts`, each address is tried as a server of its own, within its own time, as in libpq.
  *
  * @since 0.1.0
  */

@@ -33,13 +33,13 @@ const parts: Readonly<Record<string, Part>> = {
 const configure = (text: string) => ConnectionConfig.fromString(`user=app sslmode=disable ${text}`)
 
 /** Opens a session; gives what happened and, if there is one, the error. */
-const open = (text: string) =>
+const open = (text: string, names: Readonly<Record<string, ReadonlyArray<string>>> = {}) =>
   Effect.gen(function*() {
     const error = yield* Effect.flatMap(configure(text), visit).pipe(
       Effect.match({ onFailure: (error) => error, onSuccess: () => undefined })
     )
     return { events: [...(yield* Events).all], error }
-  }).pipe(Effect.provide(scene(parts)))
+  }).pipe(Effect.provide(scene(parts, names)))
 
 const tried = (...hosts: ReadonlyArray<string>) => hosts.map((host) => `${host}: connect`)
 const connects = (events: ReadonlyArray<string>) => events.filter((event) => event.endsWith(": connect"))
@@ -135,6 +135,51 @@ describe("several servers", () => {
         const { error } = yield* open(down).pipe(Random.withSeed(seed))
         assert.isUndefined(error)
       }
+    }))
+
+  const names = { cluster: ["standby", "primary"], sick: ["down", "starting", "old-primary"], nowhere: [] }
+
+  it.effect.each<readonly [text: string, ...hosts: ReadonlyArray<string>]>([
+    ["host=cluster,plain target_session_attrs=primary", "standby", "primary"],
+    ["host=cluster target_session_attrs=standby", "standby"],
+    ["host=nowhere,cluster target_session_attrs=read-write", "standby", "primary"],
+    ["host=sick target_session_attrs=primary", "down", "starting", "old-primary"],
+    [
+      "host=sick,plain target_session_attrs=prefer-standby",
+      ...["down", "starting", "old-primary", "plain"],
+      ...["down", "starting", "old-primary"]
+    ],
+    // Who is asked for by an address is not looked up.
+    ["host=sick hostaddr=primary target_session_attrs=primary", "primary"]
+  ])("with several addresses are tried at each: %s", ([text, ...hosts]) =>
+    Effect.gen(function*() {
+      const { error, events } = yield* open(text, names)
+      assert.isUndefined(error)
+      assert.deepStrictEqual(connects(events), tried(...hosts))
+    }))
+
+  it.effect("with several addresses say why each is of no use", () =>
+    Effect.gen(function*() {
+      const { error } = yield* open("host=nowhere,cluster target_session_attrs=read-only password=s3cret", {
+        ...names,
+        cluster: ["primary", "down"]
+      })
+      assert.strictEqual(
+        error?.message,
+        "none of 3 servers is of use: cannot connect to nowhere:5432 (ENOTFOUND); " +
+          "cluster:5432 (primary) is not read-only: the session is not read-only; " +
+          "cluster:5432 (down): cannot connect to cluster:5432 (ECONNREFUSED)"
+      )
+    }))
+
+  it.effect("with several addresses are shuffled when the load is to be balanced", () =>
+    Effect.gen(function*() {
+      const first = new Set<string>()
+      for (let seed = 0; seed < 40; seed++) {
+        const { events } = yield* open("host=cluster load_balance_hosts=random", names).pipe(Random.withSeed(seed))
+        first.add(events[0]!)
+      }
+      assert.deepStrictEqual(first, new Set(tried("standby", "primary")))
     }))
 
   it.effect("say each why they are of no use", () =>

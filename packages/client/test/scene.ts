@@ -8,6 +8,7 @@ import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as Transport from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import { Context, Effect, Layer, Redacted } from "effect"
+import { isArrayNonEmpty } from "effect/Array"
 
 export interface Part {
   /** Nobody listens there, or nobody answers. */
@@ -104,16 +105,34 @@ const refused = (endpoint: Endpoint.Endpoint) =>
     new TransportError.OpenFailed({ endpoint: Endpoint.format(endpoint), code: "ECONNREFUSED" })
   )
 
-const nameOf = (endpoint: Endpoint.Endpoint): string => endpoint._tag === "Tcp" ? endpoint.host : "socket"
+const unknown = (endpoint: Endpoint.Endpoint) =>
+  TransportError.fromReason(
+    new TransportError.OpenFailed({ endpoint: Endpoint.format(endpoint), code: "ENOTFOUND" })
+  )
 
-/** A transport to servers by their hosts' names, `socket` for every Unix socket. */
-export const scene = (parts: Readonly<Record<string, Part>>) =>
+const nameOf = (endpoint: Endpoint.Endpoint): string =>
+  endpoint._tag === "Tcp" ? endpoint.address ?? endpoint.host : "socket"
+
+/**
+ * A transport to servers by their hosts' names, `socket` for every Unix socket. A name may stand for several, in place of
+ * addresses, or for none.
+ */
+export const scene = (
+  parts: Readonly<Record<string, Part>>,
+  names: Readonly<Record<string, ReadonlyArray<string>>> = {}
+) =>
   Layer.effect(
     Transport.Transport,
     Effect.gen(function*() {
       const inner = yield* Transport.Transport
       const events = yield* Events
       return Transport.Transport.of({
+        addresses: (endpoint) => {
+          const named = endpoint._tag === "Tcp" && endpoint.address === undefined ? names[endpoint.host] : undefined
+          const found = named?.map((address) => ({ ...endpoint, address }) as Endpoint.Endpoint)
+          if (found === undefined) return Effect.succeed([endpoint])
+          return isArrayNonEmpty(found) ? Effect.succeed(found) : Effect.fail(unknown(endpoint))
+        },
         connect: (endpoint, options) =>
           Effect.suspend(() => {
             const name = nameOf(endpoint)

@@ -14,10 +14,12 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Listener from "@hyperfect/transport/Listener"
 import * as Transport from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
+import { isArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Dns from "node:dns"
 import * as Net from "node:net"
 import * as Inlet from "./internal/inlet.ts"
 import * as NodeConnection from "./NodeConnection.ts"
@@ -108,6 +110,20 @@ const open = (
     return Effect.sync(giveUp)
   })
 
+/** Looks a name up as the system does, with the addresses in the system's order. */
+const addresses = (
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<NonEmptyReadonlyArray<Endpoint.Endpoint>, TransportError.TransportError> =>
+  endpoint._tag === "Unix" || endpoint.address !== undefined || Net.isIP(endpoint.host) !== 0
+    ? Effect.succeed([endpoint])
+    : Effect.callback((resume) =>
+      Dns.lookup(endpoint.host, { all: true }, (cause, found) => {
+        if (cause !== null) return resume(Effect.fail(openFailed(endpoint, cause)))
+        const places = found.map(({ address }): Endpoint.Endpoint => ({ ...endpoint, address }))
+        resume(Effect.succeed(isArrayNonEmpty(places) && places.length > 1 ? places : [endpoint]))
+      })
+    )
+
 const scoped = (
   acquire: Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError>
 ): Effect.Effect<NodeConnection.NodeConnection, TransportError.TransportError, Scope.Scope> =>
@@ -180,7 +196,8 @@ export const layerWith = (options: Options): Layer.Layer<Transport.Transport | L
     Context.make(
       Transport.Transport,
       Transport.Transport.of({
-        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {}))
+        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {})),
+        addresses
       })
     ).pipe(
       Context.add(

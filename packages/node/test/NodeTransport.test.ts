@@ -136,6 +136,26 @@ describe("NodeTransport.connect", () => {
       assert.strictEqual(line.remote, `localhost:${port}`)
     }).pipe(Effect.provide(NodeTransport.layer)))
 
+  it.live("tells the addresses of a name, and leaves alone what has none or one", () =>
+    Effect.gen(function*() {
+      const { addresses } = yield* Transport.Transport
+      const single = [
+        Endpoint.tcp("127.0.0.1", 7),
+        Endpoint.tcp("::1", 7),
+        Endpoint.unix("/tmp/x"),
+        Endpoint.Tcp.make({ host: "db.example", port: 7, address: "10.0.0.1" })
+      ]
+      for (const endpoint of single) assert.deepStrictEqual(yield* addresses!(endpoint), [endpoint])
+      const known = yield* addresses!(Endpoint.tcp("localhost", 7))
+      for (const endpoint of known) {
+        assert(endpoint._tag === "Tcp")
+        assert.deepStrictEqual([endpoint.host, endpoint.port], ["localhost", 7])
+        if (known.length > 1) assert.include(["127.0.0.1", "::1"], endpoint.address)
+      }
+      const { reason } = yield* Effect.flip(addresses!(Endpoint.tcp("no-such-host.invalid", 7)))
+      assert.match(codeOf(reason), /^OpenFailed (ENOTFOUND|EAI_AGAIN)$/)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
   it.live("has errors that survive a trip through JSON", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.scoped(connect(Endpoint.unix("/no/such/socket"))))

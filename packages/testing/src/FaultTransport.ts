@@ -150,6 +150,7 @@ export const layer = (options: Options = {}): Layer.Layer<Transport.Transport, n
       const transport = yield* Transport.Transport
       let count = 0
       return Transport.Transport.of({
+        ...transport,
         connect: (endpoint, connectOptions) =>
           Effect.suspend(() => {
             const number = ++count

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -38,4 +39,11 @@ export class Transport extends Context.Service<Transport, {
     endpoint: Endpoint,
     options?: ConnectOptions
   ) => Effect.Effect<Connection, TransportError, Scope.Scope>
+  /**
+   * The endpoints behind one whose name stands for several addresses, in the order in which they are to be tried, each
+   * with its address; else the endpoint itself. Absent where nobody looks names up.
+   *
+   * `connect` goes through the addresses by itself. This is for those who have to know what is at each of them.
+   */
+  readonly addresses?: (endpoint: Endpoint) => Effect.Effect<NonEmptyReadonlyArray<Endpoint>, TransportError>
 }>()("@hyperfect/transport/Transport") {}

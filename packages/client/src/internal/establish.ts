@@ -13,7 +13,7 @@ import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as MessageChannel from "@hyperfect/transport/MessageChannel"
-import type { Transport } from "@hyperfect/transport/Transport"
+import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import { isArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -49,6 +49,12 @@ const startupParameters = (config: ConnectionConfig): Record<string, string> => 
   ...(config.options === undefined ? {} : { options: config.options }),
   ...config.parameters
 })
+
+/** The endpoint for messages, with the address where there may be several. */
+const nameOf = (endpoint: Endpoint.Endpoint): string => {
+  const name = Endpoint.format(endpoint)
+  return endpoint._tag === "Unix" || endpoint.address === undefined ? name : `${name} (${endpoint.address})`
+}
 
 /** Nobody can listen on a Unix socket. */
 const policy = (config: ConnectionConfig, endpoint: Endpoint.Endpoint): Policy.Policy => ({
@@ -105,7 +111,7 @@ const attempt = (
       const found = yield* unsuitable(wanted, channel, login)
       if (found !== undefined) {
         yield* Effect.ignore(connection.write(terminate))
-        return yield* new ServerUnsuitable({ endpoint: Endpoint.format(endpoint), wanted, found })
+        return yield* new ServerUnsuitable({ endpoint: nameOf(endpoint), wanted, found })
       }
       const established: Established = {
         endpoint,
@@ -146,7 +152,20 @@ const telling = (first: AttemptError, second: AttemptError): AttemptError =>
 const timedOut = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
   TransportError.fromReason(new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds }))
 
-/** One server, within its time, with what there is to log in with. */
+/** What takes no longer than each host has. */
+const inTime = <A, E, R>(
+  config: ConnectionConfig,
+  endpoint: Endpoint.Endpoint,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | TransportError.TransportError, R> => {
+  const { connectTimeout = defaultConnectTimeout } = config
+  return connectTimeout <= 0 ? effect : Effect.timeoutOrElse(effect, {
+    duration: connectTimeout,
+    orElse: () => Effect.fail(timedOut(endpoint, connectTimeout))
+  })
+}
+
+/** One server, with what there is to log in with. */
 const tryOnce = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted: TargetSessionAttrs) => {
   const [first, second] = encryptions(config, endpoint)
   const attempts = Effect.catch(
@@ -156,11 +175,7 @@ const tryOnce = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted: 
         ? Effect.fail(flaw.error)
         : Effect.mapError(attempt(config, endpoint, second, wanted), ({ error }) => telling(flaw.error, error))
   )
-  const { connectTimeout = defaultConnectTimeout } = config
-  return connectTimeout <= 0 ? attempts : Effect.timeoutOrElse(attempts, {
-    duration: connectTimeout,
-    orElse: () => Effect.fail(timedOut(endpoint, connectTimeout))
-  })
+  return inTime(config, endpoint, attempts)
 }
 
 /** One server. What gets tokens may ask a user, so the time for connecting is not for it. */
@@ -177,18 +192,41 @@ const isOfThisServerOnly = (error: AttemptError): boolean => {
   return error._tag === "TransportError" && ["OpenFailed", "OpenTimeout"].includes(error.reason._tag)
 }
 
+/** In the order of the configuration, or in any when the load is to be balanced. */
+const inOrder = (
+  config: ConnectionConfig,
+  endpoints: ReadonlyArray<Endpoint.Endpoint>
+): Effect.Effect<ReadonlyArray<Endpoint.Endpoint>> =>
+  config.loadBalanceHosts === "random" ? Random.shuffle(endpoints) : Effect.succeed(endpoints)
+
+/**
+ * What a name stands for. Each address is a server of its own when it matters which one it is; else the transport may go
+ * through them as it likes.
+ */
+const addressesOf = Effect.fnUntraced(function*(config: ConnectionConfig, endpoint: Endpoint.Endpoint) {
+  const { addresses } = yield* Transport
+  const { loadBalanceHosts, targetSessionAttrs = "any" } = config
+  return addresses === undefined || (targetSessionAttrs === "any" && loadBalanceHosts !== "random")
+    ? [endpoint]
+    : yield* inOrder(config, yield* inTime(config, endpoint, addresses(endpoint)))
+})
+
 const tryServers = Effect.fnUntraced(function*(
   config: ConnectionConfig,
   servers: ReadonlyArray<Endpoint.Endpoint>,
   wanted: TargetSessionAttrs
 ) {
   const failures: Array<Failure> = []
-  for (const endpoint of servers) {
-    const result = yield* Effect.result(tryServer(config, endpoint, wanted))
-    if (Result.isSuccess(result)) return Result.succeed(result.success)
-    const cause = result.failure
-    if (!isOfThisServerOnly(cause)) return yield* Effect.fail(cause)
-    failures.push({ endpoint: Endpoint.format(endpoint), cause })
+  for (const server of servers) {
+    const places = yield* Effect.result(addressesOf(config, server))
+    if (Result.isFailure(places)) failures.push({ endpoint: nameOf(server), cause: places.failure })
+    for (const endpoint of Result.getOrElse(places, () => [])) {
+      const result = yield* Effect.result(tryServer(config, endpoint, wanted))
+      if (Result.isSuccess(result)) return Result.succeed(result.success)
+      const cause = result.failure
+      if (!isOfThisServerOnly(cause)) return yield* Effect.fail(cause)
+      failures.push({ endpoint: nameOf(endpoint), cause })
+    }
   }
   return Result.fail(failures)
 })
@@ -204,8 +242,7 @@ export const establish: (
   function*(config: ConnectionConfig) {
     const flaw = check(config)
     if (flaw !== undefined) return yield* flaw
-    const all = endpoints(config)
-    const servers = config.loadBalanceHosts === "random" ? yield* Random.shuffle(all) : all
+    const servers = yield* inOrder(config, endpoints(config))
     const { targetSessionAttrs = "any" } = config
     const passes = targetSessionAttrs === "prefer-standby" ? ["prefer-standby", "any"] as const : [targetSessionAttrs]
 
