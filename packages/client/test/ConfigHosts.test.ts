@@ -146,8 +146,13 @@ describe("several servers", () => {
     ["host=sick target_session_attrs=primary", "down", "starting", "old-primary"],
     [
       "host=sick,plain target_session_attrs=prefer-standby",
-      ...["down", "starting", "old-primary", "plain"],
-      ...["down", "starting", "old-primary"]
+      "down",
+      "starting",
+      "old-primary",
+      "plain",
+      "down",
+      "starting",
+      "old-primary"
     ],
     // Who is asked for by an address is not looked up.
     ["host=sick hostaddr=primary target_session_attrs=primary", "primary"]
