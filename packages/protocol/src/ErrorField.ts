@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Utf8 from "./Utf8.ts"
 import * as Wire from "./Wire.ts"
 
 /**
@@ -86,3 +87,17 @@ export const get = (fields: ReadonlyArray<ErrorField>, name: Name): string | und
   const code = codes[name]
   return fields.find((field) => field.code === code)?.value
 }
+
+/**
+ * The fields without the message where that quotes values as a rule: data exceptions (SQLSTATE class 22), such as
+ * `invalid input syntax for type integer: "s3cret"`. As many asterisks stand in its place as it has bytes.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withoutQuotedValues = (fields: ReadonlyArray<ErrorField>): ReadonlyArray<ErrorField> =>
+  get(fields, "sqlState")?.startsWith("22") === true
+    ? fields.map((field) =>
+      field.code === codes.message ? { ...field, value: "*".repeat(Utf8.byteLength(field.value)) } : field
+    )
+    : fields

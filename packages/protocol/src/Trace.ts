@@ -8,13 +8,14 @@
  * control characters escaped wherever they are, so that a message is always one line.
  *
  * Unless asked for all of it, a line shows no bytes and no secrets, but how many there are: passwords, SASL data,
- * parameters, columns, COPY data, keys, and those fields of errors that may hold rows. The text of statements is shown;
+ * parameters, columns, COPY data, keys, and those fields of errors that may hold rows or values. The text of statements is shown;
  * a program that writes secrets into statements must not trace them.
  *
  * @since 0.1.0
  */
 import * as Backend from "./Backend.ts"
 import * as ByteWriter from "./ByteWriter.ts"
+import * as ErrorField from "./ErrorField.ts"
 import * as Frontend from "./Frontend.ts"
 import * as Layout from "./Layout.ts"
 import * as Replication from "./Replication.ts"
@@ -73,12 +74,24 @@ export const line = (direction: Direction, message: Message, options?: Options):
   const prefix = direction === "backend" ? "B" : "F"
   const definition = definitions[direction].get(message._tag)
   if (definition === undefined) return `${prefix}\t-\t${message._tag}`
-  const printer = new Printer(options?.redact ?? true)
-  printer.print(definition.layout, message, {})
+  const redact = options?.redact ?? true
+  const printer = new Printer(redact)
+  printer.print(definition.layout, redact ? withoutQuotedValues(message) : message, {})
   const header = (definition.within === undefined ? 4 : 0) + (definition.code === undefined ? 0 : 4)
   const fields = printer.text === "" ? "" : `\t${printer.text}`
   return `${prefix}\t${header + printer.size}\t${definition.name}${fields}`
 }
+
+/**
+ * A message without the values that the text of an error quotes.
+ *
+ * @category tracing
+ * @since 0.1.0
+ */
+export const withoutQuotedValues = <M extends Message>(message: M): M =>
+  message._tag === "ErrorResponse" || message._tag === "NoticeResponse"
+    ? { ...message, fields: ErrorField.withoutQuotedValues(message.fields) }
+    : message
 
 /** Gathers the text of fields, and counts the bytes that they take on the wire. */
 class Printer {

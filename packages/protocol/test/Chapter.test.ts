@@ -172,6 +172,19 @@ describe("what a trace hides", () => {
     }
   })
 
+  it("hides the text of errors that quote values, and of no others", () => {
+    const line = (sqlState: string, message: string) =>
+      Trace.line("backend", {
+        _tag: "ErrorResponse",
+        fields: [{ code: "C", value: sqlState }, { code: "M", value: message }]
+      })
+    assert.strictEqual(
+      line("22P02", "invalid: \"hunter2\""),
+      `B\t31\tErrorResponse\t C "22P02" M "${"*".repeat(18)}" \\x00`
+    )
+    assert.include(line("42P01", "relation \"t\" does not exist"), "relation \"t\" does not exist")
+  })
+
   it("is a parameter that writes itself, too, and its length is right", () => {
     const parameters = [
       { writeTo: (out: { utf8: (text: string) => void }) => out.utf8("hunter2") } as never as Uint8Array

@@ -3,6 +3,7 @@ import * as Backend from "@hyperfect/protocol/Backend"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Json from "@hyperfect/protocol/Json"
 import * as Layout from "@hyperfect/protocol/Layout"
+import { withoutQuotedValues } from "@hyperfect/protocol/Trace"
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import * as Schema from "effect/Schema"
@@ -46,7 +47,9 @@ const redactValue = (
 /** A message with every secret, and all bytes, as how many bytes they are. */
 export const redact = (message: Message): Schema.Json => ({
   _tag: message._tag,
-  ...redactValue(definitions.get(message._tag)!.layout, message, {}) as Readonly<Record<string, Schema.Json>>
+  ...redactValue(definitions.get(message._tag)!.layout, withoutQuotedValues(message), {}) as Readonly<
+    Record<string, Schema.Json>
+  >
 })
 
 /** Whether a message is about who somebody is. No recording needs it: a replay lets everybody in. */

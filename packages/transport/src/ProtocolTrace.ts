@@ -1,0 +1,127 @@
+/**
+ * A live trace of the protocol: every message of every line as a line of text, while a program runs.
+ *
+ * It wraps any transport, and so shows what any client says and is told, also under TLS. The lines are those of `Trace` of
+ * `@hyperfect/protocol`: no secrets, no parameters and no rows, unless asked for; the text of statements is shown.
+ *
+ * @since 0.1.0
+ */
+import * as Trace from "@hyperfect/protocol/Trace"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Severity } from "effect/LogLevel"
+import * as Endpoint from "./Endpoint.ts"
+import * as Tap from "./Tap.ts"
+import { Transport } from "./Transport.ts"
+import type { TransportError } from "./TransportError.ts"
+
+/**
+ * One thing that was seen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  /** The number of the line, from 1 on, in the order in which they were opened. */
+  readonly connection: number
+  /** Such as `127.0.0.1:5432`. */
+  readonly endpoint: string
+  /** Such as `F\t13\tQuery\t "select 1"`; what is no message begins with a hyphen. */
+  readonly text: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Whether bytes and secrets are shown as how many bytes they are; true when absent. */
+  readonly redact?: boolean | undefined
+  /** What takes the entries, in the step in which they are seen; the logger when absent. */
+  readonly sink?: ((entry: Entry) => void) | undefined
+  /** The level at which the logger gets them; `"Info"` when absent. */
+  readonly level?: Severity | undefined
+}
+
+const textOf = (event: Tap.Event, options: Options): string => {
+  switch (event._tag) {
+    case "Sent":
+      return Trace.line("frontend", event.message, options)
+    case "Received":
+      return Trace.line("backend", event.message, options)
+    case "Answered":
+      return `- answered ${JSON.stringify(event.answer)}`
+    case "Secured":
+      return `- secured by ${event.protocol}, ${event.cipher}`
+    case "Unreadable":
+      return `- what the ${event.by} says is not readable`
+    case "Closed":
+      return `- closed by the ${event.by}${event.code === undefined ? "" : `: ${event.code}`}`
+  }
+}
+
+/**
+ * Traces every connection of the transport below.
+ *
+ * **Example** (Into an array)
+ *
+ * ```ts
+ * import { Endpoint, InMemory, MessageChannel, ProtocolTrace, Transport } from "@hyperfect/transport"
+ * import { Effect, Layer } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const seen: Array<string> = []
+ * const Traced = ProtocolTrace.layer({ sink: ({ connection, text }) => void seen.push(`${connection} ${text}`) }).pipe(
+ *   Layer.provide(InMemory.layer((line) => Effect.ignore(MessageChannel.server(line).receive)))
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const transport = yield* Transport.Transport
+ *   const channel = MessageChannel.client(yield* transport.connect(Endpoint.tcp("db", 5432)))
+ *   yield* channel.send({ _tag: "StartupMessage", protocolVersion: 0x30000, parameters: [] })
+ * }).pipe(Effect.scoped, Effect.provide(Traced))
+ *
+ * await Effect.runPromise(program)
+ * assert.deepEqual(seen, ["1 - opened", "1 F\t9\tStartupMessage\t 196608 \\x00", "1 - closed by the client"])
+ * ```
+ *
+ * **Example** (Into the log of a program)
+ *
+ * ```ts
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { ProtocolTrace } from "@hyperfect/transport"
+ * import { Layer } from "effect"
+ *
+ * const Live = Layer.provideMerge(ProtocolTrace.layer(), NodePlatform.layer) // in place of NodePlatform.layer
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<Transport, never, Transport> =>
+  Layer.effect(
+    Transport,
+    Effect.gen(function*() {
+      const transport = yield* Transport
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      const sink = options.sink ?? (({ connection, endpoint, text }: Entry) => {
+        run(Effect.annotateLogs(Effect.logWithLevel(options.level ?? "Info")(text), { connection, endpoint }))
+      })
+      let count = 0
+      return Transport.of({
+        connect: (to, connectOptions) =>
+          Effect.suspend(() => {
+            const connection = ++count
+            const endpoint = Endpoint.format(to)
+            const write = (text: string) => sink({ connection, endpoint, text })
+            return transport.connect(to, connectOptions).pipe(
+              Effect.tapError((error: TransportError) =>
+                Effect.sync(() => write(`- not opened: ${error.reason._tag}`))
+              ),
+              Effect.tap(() => Effect.sync(() => write("- opened"))),
+              Effect.flatMap((line) => Tap.tap(line, (event) => write(textOf(event, options))))
+            )
+          })
+      })
+    })
+  )
