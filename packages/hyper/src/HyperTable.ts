@@ -16,7 +16,9 @@
  * @since 0.1.0
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
+import * as Copy from "@hyperfect/client/Copy"
 import * as Statement from "@hyperfect/client/Statement"
+import type { Writer } from "@hyperfect/values/CopyFormat"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -296,14 +298,9 @@ export const make = <const F extends Fields>(name: string, fields: F, options: O
         catch: ValueError.fromThrown
       })
       let bytes = 0
-      const messages = InsertRows.messages(
-        Stream.isStream(rows) ? rows : InsertRows.fromIterable(rows),
-        format,
-        messageSize,
-        onProgress
-      )
+      const messages = Copy.encode(rows, format.writer as Writer<RowInput<F>>, { messageSize, onProgress })
       const copied = yield* client.copyIn(
-        sql`COPY ${tableName.sql} (${columnNames}) FROM STDIN WITH (FORMAT ${Statement.fromTextUnsafe(format.name)})`,
+        sql`COPY ${tableName.sql} (${columnNames}) FROM STDIN WITH (${Statement.fromTextUnsafe(format.options)})`,
         Stream.map(messages, (message) => {
           bytes += message.length
           return message

@@ -81,6 +81,11 @@ const formatOf = (rows: Lines.Rows): CopyFormat => ({
  * Everything is UTF-8. A value that would look like the text of NULL is written so that it does not; only an empty text with
  * `null: ""` cannot be, and is refused. Throws a plain `ValueError.Reason` for options that PostgreSQL would refuse.
  *
+ * **Gotchas**
+ *
+ * A server does not write such a value in another way: with `null: "NULL"` the text `NULL` comes back as NULL. With a `null`
+ * that begins with a backslash, as the default does, that cannot be. Hyper knows no header in this format.
+ *
  * @category formats
  * @since 0.1.0
  */

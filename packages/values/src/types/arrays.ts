@@ -118,8 +118,6 @@ const writeBinary = <I>(
 // the bitmap, the values. An empty array is no bytes. The bitmap is there in results and parameters even where elements
 // cannot be NULL; in COPY it is not (measured on hyperd).
 
-const bitmapSize = (count: number): number => (count + 7) >> 3
-
 const isNullBit = (bytes: Uint8Array, bitmap: number, index: number): boolean =>
   (bytes[bitmap + (index >> 3)]! >> (index & 7) & 1) === 1
 
@@ -129,19 +127,22 @@ const readHyper = <A>(
   bytes: Uint8Array,
   start: number,
   end: number,
-  typeModifier: number
+  typeModifier: number,
+  nullable: boolean
 ): ReadonlyArray<A | null> => {
   const length = end - start
   if (length === 0) return []
+  const bitmapSize = (count: number): number => nullable ? (count + 7) >> 3 : 0
+  const isNull = (bitmap: number, index: number): boolean => nullable && isNullBit(bytes, bitmap, index)
   const wrong = (): never => Codec.wrongLength(typeName, 2, "values and a bitmap of NULLs", length)
   const size = codec.size(typeModifier)
   if (size >= 0) {
-    const count = Math.floor(length * 8 / (size * 8 + 1))
+    const count = nullable ? Math.floor(length * 8 / (size * 8 + 1)) : Math.floor(length / size)
     const bitmap = start + count * size
     if (bitmap + bitmapSize(count) !== end) return wrong()
     const elements = new Array<A | null>(count)
     for (let i = 0, at = start; i < count; i++, at += size) {
-      elements[i] = isNullBit(bytes, bitmap, i) ? null : codec.read(bytes, at, at + size, typeModifier)
+      elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, at, at + size, typeModifier)
     }
     return elements
   }
@@ -155,7 +156,7 @@ const readHyper = <A>(
   for (let i = 0; i < count; i++) {
     const to = first + (Words.int32LE(bytes, start + 4 + i * 4) >>> 0)
     if (to < from || to > end) return wrong()
-    elements[i] = isNullBit(bytes, bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
+    elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
     from = to
   }
   return from === end ? elements : wrong()
@@ -305,7 +306,7 @@ const make = <A, I>(
       write: (out, value, typeModifier) => writeBinary(out, element, binary, parts(value, 1), typeModifier)
     },
     hyper: hyper && Codec.variable({
-      read: (bytes, start, end, typeModifier) => readHyper(name, hyper, bytes, start, end, typeModifier),
+      read: (bytes, start, end, typeModifier) => readHyper(name, hyper, bytes, start, end, typeModifier, nullable),
       write: (out, value, typeModifier) =>
         writeHyper(out, hyper, checkHyper(parts(value, 2), name), typeModifier, nullable)
     })
