@@ -14,6 +14,7 @@
  */
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as CopyFormat from "@hyperfect/values/CopyFormat"
+import * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type { Column } from "@hyperfect/values/RowWriter"
 import * as ValueError from "@hyperfect/values/ValueError"
@@ -22,6 +23,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 import { Client, type ClientError } from "./Client.ts"
+import { fail } from "./internal/circumstances.ts"
 import * as CopyRows from "./internal/copyRows.ts"
 import type { Copied } from "./Queries.ts"
 import { UnsupportedError } from "./QueryError.ts"
@@ -33,7 +35,8 @@ import {
   isFragment,
   join,
   sql,
-  type Statement
+  type Statement,
+  withPreset
 } from "./Statement.ts"
 
 /**
@@ -164,10 +167,10 @@ const attributes = (client: Client["Service"], table: Statement) =>
     ({ rows }) => new Map(rows.map(([name, notNull]) => [String(name), notNull === true]))
   )
 
-/** The columns of a result, and a text for what nobody knows. */
+/** The columns of a statement, and a text for what nobody knows. */
 const describe = (client: Client["Service"], statement: Statement): Effect.Effect<Columns, ClientError> =>
   Effect.map(
-    client.values(statement),
+    client.describe(statement),
     ({ fields }) => fields.map(({ name, type, typeModifier }) => ({ name, type: type ?? unknown, typeModifier }))
   )
 
@@ -182,13 +185,14 @@ const columnsOfTable = Effect.fnUntraced(function*(
   const isHyper = client.server.kind === "hyper"
   const found = wanted === undefined || isHyper ? yield* attributes(client, table) : undefined
   const names = wanted ?? [...found!.keys()]
-  const columns = yield* describe(client, sql`select ${list(names)} from ${table} limit 0`)
+  // What is written is as it is, however rows are to be read.
+  const columns = yield* describe(client, withPreset(sql`select ${list(names)} from ${table}`, Preset.lossless))
   if (!isHyper) return columns
   // Whether the elements of an array take NULL is part of its bytes, and nothing that can be asked (measured).
   const array = columns.find(({ type }) => type.name.endsWith("[]"))
   if (array !== undefined) {
     const feature = `copying into the array column ${JSON.stringify(array.name)} without its type among the columns`
-    return yield* new UnsupportedError({ feature, server: "hyper" })
+    return yield* fail(new UnsupportedError({ feature, server: "hyper" }), "nothing", table)
   }
   return columns.map((column) => ({ ...column, nullable: found!.get(column.name) !== true }))
 })
@@ -356,7 +360,7 @@ const copyFrom = <S extends Shape>(
     }
     const columns = wanted !== undefined && isTyped(wanted)
       ? wanted
-      : yield* describe(client, sql`select * from (${query}) as q limit 0`)
+      : yield* describe(client, query)
     const format = chosen ?? formatFor(client, columns)
     const reader = yield* attempt(() => format.reader(shape, columns))
     const statement = sql`COPY (${query}) TO STDOUT WITH (${optionsFor(client, format)})`

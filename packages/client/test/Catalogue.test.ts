@@ -235,6 +235,8 @@ servers({
         assert.deepStrictEqual(rows, [[["sad"]], [["sad"]], [["sad"]]])
         const [row] = (yield* session.values("select c from pg_namespace c where nspname = 'pg_catalog'")).rows
         assert.strictEqual((row![0] as { readonly nspname: string }).nspname, "pg_catalog")
+        const described = yield* session.describe(`select array['sad']::${mood}[] as m, 1 as n`)
+        assert.deepStrictEqual(described.fields.map(({ type }) => type?.name), [`${mood}[]`, "int4"])
         // Answers to the simple protocol are not described before they come.
         const [simple] = yield* session.simple(`select array['sad'::${mood}] as m`)
         assert.deepStrictEqual(simple!.rows, [{ m: "{sad}" }])

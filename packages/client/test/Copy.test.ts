@@ -7,6 +7,7 @@ import { fromTextUnsafe, identifier, sql } from "@hyperfect/client/Statement"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as CalendarDate from "@hyperfect/values/CalendarDate"
 import * as CopyFormat from "@hyperfect/values/CopyFormat"
+import * as Preset from "@hyperfect/values/Preset"
 import * as Range from "@hyperfect/values/Range"
 import { Arbitrary, BigDecimal, Cause, Deferred, Effect, Equal, Exit, Fiber, Schema, Stream } from "effect"
 import { fresh, open, servers } from "./servers.ts"
@@ -102,6 +103,15 @@ servers({
         assert.deepStrictEqual(yield* on(collect(Query.stream(Row)(Copy.from(table)))), values)
         const wrong = yield* Effect.flip(on(Copy.intoSchema(table, Row, [values[0]!, { ...values[1]!, id: 0.5 }])))
         assert.isTrue(wrong._tag === "ValueError" && wrong.reason.row === 1)
+      }))
+
+    it.effect("rows are read by the preset of the client, and written as they are", () =>
+      Effect.gen(function*() {
+        const session = yield* Effect.provideService(open(), Preset.Preset, Preset.native)
+        const table = yield* create(session, "id int not null, n bigint")
+        yield* Effect.provideService(Copy.into(table, [{ id: 1, n: BigInt(5) }]), Client, session)
+        const rows = yield* Effect.provideService(collect(Copy.from(table)), Client, session)
+        assert.deepStrictEqual(rows, [{ id: 1, n: "5" }])
       }))
 
     it.effect("a row that does not fit is named, and nothing of the copy stays", () =>

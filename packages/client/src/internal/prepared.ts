@@ -18,7 +18,7 @@ import { type Ask, readCatalogue, type Types } from "./catalogue.ts"
 import { type About, fail } from "./circumstances.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
-import { Prepare, Simple } from "./exchanges.ts"
+import { type Described, Prepare, Simple } from "./exchanges.ts"
 import { Reading } from "./reading.ts"
 
 /** A statement that the server knows by name, and how its rows are asked for and read. */
@@ -27,7 +27,7 @@ export class Prepared {
   readonly parameterTypes: ReadonlyArray<number>
   /** What its columns and parameters are read and written with. */
   registry: TypeRegistry.TypeRegistry
-  private readonly fields: ReadonlyArray<RowDescription.FieldDescription>
+  readonly fields: ReadonlyArray<RowDescription.FieldDescription>
   private readonly types: Types
   /** The version of the types that it was settled with. */
   private version: number | undefined
@@ -44,12 +44,7 @@ export class Prepared {
     this.fields = fields
     this.types = types
     this.registry = types.registry
-    if (types.unknown(this.typeOids()).length === 0) this.settle()
-  }
-
-  /** The types of its columns and parameters. */
-  typeOids(): ReadonlyArray<number> {
-    return [...this.parameterTypes, ...this.fields.map(({ typeOid }) => typeOid)]
+    if (types.unknown(typeOids(this)).length === 0) this.settle()
   }
 
   /** Whether all types have been looked up that can be. */
@@ -66,7 +61,7 @@ export class Prepared {
 
   /** Whether any of its types had to be looked up. */
   get hasLearned(): boolean {
-    return this.typeOids().some((oid) => this.types.initial.find(oid) !== this.registry.find(oid))
+    return typeOids(this).some((oid) => this.types.initial.find(oid) !== this.registry.find(oid))
   }
 
   /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
@@ -86,6 +81,12 @@ export class Prepared {
     return reading
   }
 }
+
+/** The types of its columns and parameters. */
+const typeOids = ({ fields, parameterTypes }: Described): ReadonlyArray<number> => [
+  ...parameterTypes,
+  ...fields.map(({ typeOid }) => typeOid)
+]
 
 /** A statement that is being prepared. */
 interface Preparing {
@@ -142,10 +143,15 @@ export class Statements {
     return entry instanceof Prepared ? this.settled(entry) : this.wait(key, statement, entry)
   }
 
+  /** Looks up the types of a statement that nobody knows. */
+  learn(described: Described): Effect.Effect<void> {
+    return this.types.learn(typeOids(described), this.ask)
+  }
+
   /** Has the types of a statement looked up that nobody knows. */
   settled(prepared: Prepared): Effect.Effect<Prepared> {
     if (prepared.isSettled) return Effect.succeed(prepared)
-    return Effect.map(this.types.learn(prepared.typeOids(), this.ask), () => {
+    return Effect.map(this.learn(prepared), () => {
       if (!prepared.isSettled) prepared.settle()
       return prepared
     })

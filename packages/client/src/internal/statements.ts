@@ -57,12 +57,19 @@ const describeAs = (
       },
       describe
     )
-  return gate.pass(statement, () => Effect.andThen(checkExtended(host, statement), describe()))
+  return gate.pass(
+    statement,
+    () =>
+      checkExtended(host, statement).pipe(
+        Effect.andThen(describe()),
+        Effect.tap((described) => host.kind === "hyper" ? Effect.void : host.planner.statements.learn(described))
+      )
+  )
 }
 
-const typed = (host: Host, types: Types, { fields, parameterTypes }: Described): Description => ({
+const typed = (preset: Preset.Preset, types: Types, { fields, parameterTypes }: Described): Description => ({
   parameterTypes,
-  fields: Preset.typed(host.planner.defaultPreset, fields, types.registry)
+  fields: Preset.typed(preset, fields, types.registry)
 })
 
 /** What the server says of a statement. */
@@ -77,7 +84,11 @@ export const describe = (
       host.kind === "hyper"
         ? statement.parameters.map((value) => Parameter.encoder(value, "hyper").typeOid)
         : declaredTypes(statement.parameters)),
-    (oids) => Effect.map(describeAs(host, gate, "", statement, oids), (described) => typed(host, types, described))
+    (oids) =>
+      Effect.map(
+        describeAs(host, gate, "", statement, oids),
+        (described) => typed(statement.preset ?? host.planner.defaultPreset, types, described)
+      )
   )
 
 class Close extends Base<void> {
@@ -131,7 +142,7 @@ export const prepare = (
       return rows(host, statement, Effect.suspend(() => planUnsafe(statement, shape)))
     }
     return {
-      ...typed(host, types, described),
+      ...typed(planner.defaultPreset, types, described),
       query: (...parameters) => query<ObjectRow>(parameters, objects),
       values: (...parameters) => query<ArrayRow>(parameters, arrays),
       execute: (...parameters) => {
