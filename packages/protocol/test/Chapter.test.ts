@@ -180,7 +180,7 @@ describe("what a trace hides", () => {
       })
     assert.strictEqual(
       line("22P02", "invalid: \"hunter2\""),
-      `B\t31\tErrorResponse\t C "22P02" M "${"*".repeat(18)}" \\x00`
+      `B\t32\tErrorResponse\t C "22P02" M "${"*".repeat(18)}" \\x00`
     )
     assert.include(line("42P01", "relation \"t\" does not exist"), "relation \"t\" does not exist")
   })
