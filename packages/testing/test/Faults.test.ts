@@ -12,17 +12,19 @@ const seeds = Number(process.env["HYPERFECT_FAULT_SEEDS"] ?? 5)
 /** Enough to fill the time of those that only wait, and no more than the servers can do at once. */
 const concurrency = { postgres: 40, hyper: 24 }
 
-const trials = Array.from({ length: seeds }, (_, i) => first + i).flatMap((seed) =>
-  Object.keys(operations).flatMap((operation) =>
-    (Object.keys(modes) as ReadonlyArray<Mode>).map((mode) => ({ seed, operation, mode }))
+const trialsOf = (kind: Target["Service"]["kind"]) =>
+  Array.from({ length: seeds }, (_, i) => first + i).flatMap((seed) =>
+    Object.keys(operations[kind]).flatMap((operation) =>
+      (Object.keys(modes) as ReadonlyArray<Mode>).map((mode) => ({ seed, operation, mode }))
+    )
   )
-)
 
 const resources = () => process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Pipe|Connect|AddrInfo/.test(name))
 
 /** Runs every operation in every mode with every seed, and gathers what must not be. */
 const runAll = Effect.gen(function*() {
   const target = yield* Target
+  const trials = trialsOf(target.kind)
   const tables = new Map<Mode, Record<string, Record<string, number>>>()
   const problems: Array<string> = []
   let slowest = { milliseconds: 0, what: "" }

@@ -3,35 +3,38 @@ import type { ConnectionConfig } from "@hyperfect/client"
 import { Session } from "@hyperfect/client"
 import { Hyperd } from "@hyperfect/hyper"
 import { NodePlatform } from "@hyperfect/node"
-import { HyperdServer, PostgresServer } from "@hyperfect/testing"
-import { Context, Effect, Layer } from "effect"
+import { Certificates, HyperdServer, PostgresServer } from "@hyperfect/testing"
+import { Context, Effect, Layer, type Redacted } from "effect"
 
 /** The server that sessions are opened on. */
 export class Target extends Context.Service<Target, {
   readonly kind: "hyper" | "postgres"
-  readonly config: ConnectionConfig.ConnectionConfig
+  readonly config: ConnectionConfig.ConnectionConfig & { readonly password: Redacted.Redacted<string> }
+  /** What the server's certificate leads to. */
+  readonly roots: string
 }>()("test/Target") {}
 
-export const postgres = Layer.effect(
-  Target,
-  Effect.map(PostgresServer.PostgresServer, ({ database, endpoint, password, user }) => ({
-    kind: "postgres" as const,
-    config: { endpoint, user, password, database }
-  }))
-).pipe(
-  Layer.provide(PostgresServer.layer({ settings: { max_connections: 200 } })),
-  Layer.provideMerge(NodePlatform.layer)
-)
+const certificate = Effect.orDie(Certificates.selfSigned({ name: "localhost", hosts: ["localhost", "127.0.0.1"] }))
 
-export const hyper = Layer.effect(
-  Target,
-  Effect.gen(function*() {
-    const { endpoint, password, user } = yield* Hyperd.Hyperd
-    const config: ConnectionConfig.ConnectionConfig = { endpoint, user, password, saslPrep: "mapping" }
-    yield* Effect.scoped(Effect.flatMap(Session.make(config), (session) => session.simple("create database faults")))
-    return { kind: "hyper" as const, config: { ...config, database: "faults" } }
-  })
-).pipe(
-  Layer.provide(HyperdServer.layer()),
-  Layer.provideMerge(NodePlatform.layer)
-)
+export const postgres = Layer.unwrap(Effect.map(certificate, (tls) =>
+  Layer.effect(
+    Target,
+    Effect.map(PostgresServer.PostgresServer, ({ database, endpoint, password, user }) => ({
+      kind: "postgres" as const,
+      config: { endpoint, user, password: password!, database, sslMode: "disable" as const },
+      roots: tls.certificate
+    }))
+  ).pipe(Layer.provide(PostgresServer.layer({ tls, settings: { max_connections: 200 } }))))).pipe(
+    Layer.provideMerge(NodePlatform.layer)
+  )
+
+export const hyper = Layer.unwrap(Effect.map(certificate, (tls) =>
+  Layer.effect(
+    Target,
+    Effect.gen(function*() {
+      const { endpoint, password, user } = yield* Hyperd.Hyperd
+      const config = { endpoint, user, password: password!, saslPrep: "mapping", sslMode: "disable" } as const
+      yield* Effect.scoped(Effect.flatMap(Session.make(config), (session) => session.simple("create database faults")))
+      return { kind: "hyper" as const, config: { ...config, database: "faults" }, roots: tls.certificate }
+    })
+  ).pipe(Layer.provide(HyperdServer.layer({ tls }))))).pipe(Layer.provideMerge(NodePlatform.layer))

@@ -1,8 +1,10 @@
 /** Every operation of the client on a bad line: what may come of it, and what may not. */
-import { Client, type Queries, Session, Statement } from "@hyperfect/client"
+import { Client, ConnectionConfig, Notifications, Pool, type Queries, Session, Statement } from "@hyperfect/client"
 import { HyperTable } from "@hyperfect/hyper"
+import type { NodePlatform } from "@hyperfect/node"
 import { FaultTransport } from "@hyperfect/testing"
-import { Cause, Clock, Effect, Exit, Fiber, Metric, Schema, type Scope, Stream } from "effect"
+import { BuiltIn, Parameter } from "@hyperfect/values"
+import { Cause, Clock, Effect, Exit, Fiber, Metric, Option, Result, Schema, type Scope, Stream } from "effect"
 import type { Target } from "./faultServers.ts"
 
 /** A result that is not the one that the server had sent. */
@@ -49,9 +51,11 @@ const long = {
   hyper: "select count(*) from generate_series(1, 300000000) as g(n)"
 }
 
-type Run = (session: Session.Session, kind: Target["Service"]["kind"]) => Effect.Effect<unknown, unknown, Scope.Scope>
+type Kind = Target["Service"]["kind"]
+type OnSession = (session: Session.Session, kind: Kind) => Effect.Effect<unknown, unknown, Scope.Scope>
 
-export const operations: Readonly<Record<string, Run>> = {
+/** What is done on a session that was opened for it. */
+const onSession: Readonly<Record<string, OnSession>> = {
   connect: (session, kind) => expectEqual(session.server.kind, kind),
 
   query: (session) =>
@@ -102,6 +106,66 @@ export const operations: Readonly<Record<string, Run>> = {
       if (error._tag !== "ServerError") return yield* error
       yield* expectEqual(error.reason._tag, "DivisionByZero")
       yield* expectEqual((yield* session.values("select 1")).rows, [[1]])
+    }),
+
+  columns: (session) =>
+    Effect.flatMap(
+      session.columns(numbers),
+      ({ columns, rowCount }) => expectEqual([rowCount, columns.length, columns[1]?.length], [count, 2, count])
+    ),
+
+  "one, optional and execute": (session) =>
+    Effect.gen(function*() {
+      yield* expectEqual(yield* session.one("select 7 as n"), { n: 7 })
+      yield* expectEqual(Option.isNone(yield* session.optional("select 7 as n where 1 = 2")), true)
+      yield* expectEqual((yield* session.execute(numbers)).rowCount, count)
+    }),
+
+  batch: (session) =>
+    Effect.gen(function*() {
+      yield* makeTable(session)
+      const insert = (n: number) => sql`insert into t values (${n}, ${`row ${n}`})`
+      const results = yield* session.batch([insert(1), insert(2), insert(3)])
+      yield* expectEqual(results.map(({ rowCount }) => rowCount), [1, 1, 1])
+      const error = yield* Effect.flip(session.batch([insert(4), "select 1 / 0"]))
+      if (error._tag !== "ServerError") return yield* error
+      yield* expectEqual(yield* countRows(session), [[3, 6]])
+    }),
+
+  pipeline: (session) =>
+    Effect.gen(function*() {
+      const found = yield* session.pipeline(["select 1 as n", "select 1 / 0", "select 3 as n"])
+      const lost = found.flatMap((result) => Result.isFailure(result) ? [result.failure] : []).find(({ _tag }) =>
+        _tag !== "ServerError"
+      )
+      if (lost !== undefined) return yield* lost
+      yield* expectEqual(found.map((result) => Result.isSuccess(result) ? result.success.rows : "failed"), [
+        [{ n: 1 }],
+        "failed",
+        [{ n: 3 }]
+      ])
+    }),
+
+  "describe and prepare": (session) =>
+    Effect.gen(function*() {
+      const { fields } = yield* session.describe("select cast(1 as int) as n, cast('a' as text) as t")
+      yield* expectEqual(fields.map(({ name }) => name), ["n", "t"])
+      const prepared = yield* session.prepare("select $1 + 1 as n", [BuiltIn.int4])
+      for (const n of [1, 2, 3]) yield* expectEqual((yield* prepared.query(n)).rows, [{ n: n + 1 }])
+    }),
+
+  "a stream in portions": (session) =>
+    Effect.gen(function*() {
+      const rows = yield* Stream.runCollect(session.streamValues(numbers, { fetchSize: 100 }))
+      yield* expectEqual([rows.length, rows.at(-1)], [count, [count, `row ${count}`]])
+      yield* ask(session)
+    }),
+
+  retryTransaction: (session) =>
+    Effect.gen(function*() {
+      yield* makeTable(session)
+      yield* session.retryTransaction(session.execute(sql`insert into t values (${7}, ${"seven"})`))
+      yield* expectEqual(yield* countRows(session), [[1, 7]])
     }),
 
   stream: (session) =>
@@ -178,6 +242,126 @@ export const operations: Readonly<Record<string, Run>> = {
     }).pipe(Effect.provideService(Client.Client, session))
 }
 
+/** What only PostgreSQL can do on a session. */
+const onPostgres: Readonly<Record<string, OnSession>> = {
+  call: (session) =>
+    // int4abs
+    Effect.flatMap(
+      session.call(1397, [Parameter.make(-7, BuiltIn.int4)], BuiltIn.int4),
+      (found) => expectEqual(found, 7)
+    ),
+
+  savepoint: (session) =>
+    Effect.gen(function*() {
+      yield* makeTable(session)
+      const insert = session.execute(sql`insert into t values (${7}, ${"seven"})`)
+      yield* session.transaction(Effect.gen(function*() {
+        yield* insert
+        const inner = session.transaction(Effect.andThen(insert, Effect.fail("no" as const)))
+        yield* Effect.catchIf(inner, (error) => error === "no", () => Effect.void)
+      }))
+      yield* expectEqual(yield* countRows(session), [[1, 7]])
+    })
+}
+
+type Opening = (target: Target["Service"]) => Effect.Effect<unknown, unknown, Scope.Scope | NodePlatform.NodePlatform>
+
+const ask = (session: Session.Session) =>
+  Effect.flatMap(session.values("select 1"), ({ rows }) => expectEqual(rows, [[1]]))
+
+/** What opens its sessions itself. */
+const openings: Readonly<Record<string, Opening>> = {
+  "TLS, verified": ({ config, roots }) =>
+    Effect.gen(function*() {
+      const session = yield* Session.make({ ...config, sslMode: "verify-full", rootCertificates: roots })
+      yield* expectEqual(session.tls !== undefined, true)
+      yield* ask(session)
+    }),
+
+  "TLS, if there is any": ({ config }) => Effect.flatMap(Session.make({ ...config, sslMode: "prefer" }), ask),
+
+  "one of several servers": ({ config }) =>
+    Effect.gen(function*() {
+      const alternatives = [config.endpoint, config.endpoint]
+      yield* ask(yield* Session.make({ ...config, alternatives, targetSessionAttrs: "read-write" }))
+    }),
+
+  "a password that a program fetches": ({ config }) =>
+    Effect.gen(function*() {
+      const fetched = ConnectionConfig.withPassword(config, Effect.delay(Effect.succeed(config.password), "5 millis"))
+      yield* ask(yield* Session.make(yield* fetched))
+    }),
+
+  "queries of a pool": ({ config }) =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make(config, { max: 3, acquireTimeout: "2 seconds", drainTimeout: "1 second" })
+      const one = (n: number) =>
+        Effect.flatMap(pool.values(sql`select ${n}::int`), ({ rows }) => expectEqual(rows, [[n]]))
+      yield* Effect.forEach([1, 2, 3, 4, 5, 6, 7, 8], one, { concurrency: "unbounded", discard: true })
+      yield* expectEqual(yield* Stream.runCount(pool.stream(numbers)), count)
+    }),
+
+  "transactions of a pool": ({ config }) =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make(config, { max: 3, acquireTimeout: "2 seconds", drainTimeout: "1 second" })
+      const both = (n: number) =>
+        pool.transaction(Effect.gen(function*() {
+          for (const wanted of [n, -n]) {
+            const { rows } = yield* pool.values(sql`select ${wanted}::int`)
+            yield* expectEqual(rows, [[wanted]])
+          }
+        }))
+      yield* Effect.forEach([1, 2, 3, 4], both, { concurrency: "unbounded", discard: true })
+      yield* Effect.scoped(Effect.flatMap(pool.session, ask))
+    })
+}
+
+/** What opens its sessions itself, on PostgreSQL. */
+const openingsOnPostgres: Readonly<Record<string, Opening>> = {
+  "TLS at once": ({ config, roots }) =>
+    Effect.flatMap(
+      Session.make({ ...config, sslMode: "verify-full", sslNegotiation: "direct", rootCertificates: roots }),
+      ask
+    ),
+
+  "version 3.2, with a cancelled query": ({ config }) =>
+    Effect.gen(function*() {
+      const session = yield* Session.make({ ...config, minProtocolVersion: "3.2" })
+      const running = yield* Effect.forkChild(session.query(long.postgres), { startImmediately: true })
+      yield* Effect.sleep("20 millis")
+      yield* Fiber.interrupt(running)
+      yield* ask(session)
+    }),
+
+  listen: ({ config }) =>
+    Effect.gen(function*() {
+      const notifications = yield* Notifications.make(config)
+      const events = yield* notifications.subscribe("news")
+      const session = yield* Session.make(config)
+      yield* session.execute("notify news, 'something'")
+      // A line that breaks meanwhile is replaced, and what came in between is a gap, or will never be known.
+      const first = yield* Effect.timeoutOption(Stream.runHead(events), "500 millis")
+      const event = Option.flatten(first)
+      if (Option.isSome(event) && event.value._tag === "Notification") {
+        yield* expectEqual(event.value.payload, "something")
+      }
+    })
+}
+
+const opening = (run: OnSession): Opening => ({ config, kind }) =>
+  Effect.flatMap(Session.make(config), (session) => run(session, kind))
+
+const openingAll = (runs: Readonly<Record<string, OnSession>>): Readonly<Record<string, Opening>> =>
+  Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, opening(run)]))
+
+const common = { ...openingAll(onSession), ...openings }
+
+/** Every operation that a server knows, by its name. */
+export const operations: Readonly<Record<Kind, Readonly<Record<string, Opening>>>> = {
+  hyper: common,
+  postgres: { ...common, ...openingAll(onPostgres), ...openingsOnPostgres }
+}
+
 /** How the lines of a trial are bad. */
 interface Lines {
   readonly options: FaultTransport.PlanOptions
@@ -214,8 +398,27 @@ export interface Outcome {
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : String(error)
 
+/** What an error is about, where it is about others. */
+const causesOf = (error: unknown): ReadonlyArray<unknown> | undefined => {
+  const { failures, reason } = error as {
+    readonly failures?: ReadonlyArray<{ readonly cause: unknown }>
+    readonly reason?: { readonly cause?: unknown }
+  }
+  switch (tagOf(error)) {
+    case "NoServerFound":
+      return failures?.map(({ cause }) => cause)
+    case "PoolError":
+      // A session that became free in no time says nothing of why.
+      return reason?.cause === undefined ? [] : [reason.cause]
+    default:
+      return undefined
+  }
+}
+
 /** A bad line may break, and a message may end with it; nothing else may come of it, unless bytes are changed. */
 const isDue = (error: unknown, mode: Mode): boolean => {
+  const causes = causesOf(error)
+  if (causes !== undefined) return causes.every((cause) => isDue(cause, mode))
   const tag = tagOf(error)
   if (tag === "TransportError") return true
   if (mode !== "corrupt") {
@@ -242,14 +445,14 @@ const judge = (
 
 /** Runs one operation on a session of its own, over lines as the seed has them. */
 export const trial = Effect.fnUntraced(function*(
-  { config, kind }: Target["Service"],
+  target: Target["Service"],
   mode: Mode,
   operation: string,
   seed: number
 ) {
   const { patience }: Lines = modes[mode]
   const fibers = { active: 0 }
-  const run = Effect.flatMap(Session.make(config), (session) => operations[operation]!(session, kind)).pipe(
+  const run = operations[target.kind][operation]!(target).pipe(
     Effect.as("value" as const),
     Effect.scoped,
     Effect.provide(FaultTransport.layer(plan(mode, seed))),
