@@ -180,6 +180,7 @@ export const make = (
         ? Effect.void
         : Effect.provideService(cancel(established, login.key), Transport, transport),
       cancelTimeout,
+      fork: Effect.runForkWith(yield* Effect.context<never>()),
       onAsynchronous: (message) => {
         switch (message._tag) {
           case "ParameterStatus":

@@ -14,6 +14,7 @@ import type { Statement } from "../Statement.ts"
 import { Base, Collect, makeResult } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { type Done, type Host, outcomeOf, planUnsafe, run } from "./host.ts"
+import { type Nature, natureOf } from "./nature.ts"
 import { type Asked, asked, execute, group, objects, type Plan, sync } from "./plan.ts"
 import { isStale } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
@@ -22,16 +23,36 @@ type Row = ObjectRow
 
 /** Statements with one Sync behind them all: PostgreSQL runs them in one transaction. */
 class Batch extends Base<ReadonlyArray<Result<Row>>> {
+  private readonly statements: ReadonlyArray<Asked>
   private readonly plans: ReadonlyArray<Plan<Rows<Row>>>
-  private readonly results: Array<Result<Row>> = []
+  private results: Array<Result<Row>> = []
   private known: Rows<Row> | undefined
   private reader: RowReader<Row> | undefined
   private rows: Array<Row> = []
 
-  constructor(plans: ReadonlyArray<Plan<Rows<Row>>>, done: Done<ReadonlyArray<Result<Row>>>) {
+  constructor(
+    statements: ReadonlyArray<Asked>,
+    plans: ReadonlyArray<Plan<Rows<Row>>>,
+    done: Done<ReadonlyArray<Result<Row>>>
+  ) {
     super(plans[0]!.state, done)
+    this.statements = statements
     this.plans = plans
     this.begin(plans[0]!.known)
+  }
+
+  override nature(): Nature {
+    return this.statements.every(({ text }) => natureOf(text) === "repeatable") ? "repeatable" : "open"
+  }
+
+  override get canRestart(): boolean {
+    return true
+  }
+
+  override restart(): void {
+    super.restart()
+    this.results = []
+    this.begin(this.plans[0]!.known)
   }
 
   private begin(known: Rows<Row> | undefined): void {
@@ -107,7 +128,7 @@ export const batch = (
         gate,
         text,
         (done) => {
-          const exchange: Batch = new Batch(plans, (exit) => {
+          const exchange: Batch = new Batch(statements, plans, (exit) => {
             forgetStale(host, exchange, plans)
             done(outcomeOf(exit, exchange, text))
           })
@@ -158,6 +179,7 @@ export const pipeline = (
           outcomes[i] = Effect.result(outcomeOf(exit, exchange, statements[i]!))
           settle()
         })
+        exchange.text = statements[i]!.text
         host.engine.submit(exchange, group(planned.success))
         return [exchange]
       })

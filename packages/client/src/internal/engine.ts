@@ -5,6 +5,19 @@
  * order. One fiber pulls chunks and feeds messages to the head of the queue by plain function calls. The first thing
  * that breaks the line or the protocol kills the engine: every exchange that waits, and every later one, fails with it.
  *
+ * **Cancelling.** The protocol can only cancel whatever a session is busy with when the request arrives. An exchange that is
+ * abandoned while the server is busy with it is cancelled, and these rules keep the request from doing harm to another one:
+ *
+ * - While a request is under way nothing is written. It is over when the server has hung up on it, for then the server's
+ *   process has been signalled, and what arrives there later is not concerned.
+ * - Somebody may wait for what was written behind it before. That is hit if the abandoned one ends by itself in just this
+ *   moment. So a request is sent only when all of them are statements that the server undoes as a whole when it is told to
+ *   cancel them, outside of a transaction; whichever of them ends with `query_canceled`, although nobody cancelled it, is
+ *   run again. An abandoned exchange that somebody else has to wait for is first given a little time to end by itself.
+ * - Where that is not certain (a stream, a COPY, a procedure, several statements in one text, a transaction) there is no
+ *   request, and the rest of the abandoned exchange is awaited.
+ * - A session that the request may still hit after a while is given up.
+ *
  * @internal
  */
 import * as Backend from "@hyperfect/protocol/Backend"
@@ -21,7 +34,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type Failure, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
-import { type Exchange, makeTable, stateName, states, unexpected } from "./exchange.ts"
+import { type Exchange, makeTable, stateName, states, unexpected, type WriteFrames } from "./exchange.ts"
 import * as MessageReader from "./messageReader.ts"
 import { tagOf } from "./messageReader.ts"
 import { ofCommand, type Traces, traces } from "./traces.ts"
@@ -29,19 +42,17 @@ import { ofCommand, type Traces, traces } from "./traces.ts"
 /** What may come at any time, whatever is going on (protocol, section "Asynchronous Operations"). */
 export type Asynchronous = Backend.NoticeResponse | Backend.ParameterStatus | Backend.NotificationResponse
 
-/** Writes the frames of an exchange. What it throws fails that exchange alone, and nothing of it is sent. */
-export type WriteFrames = (out: ByteWriter.ByteWriter) => void
-
 /** How long the reader has for the server's last words after a write has failed. */
 const lastWords = "100 millis"
 
+/** How long an abandoned exchange that others wait for may take to end by itself before it is cancelled. */
+const respite = "20 millis"
+
+/** How long who abandons an exchange waits for its end; the session sees to it all the same. */
+const grace = "1 second"
+
 /** How long a cancelled statement may take to end before it is cancelled again. */
 const patience = "200 millis"
-
-interface Pending {
-  readonly exchange: Exchange
-  readonly write: WriteFrames
-}
 
 const table = makeTable(tagOf)
 const dataRow = tagOf("DataRow")
@@ -51,6 +62,8 @@ const copyOutResponse = tagOf("CopyOutResponse")
 const readyForQuery = tagOf("ReadyForQuery")
 const errorResponse = tagOf("ErrorResponse")
 const asynchronous = new Set((["NoticeResponse", "ParameterStatus", "NotificationResponse"] as const).map(tagOf))
+
+export type { WriteFrames } from "./exchange.ts"
 
 export const writeFrontend = Frontend.writerUnsafe()
 
@@ -71,6 +84,8 @@ export interface Options {
   readonly cancel: Effect.Effect<void>
   /** Milliseconds after which a cancelled exchange has to be over. */
   readonly cancelTimeout: number
+  /** Runs what the session has to see to by itself. */
+  readonly fork: (effect: Effect.Effect<unknown>) => void
 }
 
 /** @internal */
@@ -90,7 +105,7 @@ export class Engine {
   private readonly send: Direct.Send
   private readonly out = ByteWriter.make()
   /** Submitted, not written yet. */
-  private pending: Array<Pending> = []
+  private pending: Array<Exchange> = []
   /** Written; the server answers them in this order. */
   private readonly queue: Array<Exchange | undefined> = []
   private head = 0
@@ -145,6 +160,7 @@ export class Engine {
         if (message._tag === "ErrorResponse") this.fail(exchange, ServerError.fromFields(message.fields))
         else exchange.sent = "all"
         if (tag === copyInResponse || tag === copyOutResponse) this.checkCopy(exchange, tag)
+        const state = exchange.state
         exchange.state = next
         if (message._tag === "ReadyForQuery") {
           // Hyper forgets that a transaction has failed with the next statement of the extended protocol, and would go on
@@ -153,7 +169,8 @@ export class Engine {
             this.status = message.status
           }
           this.dequeue()
-          this.end(exchange)
+          if (exchange.isExposed && this.wasHit(exchange, state)) this.repeat(exchange)
+          else this.end(exchange)
         } else if (tag !== errorResponse) {
           if (message._tag === "CommandComplete") this.leave(ofCommand(message.commandTag))
           exchange.onMessage(message)
@@ -190,7 +207,7 @@ export class Engine {
     const refusal = this.write(copyFail)
     // The Sync behind the Execute has been dropped as something that may stand between the data.
     const isExtended = exchange.state === states.Executing
-    Effect.runFork(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
+    this.options.fork(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
   }
 
   private dequeue(): void {
@@ -201,7 +218,7 @@ export class Engine {
       this.head = 0
     }
     // Abandoned while it had somebody before it.
-    if (this.queue[this.head]?.abandoned === true) Effect.runFork(this.clear)
+    if (this.queue[this.head]?.abandoned === true) this.clear()
   }
 
   private end(exchange: Exchange): void {
@@ -212,7 +229,8 @@ export class Engine {
   /** Queues an exchange. It is sent at the end of this tick, together with what else was submitted until then. */
   submit(exchange: Exchange, write: WriteFrames): void {
     if (this.dead !== undefined) return this.refuse(exchange, this.dead)
-    this.pending.push({ exchange, write })
+    exchange.frames = write
+    this.pending.push(exchange)
     this.scheduleFlush()
   }
 
@@ -237,7 +255,7 @@ export class Engine {
     const pending = this.pending
     if (pending.length === 0) return
     this.pending = []
-    for (const { exchange, write } of pending) {
+    for (const exchange of pending) {
       // Somebody who was told of an error may have closed the session meanwhile.
       if (this.dead !== undefined) {
         this.refuse(exchange, this.dead)
@@ -245,7 +263,7 @@ export class Engine {
       }
       const mark = this.out.position
       try {
-        write(this.out)
+        exchange.frames!(this.out)
         exchange.sent = "unknown"
         this.queue.push(exchange)
       } catch (thrown) {
@@ -257,11 +275,10 @@ export class Engine {
     const bytes = this.out.take()
     if (this.send(bytes)) return
     this.writing = true
-    Effect.runFork(Effect.onExit(this.write(bytes), (exit) =>
-      Effect.sync(() => {
-        this.writing = false
-        if (Exit.isSuccess(exit)) this.flush()
-      })))
+    this.options.fork(Effect.map(Effect.exit(this.write(bytes)), (exit) => {
+      this.writing = false
+      if (Exit.isSuccess(exit)) this.flush()
+    }))
   }
 
   /** What broke the line is better known to the reader, to whom the server's last words may be on their way. */
@@ -292,22 +309,21 @@ export class Engine {
         return this.within(Effect.andThen(write, this.ended(exchange)), "end of a failed COPY")
       }
       // It has not begun: then this waits for it on the line, and is dropped by the server when the COPY is refused.
-      Effect.runFork(write)
+      this.options.fork(write)
       return this.forsake(exchange)
     })
 
   /** Takes back an exchange that has not been sent; false when it has. */
   withdraw(exchange: Exchange): boolean {
-    const waiting = this.pending.findIndex((pending) => pending.exchange === exchange)
+    const waiting = this.pending.indexOf(exchange)
     if (waiting >= 0) this.pending.splice(waiting, 1)
     return waiting >= 0
   }
 
   /**
-   * Lets go of an exchange that nobody waits for any more, and waits until that is safe.
+   * Lets go of an exchange that nobody waits for any more, and waits for its end if that is near.
    *
-   * What was not sent is forgotten. When nobody waits for anything on the line, what runs is cancelled on the server and
-   * drained. Else it is only drained: a cancel request could hit a neighbour instead.
+   * What was not sent is forgotten. What the server is busy with is cancelled, where that can do no harm, and drained.
    */
   readonly abandon = (exchange: Exchange): Effect.Effect<void> =>
     Effect.suspend(() => (this.withdraw(exchange) ? Effect.void : this.forsake(exchange)))
@@ -317,36 +333,90 @@ export class Engine {
     Effect.suspend(() => {
       if (exchange.state === states.Ended) return Effect.void
       exchange.abandoned = true
-      return this.clear
+      this.clear()
+      return this.held && this.isNext(exchange) ? Effect.timeoutOption(this.ended(exchange), grace) : Effect.void
     })
 
-  /** Cancels what is on the line, unless somebody waits for any of it. */
-  private readonly clear: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.held || !this.isForsaken()) return Effect.void
+  /** Whether nobody waits for anything before it. */
+  private isNext(exchange: Exchange): boolean {
+    const at = this.queue.indexOf(exchange, this.head)
+    return at >= 0 && this.queue.slice(this.head, at).every((before) => before!.abandoned)
+  }
+
+  /** Cancels what the server is busy with, as long as nobody waits for it. */
+  private clear(): void {
+    if (this.held || !this.mayCancel()) return
     this.held = true
     // A request that comes before the server has read the statement does nothing: it is repeated until the end is there.
     const untilClear: Effect.Effect<void> = Effect.suspend(() =>
-      this.isForsaken()
-        ? this.options.cancel.pipe(
+      this.mayCancel()
+        ? this.cancel(this.current()!).pipe(
           Effect.andThen(Effect.timeoutOption(this.ended(this.current()), patience)),
           Effect.andThen(untilClear)
         )
         : Effect.void
     )
-    return Effect.andThen(
+    this.options.fork(Effect.andThen(
       // A session that may still be hit by a cancel request is of no use to anyone.
       this.within(untilClear, "end of a cancelled statement"),
       Effect.sync(() => {
         this.held = false
         this.scheduleFlush()
       })
-    )
-  })
+    ))
+  }
 
-  /** Whether something is on the line, and nobody waits for any of it. */
+  private cancel(exchange: Exchange): Effect.Effect<void> {
+    const request = Effect.suspend(() => {
+      if (exchange.state === states.Ended) return Effect.void
+      for (const other of this.onLine()) if (!other.abandoned) other.isExposed = true
+      return this.options.cancel
+    })
+    return this.isForsaken()
+      ? request
+      : Effect.andThen(Effect.timeoutOption(this.ended(exchange), respite), request)
+  }
+
+  /** What was written and has not ended. */
+  private onLine(): ReadonlyArray<Exchange> {
+    return this.queue.slice(this.head) as ReadonlyArray<Exchange>
+  }
+
+  /** Whether nobody waits for any of what is on the line. */
   private isForsaken(): boolean {
-    for (let i = this.head; i < this.queue.length; i++) if (!this.queue[i]!.abandoned) return false
-    return this.head < this.queue.length
+    return this.onLine().every(({ abandoned }) => abandoned)
+  }
+
+  /** Whether the server is busy with something that nobody waits for, and a cancel request can do no harm to others. */
+  private mayCancel(): boolean {
+    if (this.current()?.abandoned !== true) return false
+    if (this.isForsaken()) return true
+    const all = this.onLine()
+    return this.status === "I" && all.every((exchange, i) => {
+      const nature = exchange.nature()
+      // Those behind it would be in its transaction.
+      if ((nature === "begin" || nature === "open") && i < all.length - 1) return false
+      return exchange.abandoned || (exchange.canRestart && (nature === "begin" || nature === "repeatable"))
+    })
+  }
+
+  /** Whether an exchange was cancelled that somebody waits for. */
+  private wasHit(exchange: Exchange, state: number): boolean {
+    if (exchange.abandoned || this.status !== "I") return false
+    const error = exchange.error()
+    return error === undefined
+      // Hyper's account of a cancelled statement can be without an error.
+      ? !exchange.isComplete(state)
+      : error._tag === "ServerError" && error.reason._tag === "QueryCanceled"
+  }
+
+  /** Runs again what the server has undone, before all others. */
+  private repeat(exchange: Exchange): void {
+    exchange.isExposed = false
+    exchange.sent = "nothing"
+    exchange.restart()
+    this.pending.unshift(exchange)
+    this.scheduleFlush()
   }
 
   /** Gives the server up when it takes too long over something that it owes us whatever happens. */
@@ -404,7 +474,7 @@ export class Engine {
     const last = this.queue[this.head]?.error()
     // A fatal error came as the answer to an exchange; the end of the line behind it is only its consequence.
     this.dead = last?._tag === "ServerError" && last.isFatal ? last : error
-    const exchanges = [...this.queue.splice(0), ...this.pending.map(({ exchange }) => exchange)]
+    const exchanges = [...this.queue.splice(0), ...this.pending]
     this.head = 0
     this.pending = []
     for (const exchange of exchanges) {
@@ -423,7 +493,7 @@ export const engineOf = new WeakMap<object, Engine>()
 
 const nextState = (exchange: Exchange, tag: number): number => {
   const next = table[exchange.state]![tag]!
-  if (next !== unexpected || !exchange.abandoned) return next
+  if (next !== unexpected || !(exchange.abandoned || exchange.isExposed)) return next
   // Of a cancelled statement Hyper's account can be out of order: ReadyForQuery behind rows, with neither an error nor a
   // CommandComplete in between, or CopyOutResponse twice (measured). Nobody reads it; what counts is where it ends.
   return tag === readyForQuery ? states.Ended : tag === copyOutResponse ? exchange.state : next

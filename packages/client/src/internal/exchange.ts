@@ -7,8 +7,10 @@
  * @internal
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
+import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import type * as Effect from "effect/Effect"
 import type { Failure, Sent } from "../QueryError.ts"
+import type { Nature } from "./nature.ts"
 
 /**
  * What may come in each state, and the state that follows (protocol, section "Message Flow").
@@ -84,6 +86,9 @@ export const makeTable = (tagOf: (name: Backend.Message["_tag"]) => number): Rea
     return row
   })
 
+/** Writes the frames of an exchange. What it throws fails that exchange alone, and nothing of it is sent. */
+export type WriteFrames = (out: ByteWriter) => void
+
 /**
  * One exchange. The engine calls it; it never blocks, and throws only by mistake.
  *
@@ -94,6 +99,17 @@ export interface Exchange {
   state: number
   /** How much of it the server can have got; the engine knows. */
   sent: Sent
+  /** How its frames are written; the engine keeps it for as long as it may need it. */
+  frames: WriteFrames | undefined
+  /** A cancel request that was meant for another one may have hit it. */
+  isExposed: boolean
+  /** What it may do to its session and to the database. */
+  readonly nature: () => Nature
+  /** Whether ReadyForQuery is all that was due in this state, so that it lacks nothing. */
+  readonly isComplete: (state: number) => boolean
+  /** Whether it can forget everything that came, to be run again: nobody has seen anything of it. */
+  readonly canRestart: boolean
+  readonly restart: () => void
   /** Nobody waits for it any more: it is drained, and what it gives is dropped. */
   abandoned: boolean
   /** The kind of COPY that it is there for; any other is ended as soon as the server begins with it. */

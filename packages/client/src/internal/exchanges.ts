@@ -13,7 +13,8 @@ import * as Exit from "effect/Exit"
 import type { Executed } from "../Queries.ts"
 import type { Failure, Sent } from "../QueryError.ts"
 import { type ColumnsResult, type FieldDescription, type Result, rowCount } from "../Result.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Exchange, states, type WriteFrames } from "./exchange.ts"
+import { type Nature, natureOf } from "./nature.ts"
 import type { IntoColumns, Rows } from "./reading.ts"
 
 /** Makes what reads a result, once its columns are known. Throws a `ValueError.Reason`. */
@@ -25,15 +26,21 @@ const noFields: ReadonlyArray<FieldDescription> = []
 export abstract class Base<A> implements Exchange {
   state: number
   sent: Sent = "nothing"
+  /** What it runs, if that is known. */
+  text = ""
+  frames: WriteFrames | undefined = undefined
+  isExposed = false
   abandoned = false
   copies: "in" | "out" | undefined = undefined
   /** How far it had come when the first thing went wrong. */
   failedIn: number | undefined
   private failure: Failure | undefined
+  private readonly begins: number
   private readonly done: (exit: Exit.Exit<A, Failure>) => void
 
   constructor(state: number, done: (exit: Exit.Exit<A, Failure>) => void) {
     this.state = state
+    this.begins = state
     this.done = done
   }
 
@@ -62,6 +69,24 @@ export abstract class Base<A> implements Exchange {
     this.done(this.failure === undefined ? Exit.succeed(this.result()) : Exit.fail(this.failure))
   }
 
+  nature(): Nature {
+    return natureOf(this.text)
+  }
+
+  isComplete(state: number): boolean {
+    return state === states.Ending
+  }
+
+  get canRestart(): boolean {
+    return false
+  }
+
+  restart(): void {
+    this.state = this.begins
+    this.failure = undefined
+    this.failedIn = undefined
+  }
+
   backpressure(): Effect.Effect<void> | undefined {
     return undefined
   }
@@ -86,15 +111,33 @@ export const makeResult = <Row>(
 /** A query of one statement, of which the whole result is gathered. */
 export abstract class Gather<K extends { readonly fields: ReadonlyArray<FieldDescription> }, A> extends Base<A> {
   private readonly describe: Describe<K>
+  /** What was known before it was run. */
+  private readonly prior: K | undefined
   protected known: K | undefined
   protected commandTag = ""
 
-  constructor(state: number, describe: Describe<K>, done: (exit: Exit.Exit<A, Failure>) => void) {
+  constructor(
+    state: number,
+    describe: Describe<K>,
+    known: K | undefined,
+    done: (exit: Exit.Exit<A, Failure>) => void
+  ) {
     super(state, done)
     this.describe = describe
+    this.prior = known
   }
 
   protected abstract begin(known: K): void
+
+  override get canRestart(): boolean {
+    return true
+  }
+
+  override restart(): void {
+    super.restart()
+    this.commandTag = ""
+    if (this.prior !== undefined) this.begin(this.prior)
+  }
 
   onMessage(message: Backend.Message): void {
     if (message._tag === "RowDescription") this.attempt(() => this.begin(this.describe(message.fields)))
@@ -113,13 +156,18 @@ export class Collect<Row> extends Gather<Rows<Row>, Result<Row>> {
     known: Rows<Row> | undefined,
     done: (exit: Exit.Exit<Result<Row>, Failure>) => void
   ) {
-    super(state, describe, done)
+    super(state, describe, known, done)
     if (known !== undefined) this.begin(known)
   }
 
   protected begin(known: Rows<Row>): void {
     this.known = known
     this.reader = known.reader
+  }
+
+  override restart(): void {
+    this.rows = []
+    super.restart()
   }
 
   override onDataRow(bytes: Uint8Array, start: number, end: number): void {
@@ -148,7 +196,7 @@ export class CollectColumns extends Gather<IntoColumns, ColumnsResult> {
     known: IntoColumns | undefined,
     done: (exit: Exit.Exit<ColumnsResult, Failure>) => void
   ) {
-    super(state, describe, done)
+    super(state, describe, known, done)
     if (known !== undefined) this.begin(known)
   }
 
@@ -188,6 +236,10 @@ export class Execute extends Base<Executed> {
     super(state, done)
   }
 
+  override get canRestart(): boolean {
+    return true
+  }
+
   onMessage(message: Backend.Message): void {
     if (message._tag === "CommandComplete") this.commandTag = message.commandTag
   }
@@ -201,7 +253,7 @@ export class Execute extends Base<Executed> {
 /** A query by the simple protocol: any number of results, all in text. */
 export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   private readonly describe: Describe<Rows<Row>>
-  private readonly results: Array<Result<Row>> = []
+  private results: Array<Result<Row>> = []
   private fields: ReadonlyArray<FieldDescription> = noFields
   private reader: RowReader<Row> | undefined
   private rows: Array<Row> = []
@@ -213,6 +265,21 @@ export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   ) {
     super(state, done)
     this.describe = describe
+  }
+
+  /** ReadyForQuery may come at any time, but there is an answer to every text. */
+  override isComplete(): boolean {
+    return this.results.length > 0
+  }
+
+  override get canRestart(): boolean {
+    return true
+  }
+
+  override restart(): void {
+    super.restart()
+    this.results = []
+    this.rows = []
   }
 
   onMessage(message: Backend.Message): void {
@@ -259,6 +326,15 @@ export class Prepare extends Base<Described> {
   onMessage(message: Backend.Message): void {
     if (message._tag === "ParameterDescription") this.parameterTypes = message.parameterTypes
     else if (message._tag === "RowDescription") this.fields = message.fields
+  }
+
+  /** It changes nothing but what the server knows under the name, which is nothing when it fails. */
+  override nature(): Nature {
+    return "repeatable"
+  }
+
+  override get canRestart(): boolean {
+    return true
   }
 
   protected result(): Described {

@@ -48,7 +48,7 @@ export const run = <A>(
   { engine }: Host,
   gate: Gate,
   statement: About,
-  build: (done: (outcome: Effect.Effect<A, QueryError>) => void) => Exchange,
+  build: (done: (outcome: Effect.Effect<A, QueryError>) => void) => Exchange & { text: string },
   write: WriteFrames,
   again: () => Effect.Effect<A, QueryError>
 ): Effect.Effect<A, QueryError> =>
@@ -56,6 +56,7 @@ export const run = <A>(
     // It can have been shut since it was passed, as it can be while a statement is prepared.
     if (!gate.isOpen) return resume(gate.pass(statement, again))
     const exchange = build(resume)
+    exchange.text = typeof statement === "string" ? statement : statement.text
     engine.submit(exchange, write)
     return engine.abandon(exchange)
   })

@@ -104,6 +104,7 @@ export const make = (options: Options): Queries => {
   const send = (text: string): Sent => {
     const outcome = Deferred.makeUnsafe<Results<ObjectRow>, Failure>()
     const exchange = buildSimple(objects, (exit) => Deferred.doneUnsafe(outcome, exit))
+    exchange.text = text
     engine.submit(exchange, writeQuery(text))
     return { exchange, outcome: Effect.catch(Deferred.await(outcome), (failure) => fail(failure, exchange.sent, text)) }
   }
