@@ -148,8 +148,8 @@ export interface ColumnReader {
   readonly take: () => ReadonlyArray<Column>
 }
 
-/** As for rows: beyond this generated code would no longer be optimised well, and before so many rows it does not pay. */
-const maxGeneratedColumns = 256
+/** As for rows: beyond this generated code is slower than closures, and before so many rows it does not pay (measured). */
+const maxGeneratedColumns = 64
 const rowsBeforeGenerating = 512
 
 const finish = (store: Stores.Store, typeOid: number, length: number): Column => {

@@ -77,20 +77,31 @@ export interface Options {
 /** How many rows a reader reads with closures first: about where the cost of generating code is earned back (measured). */
 const rowsBeforeGenerating = 512
 
-/** Beyond this many columns generated code would no longer be optimised well, and closures do as well (measured). */
-const maxGeneratedColumns = 256
+/** Beyond this many columns code that reads them all is optimised less and less well, and closures are faster (measured). */
+const maxGeneratedColumns = 128
+
+const generate = <Row>(
+  plan: ReadonlyArray<Plan.Column>,
+  shape: "object" | "array",
+  closures: RowReader<Row>
+): RowReader<Row> =>
+  plan.length <= maxGeneratedColumns
+    ? Generated.make(plan, shape, closures)
+    : shape === "object"
+    ? Generated.wide(plan, Closures.make<ArrayRow>(plan, "array"))
+    : closures
 
 const compile = <Row>(options: Options, shape: "object" | "array"): RowReader<Row> => {
   const { backEnd } = options
   const plan = Plan.make(options)
   if (shape === "object") refuseDuplicates(plan)
   const closures = Closures.make<Row>(plan, shape)
-  if (backEnd === "closures" || Wire.defaultBackEnd === "closures" || plan.length > maxGeneratedColumns) return closures
-  if (backEnd === "generated") return Generated.make(plan, shape, closures)
+  if (backEnd === "closures" || Wire.defaultBackEnd === "closures") return closures
+  if (backEnd === "generated") return generate(plan, shape, closures)
   let rows = 0
   let read = closures
   return (bytes, start, end) => {
-    if (rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) read = Generated.make(plan, shape, closures)
+    if (rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) read = generate(plan, shape, closures)
     return read(bytes, start, end)
   }
 }

@@ -273,9 +273,31 @@ describe("a reader", () => {
   it("reads results of no columns, and of more than generated code is made for", () => {
     const none = RowReader.objectsUnsafe({ columns: [], formats: 1, backEnd: "generated" })
     assert.deepStrictEqual(none(fromHex("0000"), 0, 2), {})
-    const many = Array.from({ length: 1600 }, (_, i) => column(`c${i}`, BuiltIn.int4))
-    const bytes = dataRow(many.map((_, i) => write(BuiltIn.int4, 1, i)))
-    const row = RowReader.objectsUnsafe({ columns: many, formats: 1 })(bytes, 0, bytes.length)
-    assert.strictEqual(row["c1599"], 1599)
+  })
+
+  it.each([127, 128, 129, 200, 1600])("reads %s columns alike with code and without, right or wrong", (count) => {
+    const many = Array.from(
+      { length: count },
+      (_, i) => column(i === 7 ? "__proto__" : `c ${i}`, types[i % types.length]!)
+    )
+    const row = many.map((_, i) => i % 10 === 3 ? null : write(types[i % types.length]!, 1, values[i % types.length]))
+    const bytes = dataRow(row)
+    for (const make of [RowReader.objectsUnsafe, RowReader.arraysUnsafe]) {
+      const [generated, closures] = backEnds.map((backEnd) => make({ columns: many, formats: 1, backEnd }))
+      const read = make({ columns: many, formats: 1 })
+      const expected = closures!(bytes, 0, bytes.length)
+      assert.strictEqual(Object.keys(expected).length, count)
+      assert.deepStrictEqual(generated!(bytes, 0, bytes.length), expected)
+      assert.deepStrictEqual(
+        Object.getOwnPropertyNames(generated!(bytes, 0, bytes.length)),
+        Object.getOwnPropertyNames(expected)
+      )
+      for (let i = 0; i < 600; i++) read(bytes, 0, bytes.length)
+      assert.deepStrictEqual(read(bytes, 0, bytes.length), expected)
+      const reasons = [generated!, closures!, read].map((read) => reasonOf(() => read(bytes, 0, bytes.length - 1)))
+      assert.strictEqual(reasons[0]!._tag, "RowTruncated")
+      assert.deepStrictEqual(reasons[1], reasons[0])
+      assert.deepStrictEqual(reasons[2], reasons[0])
+    }
   })
 })
