@@ -232,6 +232,24 @@ describe("several servers", () => {
 })
 
 describe("a session among several servers", () => {
+  it.effect("cancels at the address that it is at, whatever else the name stands for", () => {
+    const names = { cluster: ["plain", "primary"] }
+    return Effect.gen(function*() {
+      const config = yield* configure("host=cluster")
+      const { all } = yield* Events
+      const session = yield* Session.make(config)
+      // Whoever looks the name up now finds another server first.
+      names.cluster.reverse()
+      const query = yield* Effect.forkChild(session.simple("wait"), { startImmediately: true })
+      while (!all.includes("plain: wait")) yield* Effect.yieldNow
+      const ended = yield* Effect.forkChild(Fiber.interrupt(query), { startImmediately: true })
+      while (!all.includes("plain: cancel in clear")) yield* Effect.yieldNow
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(ended)
+      assert.notInclude(all, "primary: connect")
+    }).pipe(Effect.scoped, Effect.provide(scene(parts, names)))
+  })
+
   it.effect("cancels on the server that it is on", () =>
     Effect.gen(function*() {
       const config = yield* configure("host=down,plain,primary")

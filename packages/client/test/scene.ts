@@ -135,11 +135,16 @@ export const scene = (
         },
         connect: (endpoint, options) =>
           Effect.suspend(() => {
-            const name = nameOf(endpoint)
+            const first = endpoint._tag === "Tcp" && endpoint.address === undefined
+              ? names[endpoint.host]?.[0]
+              : undefined
+            const place = first === undefined ? endpoint : { ...endpoint, address: first } as Endpoint.Endpoint
+            const name = nameOf(place)
             events.all.push(`${name}: connect`)
             const { absent } = parts[name] ?? { absent: "down" }
             if (absent === "silent") return Effect.never
-            return absent === "down" ? Effect.fail(refused(endpoint)) : inner.connect(endpoint, options)
+            if (absent === "down") return Effect.fail(refused(place))
+            return Effect.map(inner.connect(place, options), (line) => ({ ...line, address: first }))
           })
       })
     })

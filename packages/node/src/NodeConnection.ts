@@ -254,6 +254,7 @@ export const fromSocketUnsafe = (
 
   const connection: NodeConnection = {
     remote,
+    address: socket.remoteAddress,
     tls: () => info,
     pull,
     write: (bytes) =>

@@ -134,6 +134,7 @@ describe("NodeTransport.connect", () => {
       const line = yield* connect(Endpoint.tcp("localhost", port))
       assert.strictEqual(text(yield* line.pull), "here")
       assert.strictEqual(line.remote, `localhost:${port}`)
+      assert.strictEqual(line.address, "127.0.0.1")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
   it.live("tells the addresses of a name, and leaves alone what has none or one", () =>

@@ -127,4 +127,6 @@ export interface Connection {
   readonly tls: () => TlsInfo | undefined
   /** For messages and traces, such as `127.0.0.1:5432`. */
   readonly remote: string
+  /** Which of the addresses of a name it was opened to, if that is known. */
+  readonly address?: string | undefined
 }

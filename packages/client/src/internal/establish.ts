@@ -56,6 +56,10 @@ const nameOf = (endpoint: Endpoint.Endpoint): string => {
   return endpoint._tag === "Unix" || endpoint.address === undefined ? name : `${name} (${endpoint.address})`
 }
 
+/** Where a line leads to, although the name stands for several addresses, and perhaps for as many servers. */
+const sameAddress = (endpoint: Endpoint.Endpoint, { address }: Connection): Endpoint.Endpoint =>
+  endpoint._tag === "Unix" || address === undefined || address === endpoint.host ? endpoint : { ...endpoint, address }
+
 /** Nobody can listen on a Unix socket. */
 const policy = (config: ConnectionConfig, endpoint: Endpoint.Endpoint): Policy.Policy => ({
   allowCleartextWithoutTls: endpoint._tag === "Unix",
@@ -118,7 +122,7 @@ const attempt = (
         connection,
         channel,
         login,
-        again: openLine(config, endpoint, secured ? "tls" : "plain")
+        again: openLine(config, sameAddress(endpoint, connection), secured ? "tls" : "plain")
       }
       return established
     }).pipe(inOwnScope, Effect.mapError((error): Flaw => ({ error, secured })))

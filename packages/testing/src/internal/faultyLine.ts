@@ -208,5 +208,5 @@ export const make = (
       })
     )
     if (reading.cutAfter === 0 || writing.cutAfter === 0) yield* cut
-    return { pull, write, startTls, tls: line.tls, remote: line.remote }
+    return { ...line, pull, write, startTls }
   })
