@@ -39,6 +39,7 @@ export interface Options {
 
 /** Counts the lines that are open. */
 const counted = (inner: Transport["Service"], counts: { lines: number }): Transport["Service"] => ({
+  ...inner,
   connect: (endpoint, options) =>
     Effect.andThen(
       Effect.acquireRelease(Effect.sync(() => void counts.lines++), () => Effect.sync(() => void counts.lines--)),

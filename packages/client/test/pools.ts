@@ -14,6 +14,7 @@ export const watch = (inner: Transport["Service"]) => {
     lines.mostOpening = Math.max(lines.mostOpening, lines.opening)
   })
   const transport: Transport["Service"] = {
+    ...inner,
     connect: (endpoint, options) =>
       Effect.gen(function*() {
         yield* begin

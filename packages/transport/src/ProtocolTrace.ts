@@ -109,6 +109,7 @@ export const layer = (options: Options = {}): Layer.Layer<Transport, never, Tran
       })
       let count = 0
       return Transport.of({
+        ...transport,
         connect: (to, connectOptions) =>
           Effect.suspend(() => {
             const connection = ++count

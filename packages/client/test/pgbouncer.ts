@@ -1,0 +1,79 @@
+/** PgBouncer, as it is installed on this machine, in front of the server of a test file. */
+import type * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
+import * as Session from "@hyperfect/client/Session"
+import * as Endpoint from "@hyperfect/transport/Endpoint"
+import { Effect, Redacted, Schedule } from "effect"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Target } from "./servers.ts"
+
+const found = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" })
+
+/** Such as `PgBouncer 1.18.0`; `undefined` when it is not installed. */
+export const version = found.status === 0 ? found.stdout.split("\n")[0] : undefined
+
+export type Mode = "session" | "transaction" | "statement"
+
+const freePort = Effect.promise(async () => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+})
+
+/** Starts it for the scope, with so many connections to the server; returns how to reach it. */
+export const start = Effect.fnUntraced(function*(mode: Mode, size: number) {
+  const { config } = yield* Target
+  const { endpoint, password, user } = config
+  if (endpoint._tag !== "Tcp" || !Redacted.isRedacted(password)) return yield* Effect.die("PgBouncer wants TCP")
+  const port = yield* freePort
+  const directory = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "hyperfect-pgbouncer-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  )
+  const file = join(directory, "pgbouncer.ini")
+  const to = `host=${endpoint.host} port=${endpoint.port} dbname=${config.database} user=${user}`
+  writeFileSync(
+    file,
+    [
+      "[databases]",
+      `app = ${to} password='${String(Redacted.value(password))}'`,
+      "[pgbouncer]",
+      "listen_addr = 127.0.0.1",
+      `listen_port = ${port}`,
+      "unix_socket_dir =",
+      "auth_type = any",
+      `pool_mode = ${mode}`,
+      `default_pool_size = ${size}`,
+      "max_client_conn = 200",
+      "server_reset_query = DISCARD ALL",
+      "ignore_startup_parameters = extra_float_digits"
+    ].join("\n")
+  )
+  // It refuses to run as root, and whoever it is then has to be able to read its file.
+  chmodSync(directory, 0o755)
+  const isRoot = process.getuid?.() === 0
+  yield* Effect.acquireRelease(
+    Effect.sync(() => spawn("pgbouncer", ["-q", ...isRoot ? ["-u", "nobody"] : [], file], { stdio: "ignore" })),
+    (child) =>
+      Effect.promise(async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        child.kill("SIGKILL")
+        await once(child, "exit")
+      })
+  )
+  const through: ConnectionConfig.ConnectionConfig = {
+    endpoint: Endpoint.tcp("127.0.0.1", port),
+    user,
+    database: "app",
+    sslMode: "disable"
+  }
+  yield* Effect.retry(Effect.scoped(Session.make(through)), Schedule.spaced("20 millis"))
+  return through
+})
