@@ -30,7 +30,7 @@ const utf8Slice = platform.Buffer?.prototype.utf8Slice
 const utf8Write = platform.Buffer?.prototype.utf8Write
 
 /** Up to this length a loop over the units is cheaper than a call out of JavaScript when writing (measured on Node 24). */
-const loopLimit = 24
+const loopLimit = 12
 
 /**
  * Up to this length a text of ASCII is made by one or two calls of `String.fromCharCode`. Longer ones are cheaper natively,
@@ -143,30 +143,62 @@ export const byteLength = (text: string): number => {
   return length
 }
 
+/** Writes what `text` begins with as long as it is ASCII, and not below `lowest`; returns how many units that were. */
+const writeAscii = (text: string, into: Uint8Array, offset: number, lowest: 0 | 1): number => {
+  let i = 0
+  for (; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f || unit < lowest) break
+    into[offset + i] = unit
+  }
+  return i
+}
+
+/** Writes all of `text` and returns the number of bytes. The rest behind ASCII is not worth a loop of its own. */
+const writeNative = (text: string, into: Uint8Array, offset: number): number =>
+  utf8Write !== undefined
+    ? utf8Write.call(into, text, offset, into.length - offset)
+    : encoder.encodeInto(text, into.subarray(offset)).written
+
 /**
- * Writes `text` at `offset` and returns the number of bytes written.
+ * Writes `text` at `offset` and returns the number of bytes written, or -1 when an unpaired surrogate is in it.
  *
  * **Gotchas**
  *
- * The caller has made room for three bytes per UTF-16 unit and has seen to it that `text` is well formed
- * (`text.isWellFormed()`): this function checks neither.
+ * The caller has made room for three bytes per UTF-16 unit. When it returns -1 something may have been written.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const write = (text: string, into: Uint8Array, offset: number): number => {
+  const { length } = text
+  if (length <= loopLimit && writeAscii(text, into, offset, 0) === length) return length
+  const written = writeNative(text, into, offset)
+  // As many bytes as units are ASCII: the look at the text is saved.
+  return written === length || text.isWellFormed() ? written : -1
+}
+
+/**
+ * As {@link write}, and returns -1 also when U+0000 is in `text`: for what ends with a zero byte, and for PostgreSQL's
+ * texts, which cannot hold it.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const writeNoNul = (text: string, into: Uint8Array, offset: number): number => {
+  const { length } = text
+  if (length <= loopLimit && writeAscii(text, into, offset, 1) === length) return length
+  const written = writeNative(text, into, offset)
+  return (written === length || text.isWellFormed()) && !text.includes("\0") ? written : -1
+}
+
+/**
+ * As {@link write}, for a text that the caller knows to be well formed (`text.isWellFormed()`).
  *
  * @category encoding
  * @since 0.1.0
  */
 export const writeUnsafe = (text: string, into: Uint8Array, offset: number): number => {
-  const length = text.length
-  if (length <= loopLimit) {
-    let i = 0
-    while (i < length) {
-      const unit = text.charCodeAt(i)
-      if (unit > 0x7f) break
-      into[offset + i] = unit
-      i++
-    }
-    if (i === length) return length
-  }
-  return utf8Write !== undefined
-    ? utf8Write.call(into, text, offset, into.length - offset)
-    : encoder.encodeInto(text, into.subarray(offset)).written
+  const { length } = text
+  return length <= loopLimit && writeAscii(text, into, offset, 0) === length ? length : writeNative(text, into, offset)
 }

@@ -193,8 +193,8 @@ const AnyBytes = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Inf
  *
  * **When to use**
  *
- * Use in a message that is given to a writer, to save arrays and copies: in place of a `Uint8Array` in a
- * {@link Nullable} field, or in place of the array of a counted field, of which it writes the count and the items.
+ * Use in a message that is given to a writer, {@link inPlace}, to save arrays and copies: of a `Uint8Array` in a
+ * {@link Nullable} field, or of the array of a counted field, of which it writes the count and the items.
  * A Schema knows it not: it is for the functions that end in `Unsafe`.
  *
  * **Gotchas**
@@ -208,6 +208,14 @@ export interface Writable {
   /** Writes the bytes, without the length of a {@link Nullable}. What it throws leaves the writer, and the frame is taken back. */
   readonly writeTo: (out: ByteWriter.ByteWriter) => void
 }
+
+/**
+ * Puts something that writes itself in the place of a field's value, which it is only for a writer.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const inPlace = (writable: Writable): never => writable as never
 
 /**
  * An Int32 length and that many bytes, or the length -1 for `null`.

@@ -108,6 +108,25 @@ describe("a writer", () => {
     assert.isAtMost(out.bytes.length, 128 * 1024)
   })
 
+  it("has slabs about as large as the batches that were taken", () => {
+    const out = ByteWriter.make()
+    const buffers = new Set<ArrayBufferLike>()
+    for (let i = 0; i < 100; i++) {
+      out.copy(new Uint8Array(66_000))
+      buffers.add(out.take().buffer)
+    }
+    const [first, ...others] = [...buffers].map((buffer) => buffer.byteLength)
+    assert.isAtMost(first!, 256 * 1024)
+    for (const size of others) assert.isAtMost(size, 80_000)
+    out.uint8(1)
+    out.take()
+    for (let i = 0; i < 100; i++) {
+      out.copy(new Uint8Array(1000))
+      buffers.add(out.take().buffer)
+    }
+    assert.strictEqual([...buffers].at(-1)!.byteLength, 16 * 1024)
+  })
+
   it("takes no room before it is written to again", () => {
     const out = ByteWriter.make(64)
     out.int32(1)

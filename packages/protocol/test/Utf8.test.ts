@@ -14,15 +14,20 @@ const decodeBoth = (bytes: Uint8Array): string | undefined => {
   return text
 }
 
+/** The bytes of a text in the middle of others, by all functions that write. */
 const write = (text: string): Uint8Array => {
-  const into = new Uint8Array(text.length * 3 + 4).fill(0xee)
-  const written = Utf8.writeUnsafe(text, into, 2)
-  assert.deepStrictEqual([into[0], into[1], into[2 + written]], [0xee, 0xee, 0xee])
-  return into.slice(2, 2 + written)
+  const [bytes, ...others] = [Utf8.writeUnsafe, Utf8.write, Utf8.writeNoNul].map((write) => {
+    const into = new Uint8Array(text.length * 3 + 4).fill(0xee)
+    const written = write(text, into, 2)
+    assert.deepStrictEqual([into[0], into[1], into[2 + written]], [0xee, 0xee, 0xee])
+    return into.slice(2, 2 + written)
+  })
+  for (const other of others) assert.deepStrictEqual(other, bytes)
+  return bytes!
 }
 
 /** From both sides of each limit at which another road is taken. */
-const lengths = [0, 1, 2, 23, 24, 25, 26, 31, 32, 33, 34, 100, 1000]
+const lengths = [0, 1, 2, 8, 11, 12, 13, 16, 17, 24, 31, 32, 33, 34, 100, 1000]
 const characters = [
   "a",
   "\u007f",
@@ -91,6 +96,31 @@ describe("bytes that are not UTF-8", () => {
 
   it("are refused also beside a U+FFFD that was really sent", () => {
     assert.isUndefined(decodeBoth(Uint8Array.from([...encode("\ufffd"), 0x80])))
+  })
+})
+
+describe("texts that may not go on the wire", () => {
+  const into = new Uint8Array(5000)
+  const fillings = lengths.map((length) => "x".repeat(length))
+
+  it("are refused for an unpaired surrogate wherever it stands", () => {
+    for (const filling of fillings) {
+      for (const half of ["\ud83d", "\ude00", "\ude00\ud83d"]) {
+        for (const text of [half + filling, filling + half, `é${filling}${half}é`]) {
+          assert.strictEqual(Utf8.write(text, into, 0), -1)
+          assert.strictEqual(Utf8.writeNoNul(text, into, 0), -1)
+        }
+      }
+    }
+  })
+
+  it("are refused for U+0000 where that is no text", () => {
+    for (const filling of fillings) {
+      for (const text of ["\0" + filling, filling + "\0", `é${filling}\0é`]) {
+        assert.strictEqual(Utf8.write(text, into, 0), encode(text).length)
+        assert.strictEqual(Utf8.writeNoNul(text, into, 0), -1)
+      }
+    }
   })
 })
 

@@ -28,16 +28,19 @@
  * @since 0.1.0
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
+import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import type * as Wire from "@hyperfect/protocol/Wire"
 import * as BigDecimal from "effect/BigDecimal"
 import * as DateTime from "effect/DateTime"
 import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
+import * as InlineWrites from "./internal/inlineWrites.ts"
 import * as Interval from "./Interval.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
 import * as TimeOfDayTz from "./TimeOfDayTz.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
-import type * as Type from "./Type.ts"
+import * as Type from "./Type.ts"
 import * as UnknownValue from "./UnknownValue.ts"
 import * as ValueError from "./ValueError.ts"
 
@@ -134,7 +137,10 @@ const conversions = new Map<number, (value: unknown) => unknown>([
 
 const converting = (type: Type.Any, write: Encoder["write"]): Encoder["write"] => {
   const convert = conversions.get(type.oid)
-  return convert === undefined ? write : (out, value, typeModifier) => write(out, convert(value), typeModifier)
+  if (convert === undefined) return write
+  const converted: Encoder["write"] = (out, value, typeModifier) => write(out, convert(value), typeModifier)
+  InlineWrites.writesAlike(converted, write)
+  return converted
 }
 
 const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
@@ -154,7 +160,7 @@ const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
   return { typeOid: type.oid, format: 2, write: converting(type, hyper.write) }
 }
 
-const encoders = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
+const known = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
 
 /**
  * How values of a type are sent to a server; see {@link make} for the numbers that it takes. Throws a plain `ValueError.Reason` when it does not know the type.
@@ -163,10 +169,10 @@ const encoders = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMa
  * @since 0.1.0
  */
 export const encoderFor = (type: Type.Any, dialect: Dialect): Encoder => {
-  const known = encoders[dialect].get(type)
-  if (known !== undefined) return known
+  const found = known[dialect].get(type)
+  if (found !== undefined) return found
   const made = make_(type, dialect)
-  encoders[dialect].set(type, made)
+  known[dialect].set(type, made)
   return made
 }
 
@@ -259,6 +265,109 @@ const refuse = (value: unknown): never => {
   )
 }
 
+const isNumeric = (value: unknown): boolean =>
+  typeof value === "number" || typeof value === "bigint" || BigDecimal.isBigDecimal(value)
+
+const textOids = new Set(
+  [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name, BuiltIn.unknown].map(({ oid }) => oid)
+)
+const isText = ({ oid }: Type.Any): boolean => textOids.has(oid)
+
+const jsonOids = new Set([BuiltIn.json, BuiltIn.jsonb].map(({ oid }) => oid))
+const isJson = ({ oid }: Type.Any): boolean => jsonOids.has(oid)
+
+/** A number where the server wants a text, or a type that is not known here: its digits. */
+const digits: Encoder = {
+  typeOid: 0,
+  format: 0,
+  write: (out, value) => out.utf8(BigDecimal.isBigDecimal(value) ? BigDecimal.format(value) : String(value))
+}
+
+/**
+ * How a value is sent to PostgreSQL for a parameter of which the server has said the type; `undefined` is a type that is
+ * not known here.
+ *
+ * **Details**
+ *
+ * Numbers are sent as the type wants them, and so are arrays and objects where it is not JSON that is wanted; everything
+ * else as {@link encoder} says. Throws a plain `ValueError.Reason` for what cannot be sent.
+ *
+ * **Example** (A number for a `bigint`)
+ *
+ * ```ts
+ * import * as BuiltIn from "@hyperfect/values/BuiltIn"
+ * import * as Parameter from "@hyperfect/values/Parameter"
+ * import { strict as assert } from "node:assert"
+ *
+ * assert.equal(Parameter.encoder(1, "postgres").typeOid, 23)
+ * assert.equal(Parameter.encoderIn(1, BuiltIn.int8).typeOid, 20)
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encoderIn = (value: unknown, type: Type.Any | undefined): Encoder => {
+  // The bytes of a domain are those of what it is over.
+  const wanted = type && Type.underlying(type)
+  if (isNumeric(value)) return wanted === undefined || isText(wanted) ? digits : encoderFor(wanted, "postgres")
+  const inferred = encoder(value, "postgres")
+  // An array, or an object that is no value type of its own: JSON, unless the server wants an array, a range, a point ...
+  const isOpen = inferred.typeOid === 0 && typeof value === "object" && value !== null && !isParameter(value)
+  return isOpen && wanted !== undefined && !isJson(wanted) && !isText(wanted)
+    ? encoderFor(wanted, "postgres")
+    : inferred
+}
+
+const encodersBy = (
+  values: ReadonlyArray<unknown>,
+  choose: (value: unknown, index: number) => Encoder
+): ReadonlyArray<Encoder> => {
+  const chosen = new Array<Encoder>(values.length)
+  let i = 0
+  try {
+    for (; i < values.length; i++) chosen[i] = choose(values[i], i)
+  } catch (thrown) {
+    throw ValueError.atParameter(thrown, i + 1)
+  }
+  return chosen
+}
+
+/**
+ * As {@link encoder}, for all values of a statement. The reason that is thrown says the parameter.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encoders = (values: ReadonlyArray<unknown>, dialect: Dialect): ReadonlyArray<Encoder> =>
+  encodersBy(values, (value) => encoder(value, dialect))
+
+/**
+ * Throws a plain `ValueError.Reason` unless there are as many values as types.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const checkCount = (values: ReadonlyArray<unknown>, types: ReadonlyArray<unknown>): void => {
+  if (values.length !== types.length) {
+    throw ValueError.reason("TypeMismatch", "parameter", undefined, `${types.length} parameters`, `${values.length}`)
+  }
+}
+
+/**
+ * As {@link encoderIn}, for all values of a statement: as many as there are types, or it throws. The reason that is thrown
+ * says the parameter.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodersIn = (
+  values: ReadonlyArray<unknown>,
+  types: ReadonlyArray<Type.Any | undefined>
+): ReadonlyArray<Encoder> => {
+  checkCount(values, types)
+  return encodersBy(values, (value, i) => encoderIn(value, types[i]))
+}
+
 /**
  * Writes a parameter as Bind wants it: the length in four bytes and the value's bytes, or the length -1 for NULL.
  *
@@ -278,4 +387,59 @@ export const write = (out: ByteWriter, encoder: Encoder, value: unknown): void =
   encoder.write(out, plain, -1)
   const length = out.size - before
   out.setInt32(out.position - length - 4, length)
+}
+
+/** Values on their way into a message: they write themselves in place. */
+class Parameters implements Wire.Writable {
+  private readonly encoders: ReadonlyArray<Encoder>
+  private readonly values: ReadonlyArray<unknown>
+
+  constructor(encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>) {
+    this.encoders = encoders
+    this.values = values
+  }
+
+  writeTo(out: ByteWriter): void {
+    const { encoders, values } = this
+    out.int16(values.length)
+    let i = 0
+    try {
+      for (; i < values.length; i++) write(out, encoders[i]!, values[i])
+    } catch (thrown) {
+      const isReason = ValueError.isReason(thrown) || ProtocolError.isReason(thrown)
+      throw ValueError.atParameter(isReason ? thrown : unwritable(), i + 1)
+    }
+  }
+}
+
+/** Values run code of their own while they are written, such as `toJSON`. */
+const unwritable = () =>
+  ValueError.reason("TypeMismatch", "parameter", undefined, "a value that can be written", "one that throws")
+
+/**
+ * The `parameters` of a Bind message, or the `arguments` of a FunctionCall, for `Wire.inPlace`: values that are written
+ * straight into the frame, each by its encoder.
+ *
+ * **Details**
+ *
+ * The formats that the message names are those of {@link formats}. What cannot be written is thrown as a plain
+ * `ValueError.Reason`, which says the parameter, when the message is written.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const writable = (encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>): Wire.Writable =>
+  new Parameters(encoders, values)
+
+/**
+ * One format for all parameters where that is possible, else one for each: the `parameterFormats` of a Bind message.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const formats = (encoders: ReadonlyArray<Encoder>): ReadonlyArray<Type.Format> => {
+  const [first] = encoders
+  return first === undefined || encoders.some(({ format }) => format !== first.format)
+    ? encoders.map(({ format }) => format)
+    : [first.format]
 }

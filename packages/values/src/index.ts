@@ -1,3 +1,4 @@
+export * as BindWriter from "./BindWriter.ts"
 export * as BuiltIn from "./BuiltIn.ts"
 export * as CalendarDate from "./CalendarDate.ts"
 export * as Catalogue from "./Catalogue.ts"

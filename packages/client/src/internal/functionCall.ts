@@ -4,7 +4,8 @@
  * @internal
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
-import type * as Parameter from "@hyperfect/values/Parameter"
+import * as Wire from "@hyperfect/protocol/Wire"
+import * as Parameter from "@hyperfect/values/Parameter"
 import type * as Type from "@hyperfect/values/Type"
 import type * as Effect from "effect/Effect"
 import type { QueryError } from "../QueryError.ts"
@@ -13,7 +14,7 @@ import { states } from "./exchange.ts"
 import { Base } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { type Done, type Host, outcomeOf, run } from "./host.ts"
-import { encodeUnprepared } from "./parameters.ts"
+import { forUndescribed } from "./parameters.ts"
 
 class FunctionCall<A> extends Base<A | null> {
   private readonly read: (value: Uint8Array) => A
@@ -59,12 +60,12 @@ export const functionCall = <A, I>(
         return exchange
       },
       (out) => {
-        const { parameterFormats, parameters } = encodeUnprepared(args)
+        const encoders = forUndescribed(args)
         writeFrontend(out, {
           _tag: "FunctionCall",
           functionOid,
-          argumentFormats: parameterFormats,
-          arguments: parameters,
+          argumentFormats: Parameter.formats(encoders),
+          arguments: Wire.inPlace(Parameter.writable(encoders, args)),
           resultFormat: format
         })
       },

@@ -11,6 +11,7 @@
  * @internal
  */
 import * as Frontend from "@hyperfect/protocol/Frontend"
+import * as BindWriter from "@hyperfect/values/BindWriter"
 import type * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
@@ -22,7 +23,7 @@ import { attempt, chain } from "./circumstances.ts"
 import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import type { Describe, Described } from "./exchanges.ts"
-import { declaredTypes, encodeDeclared, encodeForHyper, encodeForPostgres, encodeUnprepared } from "./parameters.ts"
+import { declaredTypes, forHyper, forHyperTypes, forUndescribed, typeOids } from "./parameters.ts"
 import type { Prepared, Statements } from "./prepared.ts"
 import { type IntoColumns, Reading, type Rows } from "./reading.ts"
 
@@ -128,14 +129,14 @@ export class Planner {
 
   /** One group, nothing known before. */
   unprepared<K>({ parameters, preset, text }: Asked, shape: Shape<K>): Plan<K> {
-    const [format, encode] = this.kind === "hyper" ? [2, encodeForHyper] as const : [0, encodeUnprepared] as const
+    const [format, encodersOf] = this.kind === "hyper" ? [2, forHyper] as const : [0, forUndescribed] as const
     return {
       state: states.Parsing,
       prepared: undefined,
       write: (out) => {
-        const encoded = encode(parameters)
-        writeFrontend(out, { _tag: "Parse", name: "", query: text, parameterTypes: encoded.parameterTypes })
-        writeFrontend(out, { _tag: "Bind", portal: "", statement: "", resultFormats: [format], ...encoded })
+        const encoders = encodersOf(parameters)
+        writeFrontend(out, { _tag: "Parse", name: "", query: text, parameterTypes: typeOids(encoders) })
+        BindWriter.writeUnsafe(out, { statement: "", encoders, values: parameters, resultFormats: [format] })
         out.copy(describePortal)
       },
       describe: this.describe(shape, format, preset),
@@ -145,16 +146,12 @@ export class Planner {
 
   /** A statement that PostgreSQL knows, with these values. Throws a `ValueError.Reason`. */
   preparedUnsafe<K>({ parameters, preset = this.defaultPreset }: Asked, shape: Shape<K>, prepared: Prepared): Plan<K> {
-    const reading = prepared.reading(preset)
+    const { bind, reading } = prepared.use(preset)
     const known = shape(reading)
     return {
       state: states.BindingPrepared,
       prepared,
-      write: (out) => {
-        const encoded = encodeForPostgres(parameters, prepared.parameterTypes, prepared.registry)
-        const { formats: resultFormats } = reading
-        writeFrontend(out, { _tag: "Bind", portal: "", statement: prepared.name, resultFormats, ...encoded })
-      },
+      write: (out) => bind(out, parameters),
       describe: () => known,
       known
     }
@@ -173,8 +170,8 @@ export class Planner {
       state: states.BindingPrepared,
       prepared: undefined,
       write: (out) => {
-        const encoded = encodeDeclared(parameters, types)
-        writeFrontend(out, { _tag: "Bind", portal: "", statement: name, resultFormats: [2], ...encoded })
+        const encoders = forHyperTypes(parameters, types)
+        BindWriter.writeUnsafe(out, { statement: name, encoders, values: parameters, resultFormats: [2] })
       },
       describe: () => known,
       known

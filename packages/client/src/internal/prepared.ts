@@ -6,6 +6,7 @@
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
+import * as BindWriter from "@hyperfect/values/BindWriter"
 import type * as Preset from "@hyperfect/values/Preset"
 import type { ObjectRow } from "@hyperfect/values/RowReader"
 import * as Type from "@hyperfect/values/Type"
@@ -21,6 +22,12 @@ import { states } from "./exchange.ts"
 import { type Described, Prepare, Simple } from "./exchanges.ts"
 import { Reading } from "./reading.ts"
 
+/** How a statement is run with values, and its rows are read. */
+interface Use {
+  readonly bind: BindWriter.BindWriter
+  readonly reading: Reading
+}
+
 /** A statement that the server knows by name, and how its rows are asked for and read. */
 export class Prepared {
   readonly name: string
@@ -31,7 +38,7 @@ export class Prepared {
   private readonly types: Types
   /** The version of the types that it was settled with. */
   private version: number | undefined
-  private readings = new WeakMap<Preset.Preset, Reading>()
+  private uses = new WeakMap<Preset.Preset, Use>()
 
   constructor(
     name: string,
@@ -56,7 +63,7 @@ export class Prepared {
   settle(): void {
     this.version = this.types.version
     this.registry = this.types.registry
-    this.readings = new WeakMap()
+    this.uses = new WeakMap()
   }
 
   /** Whether any of its types had to be looked up. */
@@ -65,10 +72,10 @@ export class Prepared {
   }
 
   /** Binary for each column that has a codec for it, else text: so a type that is not known here arrives as text. */
-  reading(preset: Preset.Preset): Reading {
-    let reading = this.readings.get(preset)
-    if (reading === undefined) {
-      reading = new Reading(
+  use(preset: Preset.Preset): Use {
+    let use = this.uses.get(preset)
+    if (use === undefined) {
+      const reading = new Reading(
         this.fields,
         preset,
         this.registry,
@@ -76,9 +83,14 @@ export class Prepared {
         // It may be because a type has been altered since it was looked up.
         this.hasLearned ? () => this.types.forget() : undefined
       )
-      this.readings.set(preset, reading)
+      const bind = BindWriter.make({
+        statement: this.name,
+        types: this.parameterTypes.map((oid) => this.registry.find(oid)),
+        resultFormats: reading.formats
+      })
+      this.uses.set(preset, use = { bind, reading })
     }
-    return reading
+    return use
   }
 }
 

@@ -5,7 +5,6 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as Frontend from "@hyperfect/protocol/Frontend"
-import * as Parameter from "@hyperfect/values/Parameter"
 import * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
@@ -21,7 +20,7 @@ import { states } from "./exchange.ts"
 import { Base, Collect, type Described, Execute, Prepare } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { checkExtended, gather, type Host, outcomeOf, run } from "./host.ts"
-import { declaredTypes } from "./parameters.ts"
+import { declaredTypes, forHyper, typeOids } from "./parameters.ts"
 import { arrays, type Asked, nothing, objects, type Plan, type Shape } from "./plan.ts"
 import { Prepared } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
@@ -82,7 +81,7 @@ export const describe = (
   Effect.flatMap(
     attempt(statement, () =>
       host.kind === "hyper"
-        ? statement.parameters.map((value) => Parameter.encoder(value, "hyper").typeOid)
+        ? typeOids(forHyper(statement.parameters))
         : declaredTypes(statement.parameters)),
     (oids) =>
       Effect.map(

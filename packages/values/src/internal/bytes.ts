@@ -5,16 +5,24 @@
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 
-/** Up to here a loop is cheaper than the calls that `set` needs (measured on Node 24). */
-const loopLimit = 32
+/** Up to here a loop is cheaper than a call of `set`, and than making the view that a copy needs (measured on Node 24). */
+const [setLimit, copyLimit] = [8, 32]
 
 /** A `Uint8Array` with memory of its own, never a subclass such as `Buffer`. */
 export const copy = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
   const length = end - start
-  if (length > loopLimit) return new Uint8Array(bytes.subarray(start, end))
+  if (length > copyLimit) return new Uint8Array(bytes.subarray(start, end))
   const value = new Uint8Array(length)
   for (let i = 0; i < length; i++) value[i] = bytes[start + i]!
   return value
+}
+
+/** Copies all of `source` to `at`, where there is room, and returns its length. */
+export const copyInto = (source: Uint8Array, into: Uint8Array, at: number): number => {
+  const length = source.length
+  if (length > setLimit) into.set(source, at)
+  else for (let i = 0; i < length; i++) into[at + i] = source[i]!
+  return length
 }
 
 const digits = "0123456789abcdef"

@@ -1,9 +1,9 @@
 /**
- * Row writers for COPY as generated code.
+ * Row writers for COPY, and writers of the parameters of Bind, as generated code.
  *
  * The code makes room once for all that has a fixed size, and takes the straight road only: wherever something is wrong,
- * it takes back what it wrote of the row and hands the row to the closures of `rowWriteClosures`, which find it again and
- * throw the precise reason.
+ * it takes back what it wrote and hands the row to another writer, such as the closures of `rowWriteClosures`, which finds
+ * it again and throws the precise reason.
  *
  * Nothing but the names of the columns, as JSON string literals, and numbers get into the code.
  *
@@ -13,14 +13,24 @@ import * as InlineWrites from "./inlineWrites.ts"
 import { property } from "./properties.ts"
 import { type Column, type Framing, rewind, type Shape, type WriteRow } from "./rowWriteClosures.ts"
 
+/** The frame that a row is in, when it is a message of its own. Its tag is followed by its length. */
+export interface Frame {
+  /** The bytes before the first value, header included. */
+  readonly before: Uint8Array
+  readonly after: Uint8Array
+  /** The most that the length may say. */
+  readonly limit: number
+}
+
 /** What stands before a value: the indicator and length of HyperBinary, or the length of PostgreSQL's binary format. */
 const prefix = ({ nullable, size }: Column, framing: Framing): number =>
   framing === "postgres" ? 4 : (nullable ? 1 : 0) + (size < 0 ? 4 : 0)
 
-const inlineOf = (column: Column): InlineWrites.Inline | undefined => InlineWrites.find(column.write)
-
 /** The bytes that a column takes at least: all of them where the code writes the value itself. */
-const fixedSize = (column: Column, framing: Framing): number => prefix(column, framing) + (inlineOf(column)?.size ?? 0)
+const fixedSize = (column: Column, framing: Framing): number => {
+  const inline = InlineWrites.find(column.write)
+  return prefix(column, framing) + (inline?._tag === "Fixed" ? inline.size : 0)
+}
 
 const access = ({ name }: Column, index: number, shape: Shape): string =>
   shape === "array"
@@ -40,45 +50,61 @@ const setNull = (column: Column, framing: Framing): string =>
 const setLength = (framing: Framing, at: string, length: string): string =>
   framing === "hyper" ? `w.setInt32(${at}, ${length}, true)` : `w.setInt32(${at}, ${length})`
 
+/** Writes bytes that are always the same: a store of four at a time costs about what one of one does. */
+const setConstant = (bytes: Uint8Array): string => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const stores: Array<string> = []
+  let at = 0
+  for (; at + 4 <= bytes.length; at += 4) stores.push(`w.setInt32(p + ${at}, ${view.getInt32(at)})`)
+  for (; at < bytes.length; at++) stores.push(`b[p + ${at}] = ${bytes[at]}`)
+  return `${stores.join("; ")}; p += ${bytes.length}`
+}
+
 const setValue = (column: Column, index: number, framing: Framing, rest: number): string => {
-  const inline = inlineOf(column)
+  const inline = InlineWrites.find(column.write)
   const indicator = framing === "hyper" && column.nullable ? "b[p++] = 0\n      " : ""
   const hasLength = framing === "postgres" || column.size < 0
-  if (inline?.size !== undefined) {
-    return `if (${inline.refuses}) return slow(out, row, index, size)
+  switch (inline?._tag) {
+    case "Fixed":
+      return `if (${inline.refuses}) return slow(out, row, index, size)
       ${indicator}${hasLength ? `${setLength(framing, "p", `${inline.size}`)}; p += 4\n      ` : ""}${inline.code}
       p += ${inline.size}`
-  }
-  if (inline !== undefined) {
-    // A text: three bytes a unit are enough for any.
-    return `if (${inline.refuses}) return slow(out, row, index, size)
-      ${indicator}out.position = p
-      out.ensure(v.length * 3 + ${rest + 4})
-      b = out.bytes; w = out.view; p = out.position
-      n = writeText(v, b, p + 4)
+    case "Variable":
+      return `if (${inline.refuses}) return slow(out, row, index, size)
+      ${indicator}n = ${inline.room} + ${rest + 4}
+      if (p + n > b.length) {
+        out.position = p
+        out.ensure(n)
+        b = out.bytes; w = out.view
+      }
+      n = ${inline.tool}(v, b, p + 4)
+      if (n < 0) return slow(out, row, index, size)
       ${setLength(framing, "p", "n")}; p += n + 4`
-  }
-  const write = `write${index}(out, v, m${index})`
-  return `${indicator}out.position = p${hasLength ? " + 4" : ""}
+    case undefined:
+      return `${indicator}out.position = p${hasLength ? " + 4" : ""}
       n = out.size
-      ${write}
+      write${index}(out, v, m${index})
       n = out.size - n
       out.ensure(${rest})
       b = out.bytes; w = out.view; p = out.position${
-    hasLength ? `\n      ${setLength(framing, "p - n - 4", "n")}` : ""
-  }`
+        hasLength ? `\n      ${setLength(framing, "p - n - 4", "n")}` : ""
+      }`
+  }
 }
 
+/** The writer of rows of some columns. `other` is given the rows that the code cannot write. */
 export const make = <Row>(
   columns: ReadonlyArray<Column>,
   shape: Shape,
   framing: Framing,
-  closures: WriteRow<Row>
+  other: WriteRow<Row>,
+  frame?: Frame
 ): WriteRow<Row> => {
-  const start = framing === "postgres" ? 2 : 0
-  let rest = columns.reduce((total, column) => total + fixedSize(column, framing), start)
-  const total = rest
-  rest -= start
+  const count = columns.length
+  const before = frame?.before ?? (framing === "postgres" ? Uint8Array.of(count >> 8, count) : new Uint8Array(0))
+  const after = frame?.after ?? new Uint8Array(0)
+  let rest = columns.reduce((total, column) => total + fixedSize(column, framing), after.length)
+  const total = before.length + rest
   const statements = columns.map((column, index) => {
     rest -= fixedSize(column, framing)
     return `
@@ -89,7 +115,7 @@ export const make = <Row>(
     }`
   })
   const isRow = shape === "array"
-    ? `Array.isArray(row) && row.length === ${columns.length}`
+    ? `Array.isArray(row) && row.length === ${count}`
     : `typeof row === "object" && row !== null`
   const body = `"use strict"
 ${
@@ -97,14 +123,21 @@ ${
       `const write${index} = columns[${index}].write, m${index} = columns[${index}].typeModifier`
     ).join("\n")
   }
-const { property, slow, writeText } = tools
+const { ${[...Object.keys(InlineWrites.tools), "property", "slow"].join(", ")} } = tools
 return (out, row, index) => {
   const size = out.size
   if (!(${isRow})) return slow(out, row, index, size)
   try {
     out.ensure(${total})
     let b = out.bytes, w = out.view, p = out.position, n = 0, v
-    ${framing === "postgres" ? `w.setInt16(p, ${columns.length}); p += 2` : ""}${statements.join("")}
+    ${frame === undefined ? "" : "const start = p"}
+    ${setConstant(before)}${statements.join("")}
+    ${setConstant(after)}${
+    frame === undefined ? "" : `
+    n = p - start - 1
+    if (n > ${frame.limit}) return slow(out, row, index, size)
+    w.setInt32(start + 1, n)`
+  }
     out.position = p
   } catch {
     return slow(out, row, index, size)
@@ -112,9 +145,9 @@ return (out, row, index) => {
 }`
   const slow = (out: Parameters<WriteRow<Row>>[0], row: Row, index: number, size: number): void => {
     rewind(out, size)
-    closures(out, row, index)
+    other(out, row, index)
   }
-  const tools = { property, slow, writeText: InlineWrites.writeText }
+  const tools = { ...InlineWrites.tools, property, slow }
   // oxlint-disable-next-line typescript/no-implied-eval -- what is in the code is said above
   return new Function("columns", "tools", body)(columns, tools) as WriteRow<Row>
 }
