@@ -3,13 +3,16 @@ import type { Workload } from "../Workload.ts"
 import { drivers } from "./client/drivers.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
 import { collected, streamed } from "./client/results.ts"
+import { rowsCopiedIn, rowsCopiedOut } from "./client/rowCopies.ts"
 
 export const workloads: ReadonlyArray<Workload> = [
   sequential(drivers),
   inFlight(drivers),
   pooled(drivers),
   collected(drivers),
-  streamed(drivers)
+  streamed(drivers),
+  rowsCopiedIn,
+  rowsCopiedOut
 ]
 
 /** One PostgreSQL for all. */
