@@ -362,9 +362,8 @@ const copyFrom = <S extends Shape>(
       ? wanted
       : yield* describe(client, query)
     const format = chosen ?? formatFor(client, columns)
-    const reader = yield* attempt(() => format.reader(shape, columns))
     const statement = sql`COPY (${query}) TO STDOUT WITH (${optionsFor(client, format)})`
-    return CopyRows.decode(client.copyOut(statement), reader)
+    return client.copyOutWith(statement, () => format.reader(shape, columns))
   }))
 
 const selectFrom = (table: Table, { columns }: FromOptions): Statement =>

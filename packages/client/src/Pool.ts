@@ -284,6 +284,7 @@ const queriesOf = (
         return within(ask, () => alone(ask))
       },
       copyOut: (statement) => stream((session) => session.copyOut(statement)),
+      copyOutWith: (statement, makeReader) => stream((session) => session.copyOutWith(statement, makeReader)),
       transaction: (effect, options) =>
         within(
           (session) => session.transaction(effect, options),

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as CopyFormat from "@hyperfect/values/CopyFormat"
 import type { Parameter } from "@hyperfect/values/Parameter"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
@@ -231,6 +232,15 @@ export interface Queries<out E = never> {
   ) => Effect.Effect<Copied, QueryError | E | E1, R>
   /** Runs a COPY ... TO STDOUT and hands out its bytes, as {@link stream} does. */
   readonly copyOut: (statement: Statement | string) => Stream.Stream<Uint8Array, QueryError | E>
+  /**
+   * Runs a COPY ... TO STDOUT and hands out the rows that a reader finds in its bytes, as {@link stream} does.
+   *
+   * `Copy.from` makes the statement and the reader.
+   */
+  readonly copyOutWith: <Row>(
+    statement: Statement | string,
+    makeReader: () => CopyFormat.Reader<Row>
+  ) => Stream.Stream<Row, QueryError | E>
   /**
    * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted.
    *

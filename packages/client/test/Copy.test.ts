@@ -266,6 +266,21 @@ servers({
         assert.isTrue(refused._tag === "ValueError" && refused.reason._tag === "FormatUnsupported")
       }))
 
+    it.effect("a row that cannot be read ends the copy, however much is to come, and leaves the session", () =>
+      Effect.gen(function*() {
+        const { on, session } = yield* connect
+        const endless = sql`select generate_series(1, 2147483647)`
+        const columns = [{ name: "n", type: BuiltIn.int8 }]
+        const error = yield* Effect.flip(on(Stream.runDrain(Copy.fromQueryValues(endless, { columns }))))
+        assert.isTrue(error._tag === "ValueError" && error.reason.row === 0)
+        const few = yield* on(collect(Stream.take(Copy.fromQueryValues(endless), 3)))
+        assert.deepStrictEqual(few, [[1], [2], [3]])
+        const late = sql`select 100 / (50000 - n) from generate_series(1, 60000) as g(n)`
+        const divided = yield* Effect.flip(on(Stream.runDrain(Copy.fromQueryValues(late))))
+        assert.isTrue(divided._tag === "ServerError" && divided.reason._tag === "DivisionByZero")
+        assert.deepStrictEqual((yield* session.values("select 1")).rows, [[1]])
+      }))
+
     it.effect("columns whose types are given are not asked for", () =>
       Effect.gen(function*() {
         const { on, session } = yield* connect

@@ -6,6 +6,7 @@
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import type { ColumnReader } from "@hyperfect/values/Columns"
+import type { Reader as CopyReader } from "@hyperfect/values/CopyFormat"
 import type { RowReader } from "@hyperfect/values/RowReader"
 import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
@@ -411,30 +412,58 @@ export class StreamRows<Row> extends Base<void> {
   protected result(): void {}
 }
 
-/** COPY TO STDOUT: the data is handed out as it comes. */
-export class CopyOut extends Base<string> {
+/** COPY TO STDOUT: what a reader makes of the data is handed out as it comes. */
+export class CopyOut<A> extends Base<string> {
   override copies: "in" | "out" | undefined = "out"
-  private readonly outlet: Outlet<Uint8Array>
-  private batch: Array<Uint8Array> = []
+  private readonly reader: CopyReader<A>
+  private readonly outlet: Outlet<A>
+  private batch: Array<A> = []
   private commandTag = ""
   /** Whether the server has begun to copy: a statement that is no COPY TO STDOUT never does. */
   started = false
 
-  constructor(state: number, outlet: Outlet<Uint8Array>, done: (exit: Exit.Exit<string, Failure>) => void) {
+  constructor(
+    state: number,
+    reader: CopyReader<A>,
+    outlet: Outlet<A>,
+    done: (exit: Exit.Exit<string, Failure>) => void
+  ) {
     super(state, done)
+    this.reader = reader
     this.outlet = outlet
   }
 
   onMessage(message: Backend.Message): void {
     if (message._tag === "CopyOutResponse") this.started = true
+    else if (message._tag === "CopyDone") this.endData()
     else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
   }
 
   override onCopyData(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.abandoned) this.batch.push(bytes.subarray(start + 5, end))
+    if (this.abandoned || this.error() !== undefined) return
+    try {
+      this.reader.push(bytes, start + 5, end, this.batch)
+    } catch (thrown) {
+      this.fail(thrown)
+    }
   }
 
-  takeBatch(): Array<Uint8Array> {
+  private endData(): void {
+    if (this.abandoned || this.error() !== undefined) return
+    try {
+      this.reader.end(this.batch)
+    } catch (thrown) {
+      this.fail(thrown)
+    }
+  }
+
+  /** The consumer is told at once: its leaving cancels the statement, which may have any amount of data to come. */
+  private fail(thrown: unknown): void {
+    this.onError(ValueError.fromThrown(thrown))
+    this.finish()
+  }
+
+  takeBatch(): Array<A> {
     const batch = this.batch
     this.batch = []
     return batch

@@ -264,6 +264,7 @@ export const observed = (queries: Own, observer: Observer): Own => {
     streamValues: (statement, options) => stream(statement, queries.streamValues(statement, options), counted),
     copyIn: (statement, data) => effect(statement, queries.copyIn(statement, data)),
     copyOut: (statement) => stream(statement, queries.copyOut(statement)),
+    copyOutWith: (statement, makeReader) => stream(statement, queries.copyOutWith(statement, makeReader), counted),
     transaction: (inside, options) =>
       observer.effect({ operation: "TRANSACTION" }, queries.transaction(inside, options))
   }

@@ -31,7 +31,7 @@ import { arrays, asked, columns, nothing, objects, Planner, type Shape } from ".
 import { Statements } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
 import { describe, prepare } from "./statements.ts"
-import { copyOut, copyText, rows } from "./streams.ts"
+import { copyOut, copyText, pieces, rows } from "./streams.ts"
 import { currentOf, CurrentTransaction, type Sent, transaction } from "./transaction.ts"
 
 type Input = Statement | string
@@ -155,7 +155,8 @@ export const make = (options: Options): Queries => {
             (text) => copyIn(engine, kind, text, writeQuery(text), Stream.unwrap(Effect.as(gate.proceed, data)))
           )
         )),
-    copyOut: (input) => copyOut(host, asked(input), writeQuery),
+    copyOut: (input) => copyOut(host, asked(input), pieces, writeQuery),
+    copyOutWith: (input, makeReader) => copyOut(host, asked(input), makeReader, writeQuery),
     transaction: inTransaction
   }
   return withDerived<never>(observed(queries, options.observer), isInside)

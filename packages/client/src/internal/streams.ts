@@ -3,11 +3,12 @@
  *
  * @internal
  */
+import type { Reader as CopyReader } from "@hyperfect/values/CopyFormat"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { type QueryError, UnsupportedError } from "../QueryError.ts"
-import { type About, fail } from "./circumstances.ts"
+import { type About, attempt, fail } from "./circumstances.ts"
 import type { WriteFrames } from "./engine.ts"
 import { type Exchange, states } from "./exchange.ts"
 import { CopyOut, type Outlet, StreamRows } from "./exchanges.ts"
@@ -73,18 +74,26 @@ export const rows = <Row>(
     }, group(plan))
   }))
 
-/** The data of a COPY ... TO STDOUT. */
-export const copyOut = (
+/** The data as it is, in the pieces that it comes in. */
+export const pieces = (): CopyReader<Uint8Array> => ({
+  push: (bytes, start, end, batch) => batch.push(bytes.subarray(start, end)),
+  end: () => {}
+})
+
+/** What a reader makes of the data of a COPY ... TO STDOUT. */
+export const copyOut = <A>(
   host: Host,
   statement: Asked,
+  makeReader: () => CopyReader<A>,
   writeQuery: (text: string) => WriteFrames
-): Stream.Stream<Uint8Array, QueryError> =>
+): Stream.Stream<A, QueryError> =>
   Stream.unwrap(Effect.gen(function*() {
     const own = yield* host.gate
     yield* own.exclusive(statement)
     const text = yield* copyText(host, statement)
-    return handOut<Uint8Array>(host, own, statement, (outlet, done) => {
-      const exchange: CopyOut = new CopyOut(states.Querying, outlet, (exit) =>
+    const reader = yield* attempt(statement, makeReader)
+    return handOut<A>(host, own, statement, (outlet, done) => {
+      const exchange: CopyOut<A> = new CopyOut(states.Querying, reader, outlet, (exit) =>
         done(
           Exit.isSuccess(exit) && !exchange.started
             ? Exit.fail(
