@@ -6,11 +6,13 @@
 import * as Row from "@hyperfect/values/Row"
 import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result_ from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { CurrentTimeout } from "./internal/timeout.ts"
 import type { Result } from "./Result.ts"
 import { ColumnsMismatch, RowCountMismatch, RowError, RowInvalid } from "./RowError.ts"
 
@@ -127,4 +129,41 @@ export const stream = <A, RD>(
         })
       })
     })
+}
+
+/**
+ * Gives each query of an effect so much time, from when it is asked until its result is there.
+ *
+ * **Details**
+ *
+ * A query that takes longer is cancelled on the server, and fails with a `QueryTimeout`. The limit is the client's own: it
+ * holds also when the server or the line has fallen silent, and then it takes up to a second longer. It goes before
+ * `queryTimeout` of the configuration.
+ *
+ * **Gotchas**
+ *
+ * The time spent waiting for a session of a pool counts for `acquireTimeout`, not for this. Streams and COPY have no limit.
+ *
+ * **Example** (Two seconds)
+ *
+ * ```ts
+ * import { Client, Query } from "@hyperfect/client"
+ * import { Effect } from "effect"
+ *
+ * const report = Effect.gen(function*() {
+ *   const client = yield* Client.Client
+ *   return yield* client.query("select * from slow_view").pipe(
+ *     Query.timeout("2 seconds"),
+ *     Effect.catchTag("QueryTimeout", () => client.query("select * from fast_view"))
+ *   )
+ * })
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const timeout = (duration: Duration.Input) => {
+  const limit = Duration.fromInputUnsafe(duration)
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.provideService(self, CurrentTimeout, limit)
 }

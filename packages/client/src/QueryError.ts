@@ -48,6 +48,25 @@ export class TransactionRolledBack extends Schema.TaggedError<TransactionRolledB
 }
 
 /**
+ * A query that was not done in its time. It was cancelled on the server; how that went is not known.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QueryTimeout extends Schema.TaggedError<QueryTimeout>()("QueryTimeout", {
+  milliseconds: Schema.Number
+}) {
+  override get message(): string {
+    return `no result within ${this.milliseconds} ms`
+  }
+
+  /** Always false: it may have run. */
+  get isRetryable(): false {
+    return false
+  }
+}
+
+/**
  * How much of a statement the server can have got.
  *
  * **Details**
@@ -94,6 +113,7 @@ type About<E> = E extends unknown ? E & Circumstances : never
  * - `ValueError`: a parameter or a column could not be written or read; only this query is concerned.
  * - `TransportError`, `ProtocolError`: the session is dead, and whoever uses it next is told the same.
  * - `UnsupportedError`: refused by the client for what the server cannot do.
+ * - `QueryTimeout`: not done in time, and cancelled.
  *
  * **Example** (What was sent)
  *
@@ -131,3 +151,4 @@ export type Failure =
   | TransportError
   | ProtocolError
   | UnsupportedError
+  | QueryTimeout

@@ -180,6 +180,7 @@ export const make = (
         ? Effect.void
         : Effect.provideService(cancel(established, login.key), Transport, transport),
       cancelTimeout,
+      silenceTimeout: config.silenceTimeout,
       fork: Effect.runForkWith(yield* Effect.context<never>()),
       onAsynchronous: (message) => {
         switch (message._tag) {
@@ -205,6 +206,7 @@ export const make = (
       }
     })
     yield* Effect.forkScoped(engine.run, { startImmediately: true })
+    yield* Effect.forkScoped(engine.watch, { startImmediately: true })
     yield* Effect.addFinalizer(() => close(engine, connection))
 
     /** Simple queries answer in the session's own format, which Hyper reports and only the start-up can set. */
@@ -230,6 +232,7 @@ export const make = (
       simpleFormat,
       statementCacheSize: config.statementCacheSize ?? 256,
       processId: login.key?.processId,
+      queryTimeout: config.queryTimeout,
       observer
     })
     const session: Session = { ...info, ...queries }

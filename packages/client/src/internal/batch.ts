@@ -116,10 +116,10 @@ const forgetStale = <A>(host: Host, exchange: Base<A>, plans: ReadonlyArray<Plan
 export const batch = (
   host: Host,
   gate: Gate,
+  text: string,
   inputs: ReadonlyArray<Statement | string>
 ): Effect.Effect<ReadonlyArray<Result<Row>>, QueryError> => {
   const statements = inputs.map(asked)
-  const text = statements.map(({ text }) => text).join("; ")
   return Effect.flatMap(
     Effect.forEach(statements, (statement) => planInBatch(host, gate, statement), { concurrency: "unbounded" }),
     (plans) =>
@@ -141,7 +141,7 @@ export const batch = (
           }
           out.copy(sync)
         },
-        () => batch(host, gate, inputs)
+        () => batch(host, gate, text, inputs)
       )
   )
 }

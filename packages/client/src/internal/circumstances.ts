@@ -14,7 +14,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import { type Failure, type QueryError, type Sent, UnsupportedError } from "../QueryError.ts"
+import { type Failure, type QueryError, QueryTimeout, type Sent, UnsupportedError } from "../QueryError.ts"
 import { ServerError } from "../ServerError.ts"
 import { siteOf } from "../Statement.ts"
 
@@ -34,6 +34,8 @@ const copy = (failure: Failure): Failure => {
       return new ProtocolError({ reason: failure.reason })
     case "UnsupportedError":
       return new UnsupportedError({ feature: failure.feature, server: failure.server })
+    case "QueryTimeout":
+      return new QueryTimeout({ milliseconds: failure.milliseconds })
   }
 }
 

@@ -131,4 +131,15 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
    * poolers want that lend a server for one transaction or statement. On Hyper none are kept.
    */
   readonly statementCacheSize?: number | undefined
+  /**
+   * Milliseconds for each query, from when it is asked until its result is there; no limit when absent. `Query.timeout`
+   * sets another one. Streams, COPY and whole transactions are not limited by it.
+   */
+  readonly queryTimeout?: number | undefined
+  /**
+   * Milliseconds that the server may be silent while it owes an answer, before the session is given up; no limit when
+   * absent. PostgreSQL says nothing while a statement runs, so this has to be longer than any; Hyper gives a sign of life
+   * every five seconds.
+   */
+  readonly silenceTimeout?: number | undefined
 }

@@ -45,6 +45,9 @@ export type Asynchronous = Backend.NoticeResponse | Backend.ParameterStatus | Ba
 /** How long the reader has for the server's last words after a write has failed. */
 const lastWords = "100 millis"
 
+/** How often it is looked whether a server is silent, in the time that it may be. */
+const looks = 4
+
 /** How long an abandoned exchange that others wait for may take to end by itself before it is cancelled. */
 const respite = "20 millis"
 
@@ -84,6 +87,8 @@ export interface Options {
   readonly cancel: Effect.Effect<void>
   /** Milliseconds after which a cancelled exchange has to be over. */
   readonly cancelTimeout: number
+  /** Milliseconds that the server may be silent while it owes an answer. */
+  readonly silenceTimeout: number | undefined
   /** Runs what the session has to see to by itself. */
   readonly fork: (effect: Effect.Effect<unknown>) => void
 }
@@ -113,6 +118,10 @@ export class Engine {
   private writing = false
   /** While a cancel request is under way nothing is sent, for it would hit whatever runs when it arrives. */
   private held = false
+  /** Since somebody looked, something has come. */
+  private hasHeard = false
+  /** Nothing is read until somebody has room for it. */
+  private isWaiting = false
   /** Called whenever an exchange has ended. */
   private readonly onEnded = new Set<() => void>()
 
@@ -122,6 +131,31 @@ export class Engine {
     this.send = Direct.sender(options.connection)
     this.read = MessageReader.make()
     this.parser = Frame.makeParser(Backend.limits(), (bytes, start, end) => this.feed(bytes, start, end))
+  }
+
+  /** Gives up a server that says nothing although it owes an answer. */
+  readonly watch: Effect.Effect<void> = Effect.suspend(() => {
+    const { silenceTimeout: milliseconds } = this.options
+    if (milliseconds === undefined) return Effect.void
+    let quiet = 0
+    const look: Effect.Effect<void> = Effect.suspend(() => {
+      quiet = this.isOwed() && !this.hasHeard ? quiet + 1 : 0
+      this.hasHeard = false
+      if (this.dead !== undefined) return Effect.void
+      if (quiet <= looks) return next
+      const wanted = "sign of life"
+      this.die(TransportError.fromReason(new TransportError.Unresponsive({ wanted, milliseconds })))
+      return Effect.void
+    })
+    const next = Effect.flatMap(Effect.sleep(milliseconds / looks), () => look)
+    return next
+  })
+
+  /** Whether it is the server's turn to say something. */
+  private isOwed(): boolean {
+    const exchange = this.current()
+    return exchange !== undefined && !this.isWaiting && exchange.state !== states.CopyingIn &&
+      exchange.state !== states.Suspended
   }
 
   /** Reads for as long as the line lives. Never succeeds; its failure has killed the engine already. */
@@ -135,12 +169,18 @@ export class Engine {
     })
     const loop: Effect.Effect<never, Failure> = Effect.flatMap(pull, () => {
       if (this.dead !== undefined) return Effect.fail(this.dead)
-      return wait === undefined ? loop : Effect.flatMap(wait, () => loop)
+      if (wait === undefined) return loop
+      this.isWaiting = true
+      return Effect.flatMap(wait, () => {
+        this.isWaiting = false
+        return loop
+      })
     })
     return Effect.catchCause(loop, (cause) => Effect.sync(() => this.die(toError(cause))))
   })
 
   private push(chunks: ReadonlyArray<Uint8Array>): void {
+    this.hasHeard = true
     try {
       for (const chunk of chunks) this.parser.push(chunk)
     } catch (thrown) {

@@ -16,6 +16,7 @@ import type { Base, Describe } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { type Asked, group, type Plan, type Planner, type Shape } from "./plan.ts"
 import { isStale } from "./prepared.ts"
+import { limited } from "./timeout.ts"
 
 /** @internal */
 export interface Host {
@@ -28,7 +29,17 @@ export interface Host {
   readonly gate: Effect.Effect<Gate>
   /** For whoever has the session to himself. */
   readonly noGate: Gate
+  /** Milliseconds for each query. */
+  readonly queryTimeout: number | undefined
 }
+
+/** Asks something at the gate of the calling fiber, in the time that a query has. */
+export const ask = <A, E>(
+  host: Host,
+  statement: About,
+  query: (gate: Gate) => Effect.Effect<A, E>
+): Effect.Effect<A, E | QueryError> =>
+  Effect.withFiber((fiber) => limited(fiber, host.queryTimeout, statement, query(host.gateOf(fiber))))
 
 /** Whom an exchange tells of its outcome. */
 export type Done<A> = (exit: Exit.Exit<A, Failure>) => void
@@ -145,7 +156,5 @@ export const gather = <K extends Readable, A>(
   makePlan: () => Effect.Effect<Plan<K>, QueryError>,
   Gathering: Gathering<K, A>
 ): Effect.Effect<A, QueryError> =>
-  Effect.withFiber((fiber) => {
-    const gate = host.gateOf(fiber)
-    return gate.passUnsafe(statement, () => gatherUnsafe(host, gate, statement, makePlan, Gathering, false))
-  })
+  ask(host, statement, (gate) =>
+    gate.passUnsafe(statement, () => gatherUnsafe(host, gate, statement, makePlan, Gathering, false)))

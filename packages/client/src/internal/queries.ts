@@ -25,7 +25,7 @@ import { states } from "./exchange.ts"
 import { Collect, CollectColumns, Execute, Simple } from "./exchanges.ts"
 import { functionCall } from "./functionCall.ts"
 import { Gate } from "./gate.ts"
-import { checkSimple, type Done, gather, type Host, outcomeOf, planUnsafe, run } from "./host.ts"
+import { ask, checkSimple, type Done, gather, type Host, outcomeOf, planUnsafe, run } from "./host.ts"
 import { observed, type Observer } from "./observer.ts"
 import { arrays, asked, columns, nothing, objects, Planner, type Shape } from "./plan.ts"
 import { Statements } from "./prepared.ts"
@@ -46,6 +46,8 @@ export interface Options {
   readonly simpleFormat: () => Type.Format
   readonly statementCacheSize: number
   readonly processId: number | undefined
+  /** Milliseconds for each query. */
+  readonly queryTimeout: number | undefined
   readonly observer: Observer
 }
 
@@ -58,7 +60,7 @@ export const make = (options: Options): Queries => {
   const gateOf = (fiber: Fiber.Fiber<unknown, unknown>): Gate =>
     currentOf(engine, fiber.getRef(CurrentTransaction))?.gate ?? sessionGate
   const gate = Effect.withFiber((fiber) => Effect.succeed(gateOf(fiber)))
-  const host: Host = { engine, kind, planner, gateOf, gate, noGate: new Gate(kind) }
+  const host: Host = { engine, kind, planner, gateOf, gate, noGate: new Gate(kind), queryTimeout: options.queryTimeout }
 
   const query = <Row>(input: Input, shape: Shape<Rows<Row>>): Effect.Effect<Result<Row>, QueryError> => {
     const statement = asked(input)
@@ -119,7 +121,8 @@ export const make = (options: Options): Queries => {
   /** Hyper has no transaction of one group: there it is one of its own, unless it is part of one already. */
   const batched = (inputs: ReadonlyArray<Input>): Effect.Effect<Results<ObjectRow>, BatchError> => {
     if (inputs.length === 0) return Effect.succeed([])
-    if (kind === "postgres") return Effect.flatMap(gate, (gate) => batch(host, gate, inputs))
+    const text = textOf(inputs)
+    if (kind === "postgres") return ask(host, text, (gate) => batch(host, gate, text, inputs))
     const all = Effect.forEach(inputs, (input) => query(input, objects))
     return Effect.flatMap(isInside, (isInside) => (isInside ? all : inTransaction(all)))
   }
@@ -135,15 +138,15 @@ export const make = (options: Options): Queries => {
       const statement = asked(input)
       return gather<undefined, Executed>(host, statement, () => planUnsafe(host, statement, nothing), Execute)
     },
-    simple: (text) => Effect.flatMap(gate, (gate) => simple(gate, text, objects)),
+    simple: (text) => ask(host, text, (gate) => simple(gate, text, objects)),
     batch: batched,
-    pipeline: (statements) => Effect.flatMap(gate, (gate) => pipeline(host, gate, statements)),
-    describe: (statement) => Effect.flatMap(gate, (gate) => describe(host, gate, types, asked(statement))),
+    pipeline: (statements) => ask(host, textOf(statements), (gate) => pipeline(host, gate, statements)),
+    describe: (statement) => ask(host, statement, (gate) => describe(host, gate, types, asked(statement))),
     prepare: (text, declared) => Effect.flatMap(gate, (gate) => prepare(host, gate, types, text, declared ?? [])),
     call: (functionOid, args, returns) =>
       kind === "hyper"
         ? fail(new UnsupportedError({ feature: "a function call", server: kind }), "nothing", "")
-        : Effect.flatMap(gate, (gate) => functionCall(host, gate, functionOid, args, returns)),
+        : ask(host, "", (gate) => functionCall(host, gate, functionOid, args, returns)),
     stream: (statement, options) => stream(statement, objects, options),
     streamValues: (statement, options) => stream(statement, arrays, options),
     copyIn: (input, data) =>
@@ -161,6 +164,8 @@ export const make = (options: Options): Queries => {
   }
   return withDerived<never>(observed(queries, options.observer), isInside)
 }
+
+const textOf = (inputs: ReadonlyArray<Input>): string => inputs.map((input) => asked(input).text).join("; ")
 
 /** A row limit that Execute can say; 0 there would mean all. */
 const limit = (fetchSize: number): number => Math.min(Math.max(1, Math.trunc(fetchSize) || 1), 0x7fffffff)
