@@ -156,5 +156,8 @@ export const gather = <K extends Readable, A>(
   makePlan: () => Effect.Effect<Plan<K>, QueryError>,
   Gathering: Gathering<K, A>
 ): Effect.Effect<A, QueryError> =>
-  ask(host, statement, (gate) =>
-    gate.passUnsafe(statement, () => gatherUnsafe(host, gate, statement, makePlan, Gathering, false)))
+  ask(
+    host,
+    statement,
+    (gate) => gate.passUnsafe(statement, () => gatherUnsafe(host, gate, statement, makePlan, Gathering, false))
+  )
