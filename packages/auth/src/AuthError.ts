@@ -122,6 +122,23 @@ export class TokenUnavailable extends Schema.TaggedError<TokenUnavailable>()("To
 }
 
 /**
+ * The provider of GSSAPI or SSPI could not begin a security context, or go on with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class GssUnavailable extends Schema.TaggedError<GssUnavailable>()("GssUnavailable", {
+  /** It is printed; keep secrets out of it. */
+  problem: Schema.String,
+  /** What the provider failed with; keep secrets out of it, too. */
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `there is no security context to be had: ${this.problem}`
+  }
+}
+
+/**
  * The server asks for a method that the caller's policy does not allow. Nothing was sent.
  *
  * @category errors
@@ -395,6 +412,8 @@ export class CryptoFailed extends Schema.TaggedError<CryptoFailed>()("CryptoFail
 }
 
 /**
+ * Why a log-in failed: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -406,6 +425,7 @@ export const Reason = Schema.Union([
   TokenInvalid,
   TokenRefused,
   TokenUnavailable,
+  GssUnavailable,
   MethodRefused,
   MethodUnsupported,
   ChannelBindingUnavailable,
@@ -419,6 +439,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * Why a log-in failed: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -456,6 +478,7 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
       // Whoever knows the secret could not be asked, which may pass.
       case "PasswordUnavailable":
       case "TokenUnavailable":
+      case "GssUnavailable":
         return true
       default:
         return this.reason._tag === "Rejected" && this.reason.isRetryable

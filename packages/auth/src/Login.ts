@@ -30,6 +30,8 @@ export type Password<E = never, R = never> = Redacted.Redacted<string> | Effect.
 export type Token<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
 
 /**
+ * What a client needs to log in.
+ *
  * @category models
  * @since 0.1.0
  */

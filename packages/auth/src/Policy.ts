@@ -58,6 +58,8 @@ export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "gss"
 export type ChannelBinding = "disable" | "prefer" | "require"
 
 /**
+ * What a server may ask for, and how. Everything has a default that is safe.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -19,6 +19,8 @@ import * as Schema from "effect/Schema"
 export const ProtocolVersion = Schema.Literals(["3.0", "3.2"])
 
 /**
+ * A version that is known here.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -31,6 +31,8 @@ export const mechanism = "SCRAM-SHA-256"
 export const mechanismPlus = "SCRAM-SHA-256-PLUS"
 
 /**
+ * The client's first message: who it is, and its half of the nonce.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +49,8 @@ export interface ClientFirst {
 }
 
 /**
+ * The server's first message: the whole nonce, and how the password was hashed.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -58,6 +62,8 @@ export interface ServerFirst {
 }
 
 /**
+ * The client's last message, with its proof.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -70,6 +76,8 @@ export interface ClientFinal {
 }
 
 /**
+ * The server's last message: its signature, or why there is none.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -132,6 +140,8 @@ export const clientFirst = (nonce: string, user = "", flag = "n"): ClientFirst =
 })
 
 /**
+ * Reads the client's first message, as a server does.
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -168,6 +178,8 @@ export const serverFirst = (nonce: string, salt: Uint8Array, iterations: number)
 })
 
 /**
+ * Reads the server's first message, as a client does.
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -212,6 +224,8 @@ export const clientFinalWithoutProof = (gs2Header: string, nonce: string, endPoi
   `c=${channelBinding(gs2Header, endPoint)},r=${nonce}`
 
 /**
+ * Reads the client's last message, as a server does.
+ *
  * @category decoding
  * @since 0.1.0
  */
@@ -239,6 +253,8 @@ export const readClientFinal = (bytes: Uint8Array): Read<ClientFinal> => {
 export const serverFinal = (signature: Uint8Array): string => `v=${base64(signature)}`
 
 /**
+ * Reads the server's last message, as a client does.
+ *
  * @category decoding
  * @since 0.1.0
  */

@@ -86,6 +86,8 @@ export interface Info {
 }
 
 /**
+ * A session: what can be asked of it, and what is known of it.
+ *
  * @category models
  * @since 0.1.0
  */

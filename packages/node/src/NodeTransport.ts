@@ -25,6 +25,8 @@ import * as Inlet from "./internal/inlet.ts"
 import * as NodeConnection from "./NodeConnection.ts"
 
 /**
+ * How sockets are set up, and closed.
+ *
  * @category models
  * @since 0.1.0
  */

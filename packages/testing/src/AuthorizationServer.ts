@@ -39,6 +39,8 @@ export interface Request {
 export type Answer = readonly [status: number, body: unknown]
 
 /**
+ * How the server is to behave.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +63,8 @@ export interface Options {
 }
 
 /**
+ * The server as a test sees it, and as the person in front of it does.
+ *
  * @category services
  * @since 0.1.0
  */

@@ -37,6 +37,8 @@ export interface Certificate {
 }
 
 /**
+ * What stands in a certificate.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -23,6 +23,8 @@ import type * as Scope from "effect/Scope"
 import * as Certificates from "./Certificates.ts"
 
 /**
+ * How the server is started.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -47,6 +47,8 @@ import {
 export type AuthenticationMethod = "trust" | "password" | "md5" | "scram-sha-256"
 
 /**
+ * What the server secures its lines with.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -59,6 +61,8 @@ export interface TlsOptions {
 }
 
 /**
+ * How the server is set up and started.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -125,6 +125,8 @@ export class StartTimeout extends Schema.TaggedError<StartTimeout>()("StartTimeo
 }
 
 /**
+ * Why there is no server: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -139,6 +141,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * Why there is no server: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */

@@ -34,6 +34,8 @@ import type { RecordingError } from "./RecordingError.ts"
 import type { ScriptError } from "./ScriptError.ts"
 
 /**
+ * What a recording keeps.
+ *
  * @category models
  * @since 0.1.0
  */

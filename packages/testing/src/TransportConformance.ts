@@ -23,6 +23,8 @@ import * as internal from "./internal/tlsLaws.ts"
 import { LawBroken } from "./LawBroken.ts"
 
 /**
+ * Something that holds for every transport, and the effect that fails when it does not.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +35,8 @@ export interface Law {
 }
 
 /**
+ * Where the laws are tried.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +50,8 @@ export interface Options {
 }
 
 /**
+ * Where and how the laws of secured lines are tried.
+ *
  * @category models
  * @since 0.1.0
  */

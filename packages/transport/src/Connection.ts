@@ -31,6 +31,8 @@ export type TlsVerification = "none" | "ca" | "full"
 export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3"
 
 /**
+ * How the side that begins secures a line.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -28,24 +28,32 @@ export const Tcp = Schema.TaggedStruct("Tcp", {
 export const Unix = Schema.TaggedStruct("Unix", { path: Schema.String })
 
 /**
+ * Where a server is: a host with a port, or a Unix socket.
+ *
  * @category models
  * @since 0.1.0
  */
 export const Endpoint = Schema.Union([Tcp, Unix])
 
 /**
+ * Where a server is: a host with a port, or a Unix socket.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Endpoint = typeof Endpoint.Type
 
 /**
+ * A host, by its name or address, and a port.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const tcp = (host: string, port: number): Endpoint => Tcp.make({ host, port })
 
 /**
+ * A Unix socket, by the path of its file.
+ *
  * @category constructors
  * @since 0.1.0
  */

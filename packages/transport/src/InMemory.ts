@@ -36,6 +36,8 @@ import * as TransportError from "./TransportError.ts"
 export const tlsProtocol = "InMemory"
 
 /**
+ * How lines in memory behave.
+ *
  * @category models
  * @since 0.1.0
  */

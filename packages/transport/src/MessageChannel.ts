@@ -19,6 +19,8 @@ import type { Connection } from "./Connection.ts"
 import type { TransportError } from "./TransportError.ts"
 
 /**
+ * One end of a dialogue in messages.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -15,6 +15,8 @@ import type { Endpoint } from "./Endpoint.ts"
 import type { TransportError } from "./TransportError.ts"
 
 /**
+ * How a line is opened.
+ *
  * @category models
  * @since 0.1.0
  */

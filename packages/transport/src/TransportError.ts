@@ -130,6 +130,8 @@ export class TlsFailed extends Schema.TaggedError<TlsFailed>()("TlsFailed", {
 }
 
 /**
+ * Why a line failed: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as AuthError from "@hyperfect/auth/AuthError"
+import type * as GssProvider from "@hyperfect/auth/GssProvider"
 import type * as Login from "@hyperfect/auth/Login"
 import type * as OAuthBearer from "@hyperfect/auth/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
@@ -89,6 +90,11 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
    * takes, beside the one for connecting. `ConnectionConfig.withTokenProvider` takes it from the context.
    */
   readonly tokenProvider?: OAuthBearer.TokenProvider["Service"] | undefined
+  /**
+   * What makes and reads the tokens of GSSAPI or SSPI for a server that asks for them; its principal is usually
+   * `postgres/` and the host's name. Without one, such a server is refused.
+   */
+  readonly gss?: ((endpoint: Endpoint.Endpoint) => GssProvider.Provider<AuthError.GssUnavailable>) | undefined
   /** The database to work in: on PostgreSQL the user's name when absent, on Hyper then none. */
   readonly database?: string | undefined
   /** `"prefer"` when absent, as in libpq. */

@@ -5,6 +5,7 @@
  */
 import * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as AuthError from "@hyperfect/auth/AuthError"
+import type * as GssProvider from "@hyperfect/auth/GssProvider"
 import type * as Login from "@hyperfect/auth/Login"
 import * as OAuthBearer from "@hyperfect/auth/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
@@ -72,6 +73,13 @@ const fetch = (
 ): Login.Password<AuthError.AuthError> | undefined =>
   secret === undefined || Redacted.isRedacted(secret) ? secret : Effect.mapError(secret, AuthError.fromReason)
 
+const providing =
+  (provider: GssProvider.Provider<AuthError.GssUnavailable>): GssProvider.Provider<AuthError.AuthError> => (kind) =>
+    Effect.mapBoth(provider(kind), {
+      onFailure: AuthError.fromReason,
+      onSuccess: (next) => (token) => Effect.mapError(next(token), AuthError.fromReason)
+    })
+
 /** Runs in a scope of its own, which ends at once when the attempt does not succeed. */
 const inOwnScope = <A, E, R>(attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.flatMap(
@@ -106,6 +114,7 @@ const attempt = (
         user: config.user,
         password: fetch(config.passwordOf?.(endpoint) ?? config.password),
         token: fetch(config.token),
+        gss: config.gss === undefined ? undefined : providing(config.gss(endpoint)),
         minProtocolVersion: config.minProtocolVersion,
         maxProtocolVersion: config.maxProtocolVersion,
         database: config.database,
