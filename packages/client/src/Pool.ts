@@ -91,8 +91,11 @@ export interface Options {
   readonly reset?: "changed" | "always" | undefined
   /** How long closing waits for what runs before it is cancelled; 5 seconds when absent. */
   readonly drainTimeout?: Duration.Input | undefined
-  /** Run with each new session, and again after each reset. What it sets stays set. */
-  readonly onConnect?: ((session: Session.Session) => Effect.Effect<unknown, QueryError>) | undefined
+  /**
+   * Run with each new session, and again after each reset. What it sets stays set. Its scope is the session's, whose
+   * finalizers run before the session ends.
+   */
+  readonly onConnect?: ((session: Session.Session) => Effect.Effect<unknown, QueryError, Scope.Scope>) | undefined
   /**
    * Run by the borrower with the session that it was given. Every query then has a session of its own, for what is set for
    * one must not hold for another.

@@ -9,6 +9,8 @@
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import { Client, type ClientError } from "@hyperfect/client/Client"
 import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
+import * as Pool from "@hyperfect/client/Pool"
+import type { QueryError } from "@hyperfect/client/QueryError"
 import * as Session from "@hyperfect/client/Session"
 import { identifier } from "@hyperfect/client/Statement"
 import type { Transport } from "@hyperfect/transport/Transport"
@@ -53,6 +55,21 @@ export interface Options extends Partial<Omit<ConnectionConfig, "endpoint" | "sa
   readonly create?: Create | undefined
   /** The version of a file that is created; the server's default when absent. */
   readonly version?: DatabaseVersion | undefined
+  /**
+   * Databases to attach to each session besides, by the names that they get. They have to exist; see {@link attach} for
+   * how their tables are named.
+   */
+  readonly attach?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * How a pool of sessions with the running server is to behave.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PoolOptions extends Options {
+  readonly pool?: Pool.Options | undefined
 }
 
 /**
@@ -62,7 +79,7 @@ export interface Options extends Partial<Omit<ConnectionConfig, "endpoint" | "sa
  * @since 0.1.0
  */
 export const connectionConfig = (hyperd: Hyperd["Service"], options: Options = {}): ConnectionConfig => {
-  const { create: _create, version: _version, ...settings } = options
+  const { attach: _attach, create: _create, version: _version, ...settings } = options
   const { endpoint, password, saslPrep, sslMode, user } = hyperd
   return {
     ...settings,
@@ -85,6 +102,27 @@ const prepareDatabase = (path: string, create: Exclude<Create, "never">, version
   }
 }
 
+/** Creates the database, if it is to be created. */
+const prepareServer = Effect.fnUntraced(
+  function*({ create = "never", database, version }: Options, config: ConnectionConfig) {
+    if (database === undefined || create === "never") return
+    // A session cannot be opened with a database that is not there yet, nor drop the one that it is in.
+    yield* Session.make({ ...config, database: undefined }).pipe(
+      Effect.flatMap((session) => Effect.provideService(prepareDatabase(database, create, version), Client, session)),
+      Effect.scoped
+    )
+  }
+)
+
+/** Attaches what the session is to have, and lets go of everything at its end. */
+const prepareSession = Effect.fnUntraced(function*(
+  session: Session.Session,
+  { attach = {}, database }: Options
+): Effect.fn.Return<void, QueryError, Scope.Scope> {
+  if (database !== undefined || Object.keys(attach).length > 0) yield* Effect.addFinalizer(() => detachAll(session))
+  for (const [name, path] of Object.entries(attach)) yield* session.simple(attachText(path, name))
+})
+
 /**
  * Opens a session with the running server, for the scope.
  *
@@ -98,18 +136,33 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   Session.ConnectError | ClientError,
   Hyperd | Transport | Authenticate.Services | Scope.Scope
 > {
-  const { create = "never", database, version } = options
   const config = connectionConfig(yield* Hyperd, options)
-  if (database !== undefined && create !== "never") {
-    // A session cannot be opened with a database that is not there yet, nor drop the one that it is in.
-    yield* Session.make({ ...config, database: undefined }).pipe(
-      Effect.flatMap((session) => Effect.provideService(prepareDatabase(database, create, version), Client, session)),
-      Effect.scoped
-    )
-  }
+  yield* prepareServer(options, config)
   const session = yield* Session.make(config)
-  if (database !== undefined) yield* Effect.addFinalizer(() => detachAll(session))
+  yield* prepareSession(session, options)
   return session
+})
+
+/**
+ * Makes a pool of sessions with the running server, for the scope.
+ *
+ * @see {@link layerPool} for what it does
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makePool = Effect.fnUntraced(function*(options: PoolOptions = {}): Effect.fn.Return<
+  Pool.Pool,
+  Session.ConnectError | ClientError,
+  Hyperd | Transport | Authenticate.Services | Scope.Scope
+> {
+  const { pool, ...own } = options
+  const config = connectionConfig(yield* Hyperd, own)
+  yield* prepareServer(own, config)
+  return yield* Pool.make(config, {
+    ...pool,
+    onConnect: (session) => Effect.andThen(prepareSession(session, own), pool?.onConnect?.(session) ?? Effect.void)
+  })
 })
 
 /**
@@ -155,10 +208,52 @@ export const layer = (options: Options = {}): Layer.Layer<
   Hyperd | Transport | Authenticate.Services
 > => Layer.effect(Client, make(options))
 
+/**
+ * A client over a pool of sessions with the running server, each of them in the same databases.
+ *
+ * **When to use**
+ *
+ * Use where several queries are to run at once: a session of Hyper runs one after the other.
+ *
+ * **Example** (Two files, read at once)
+ *
+ * ```ts
+ * import { Client } from "@hyperfect/client"
+ * import { Hyper, Hyperd } from "@hyperfect/hyper"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* Client.Client
+ *   return yield* Effect.all([
+ *     client.query(`select count(*) as n from "old"."public"."flights"`),
+ *     client.query(`select count(*) as n from "new"."public"."flights"`)
+ *   ], { concurrency: "unbounded" })
+ * })
+ *
+ * const Live = Hyper.layerPool({ attach: { old: "2024.hyper", new: "2025.hyper" }, pool: { max: 4 } }).pipe(
+ *   Layer.provide(Hyperd.layer()),
+ *   Layer.provide(NodePlatform.layer)
+ * )
+ *
+ * const main = Effect.provide(program, Live)
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPool = (options: PoolOptions = {}): Layer.Layer<
+  Client,
+  Session.ConnectError | ClientError,
+  Hyperd | Transport | Authenticate.Services
+> => Layer.effect(Client, makePool(options))
+
 const execute = (text: string): Effect.Effect<void, ClientError, Client> =>
   Effect.flatMap(Client, (client) => Effect.asVoid(client.simple(text)))
 
 const quoted = (name: string): string => identifier(name).text
+
+const attachText = (path: string, name: string): string => `ATTACH DATABASE ${quoted(path)} AS ${quoted(name)}`
 
 /**
  * Creates a database: a new file. That it exists is the `ServerError` `DuplicateDatabase`.
@@ -193,14 +288,16 @@ export const dropDatabase = (
  *
  * **Gotchas**
  *
- * With more than one database attached, a table is found only by a name that says its database; see the option `database`
- * of `HyperTable.make`.
+ * - With more than one database attached, a table is found only by a name that says its database; see the option
+ *   `database` of `HyperTable.make`.
+ * - It is this session's alone. Over a pool, whose statements run on any of its sessions, use the option `attach` of
+ *   {@link layerPool}.
  *
  * @category databases
  * @since 0.1.0
  */
 export const attach = (path: string, name: string): Effect.Effect<void, ClientError, Client> =>
-  execute(`ATTACH DATABASE ${quoted(path)} AS ${quoted(name)}`)
+  execute(attachText(path, name))
 
 /**
  * Detaches a database from the session, by the name that it was attached as. The one that the session was opened with has

@@ -149,6 +149,36 @@ describe("Hyper", () => {
           assert.match(yield* condition(Hyper.detach("c")), /^ServerError /)
         }).pipe(Effect.provideService(Client, client))
       }))
+
+    it.effect("gives every session of a pool the same databases, and lets go of them with it", () =>
+      Effect.gen(function*() {
+        const client = yield* Hyper.make()
+        const on = Effect.provideService(Client, client)
+        yield* on(Hyper.createDatabase("shared.hyper"))
+        const Placed = HyperTable.make("answers", { answer: Schema.Int }, { database: "by name" })
+        yield* Effect.scoped(Effect.gen(function*() {
+          const pool = yield* Hyper.makePool({
+            database: "pooled.hyper",
+            create: "replace",
+            attach: { "by name": "shared.hyper" },
+            pool: { max: 3, min: 3, warmUp: true }
+          })
+          const sessions = Effect.provideService(Client, pool)
+          yield* sessions(Placed.create)
+          yield* sessions(Placed.insert([{ answer: 42 }]))
+          const answers = yield* Effect.all(
+            Array.from({ length: 30 }, () => pool.query(sql`select answer from ${Placed}`)),
+            { concurrency: "unbounded" }
+          )
+          for (const { rows } of answers) assert.deepStrictEqual(rows, [{ answer: 42 }])
+        }))
+        yield* on(Hyper.dropDatabase("shared.hyper"))
+        yield* on(Hyper.dropDatabase("pooled.hyper"))
+        assert.match(
+          yield* condition(Hyper.makePool({ attach: { gone: "shared.hyper" } })),
+          /^ServerError /
+        )
+      }))
   })
 
   it.live("keeps what was inserted for the next server that opens the file", () =>

@@ -36,9 +36,9 @@ export class Caring {
   }
 
   /** Makes a session, new or as good as new, what the pool's owner wants it to be. */
-  prepare(session: Session): Effect.Effect<void, QueryError> {
+  prepare(session: Session, scope: Scope.Scope): Effect.Effect<void, QueryError> {
     const engine = engineOf.get(session)!
-    return Effect.map(this.members.settings.onConnect(session), () => {
+    return Effect.map(Scope.provide(this.members.settings.onConnect(session), scope), () => {
       // What the hook sets is there to stay.
       engine.traces = traces.none
     })
@@ -71,10 +71,12 @@ export class Caring {
   }
 
   /** Rolls back and forgets settings. An abandoned statement that still runs ends before, or nothing does in time. */
-  private clean({ engine, session }: Slot): Effect.Effect<unknown, QueryError> {
+  private clean({ engine, scope, session }: Slot): Effect.Effect<unknown, QueryError> {
     const rollback = Effect.suspend(() => (engine.status === "I" ? Effect.void : session.simple("ROLLBACK")))
     const reset = Effect.suspend(() =>
-      engine.traces === traces.none ? Effect.void : Effect.andThen(session.simple(discard), this.prepare(session))
+      engine.traces === traces.none
+        ? Effect.void
+        : Effect.andThen(session.simple(discard), this.prepare(session, scope))
     )
     return Effect.andThen(rollback, reset)
   }

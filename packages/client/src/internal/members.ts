@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { QueryError } from "../QueryError.ts"
 import type { Session } from "../Session.ts"
 import type { Slot } from "./line.ts"
@@ -20,7 +21,7 @@ export interface Settings {
   readonly checkAfter: number
   readonly resetAlways: boolean
   readonly drainTimeout: number
-  readonly onConnect: (session: Session) => Effect.Effect<unknown, QueryError>
+  readonly onConnect: (session: Session) => Effect.Effect<unknown, QueryError, Scope.Scope>
 }
 
 /** The sessions of a pool, and who changes something about them. */

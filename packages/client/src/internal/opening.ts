@@ -115,7 +115,7 @@ export class Opening {
       const opened = this.connect.pipe(
         Scope.provide(scope),
         Effect.tap((session) =>
-          Effect.timeoutOrElse(this.caring.prepare(session), {
+          Effect.timeoutOrElse(this.caring.prepare(session, scope), {
             duration: careTimeout,
             orElse: () => onConnectTimedOut
           })
