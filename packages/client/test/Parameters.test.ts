@@ -4,6 +4,7 @@ import * as Statement from "@hyperfect/client/Statement"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as CalendarDate from "@hyperfect/values/CalendarDate"
 import * as Parameter from "@hyperfect/values/Parameter"
+import * as PgArray from "@hyperfect/values/PgArray"
 import * as Timestamp from "@hyperfect/values/Timestamp"
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
 import { BigDecimal, DateTime, Effect } from "effect"
@@ -220,6 +221,8 @@ servers({
           "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
         )
         assert.strictEqual(yield* into("int[]", [1, null, 3]), "{1,NULL,3}")
+        const shifted = PgArray.makeUnsafe([{ length: 2, lowerBound: 0 }], [1, null])
+        assert.strictEqual(yield* into("int[]", shifted), "[0:1]={1,NULL}")
         assert.strictEqual(yield* into("text[]", ["a", "b c", "\"", "NULL"]), "{a,\"b c\",\"\\\"\",\"NULL\"}")
         const any = yield* session.values(
           sql`select count(*)::int from generate_series(1, 10) as g(n) where n = any(${[2, 3, 99]})`
@@ -237,6 +240,14 @@ servers({
           ["int", 2147483648],
           ["smallint", 32768],
           ["bigint", BigInt("9223372036854775808")],
+          ["numeric", NaN],
+          ["numeric", -Infinity],
+          ["numeric[]", [NaN]],
+          ["timestamptz", 0],
+          ["timestamp", 0],
+          ["timestamptz", new Date(NaN)],
+          ["text", PgArray.makeUnsafe([{ length: 1, lowerBound: 0 }], [1])],
+          ["jsonb", PgArray.makeUnsafe([{ length: 1, lowerBound: 0 }], [1])],
           ["boolean", 1],
           ["date", 1],
           ["uuid", 1],

@@ -18,7 +18,16 @@
  * | `CalendarDate`, `TimeOfDay`, `Timestamp`, `Interval` | `date`, `time`, `timestamp`, `interval` | |
  * | `TimeOfDayTz` | `timetz` | refused on Hyper, which has no such type |
  * | plain object, array | nothing (OID 0) | the JSON text; an array of the database wants `make` and its type |
+ * | `PgArray` | nothing (OID 0) | refused unless the server says which array it wants |
  * | `UnknownValue` | its own OID | the bytes, in their format |
+ *
+ * PostgreSQL says of each parameter of a prepared statement what it wants in its place, and a client follows that where the
+ * value leaves it open: numbers are not declared but written as the number that is wanted, and so are arrays and objects
+ * where an array, a range, a composite or the like is wanted instead of JSON. A value that is not one of the wanted type is
+ * refused before it is sent. Everything else is declared as the table says, and the server converts it where it can.
+ *
+ * A `Date` is an instant. In the place of a `timestamp` without time zone the server converts it by the session's
+ * `TimeZone`, and a `Timestamp` in the place of a `timestamptz` likewise; the time zone of this process never matters.
  *
  * `undefined` and everything else is refused. Hyper wants each parameter declared, and OID 0 is how to declare an untyped
  * one (measured); there `numeric` without precision and scale means `numeric(1,0)`, so decimals go as text.
@@ -36,6 +45,7 @@ import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as InlineWrites from "./internal/inlineWrites.ts"
 import * as Interval from "./Interval.ts"
+import * as PgArray from "./PgArray.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
 import * as TimeOfDayTz from "./TimeOfDayTz.ts"
 import * as Timestamp from "./Timestamp.ts"
@@ -182,10 +192,15 @@ const plain = (type: Type.Any, dialect: Dialect): Encoder => {
   return { ...encoderFor(type, dialect), write: (codec ?? type.text).write }
 }
 
+const refuseArray = (): never => {
+  throw ValueError.reason("TypeMismatch", "parameter", undefined, "an array type, given with Parameter.make", "PgArray")
+}
+
 const inferred = (dialect: Dialect) => ({
   untypedNull: untyped(text),
   text: untyped(dialect === "hyper" ? hyperText : text),
   json: untyped(BuiltIn.json.text as WriteOnly),
+  array: { ...untyped(text), write: refuseArray },
   bool: encoderFor(BuiltIn.bool, dialect),
   int4: plain(BuiltIn.int4, dialect),
   int8: encoderFor(BuiltIn.int8, dialect),
@@ -245,6 +260,7 @@ const ofObject = (value: object, known: Inferred, dialect: Dialect): Encoder => 
   if (Interval.isInterval(value)) return known.interval
   if (TimeOfDayTz.isTimeOfDayTz(value)) return encoderFor(BuiltIn.timetz, dialect)
   if (BigDecimal.isBigDecimal(value)) return known.numeric
+  if (PgArray.isPgArray(value)) return known.array
   return UnknownValue.isUnknownValue(value) ? ofUnknown(value) : refuse(value)
 }
 

@@ -13,7 +13,7 @@ import {
   TypeRegistry,
   UnknownValue
 } from "@hyperfect/values"
-import { Effect, Equal, Layer } from "effect"
+import { Effect, Equal, Layer, Result } from "effect"
 import { read, reasonOf, write } from "./fixtures.ts"
 import * as Literals from "./literals.ts"
 import { type Argument, copyIn, open, query, type Rows } from "./live.ts"
@@ -73,6 +73,64 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreS
         }
       }))
   }
+
+  it.effect("composites and ranges of every type are the same in every format and both directions", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const found = [...Literals.common, ...Literals.postgres]
+      const made = yield* Effect.forEach(found, ({ sql }, i) =>
+        Effect.gen(function*() {
+          yield* query(channel, `create type pg_temp.row_${i} as (one ${sql}, many ${sql}[])`)
+          // Not every type has an order.
+          const range = yield* Effect.result(
+            query(channel, `create type pg_temp.range_${i} as range (subtype = ${sql})`)
+          )
+          return Result.isSuccess(range)
+        }))
+      const { rows } = yield* query(
+        channel,
+        "select typname, oid, typarray from pg_type where typnamespace = pg_my_temp_schema()"
+      )
+      const oids = new Map(
+        rows.map((row) => [text(row[0])!, { oid: Number(text(row[1])), arrayOid: Number(text(row[2])) }])
+      )
+      const identity = (name: string) => ({ name, ...(oids.get(name) ?? assert.fail(name)) })
+      assert.isAbove(made.filter(Boolean).length, 30)
+
+      for (const [i, { literals, sql, type }] of found.entries()) {
+        const row = BuiltIn.composite(
+          [{ name: "one", type }, { name: "many", type: BuiltIn.array(type) }],
+          identity(`row_${i}`)
+        )
+        const types: ReadonlyArray<readonly [Type.Any, (value: string) => string]> = [
+          [row, (value) => `cast(row(${value}, array[${value}, null]) as pg_temp.row_${i})`],
+          ...(made[i]
+            ? [
+              [
+                BuiltIn.range(type, identity(`range_${i}`)),
+                (value: string) => `pg_temp.range_${i}(${value}, null)`
+              ] as const
+            ]
+            : [])
+        ]
+        for (const literal of literals) {
+          if (literal.length > 1000) continue
+          for (const [whole, expression] of types) {
+            const select = `select ${expression(`cast(${quoted(literal)} as ${sql})`)}`
+            const printed = text((yield* query(channel, select)).rows[0]![0])
+            const values = yield* Effect.forEach(
+              formatsOf(whole),
+              (format) => Effect.map(query(channel, select, format), ({ rows }) => read(whole, format, rows[0]![0]!))
+            )
+            for (const value of values) assert.isTrue(Equal.equals(value, values[0]), `${whole.name} ${sql} ${literal}`)
+            for (const format of formatsOf(whole)) {
+              const back = yield* query(channel, "select $1", 0, [argument(whole, format, values[0])])
+              assert.strictEqual(text(back.rows[0]![0]), printed)
+            }
+          }
+        }
+      }
+    }))
 
   it.effect("instants are read alike in every time zone, and all times in every style of intervals", () =>
     Effect.gen(function*() {

@@ -27,7 +27,8 @@ export const copyInto = (source: Uint8Array, into: Uint8Array, at: number): numb
 
 const digits = "0123456789abcdef"
 
-const nibble = (code: number): number => {
+/** The number that a hexadecimal digit stands for; negative for other characters. */
+export const nibble = (code: number): number => {
   if (code >= 0x30 && code <= 0x39) return code - 0x30
   const lower = code | 0x20
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1

@@ -20,8 +20,10 @@ const check = (value: unknown, format: Format): string => {
 /** Where in the text the 16 bytes stand. */
 const positions = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 
-const byteOf = (value: string, index: number): number =>
-  parseInt(value.slice(positions[index], positions[index]! + 2), 16)
+const byteOf = (value: string, index: number): number => {
+  const at = positions[index]!
+  return Bytes.nibble(value.charCodeAt(at)) << 4 | Bytes.nibble(value.charCodeAt(at + 1))
+}
 
 /** `step` 1 reads upwards from `at`, -1 downwards. */
 const format = (bytes: Uint8Array, at: number, step: 1 | -1): string => {
