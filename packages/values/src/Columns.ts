@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import * as Wire from "@hyperfect/protocol/Wire"
-import * as Result from "effect/Result"
 import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Codec from "./internal/codec.ts"
@@ -19,7 +18,6 @@ import * as Plan from "./internal/rowPlan.ts"
 import type * as RowReader from "./RowReader.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
-import * as ValueError from "./ValueError.ts"
 
 interface Common {
   readonly name: string
@@ -172,14 +170,12 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
 
 /**
  * Makes readers of rows into columns, one for each result; what they share is compiled once. Two columns of one name are
- * nothing special. Throws a plain `ValueError.Reason`, as `append` does.
- *
- * @see {@link make} for a `Result` instead of exceptions
+ * nothing special.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeUnsafe = (options: RowReader.Options): () => ColumnReader => {
+export const make = (options: RowReader.Options): () => ColumnReader => {
   const plan = Plan.make(options)
   const backEnd: Wire.BackEnd | undefined = plan.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
     ? "closures"
@@ -206,12 +202,3 @@ export const makeUnsafe = (options: RowReader.Options): () => ColumnReader => {
     }
   }
 }
-
-/**
- * As {@link makeUnsafe}, with what is wrong with the columns as a failure. `append` still throws.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = (options: RowReader.Options): Result.Result<() => ColumnReader, ValueError.ValueError> =>
-  Result.try({ try: () => makeUnsafe(options), catch: ValueError.fromThrown })

@@ -5,6 +5,9 @@
  * between. What it returns shares no memory with the frame. A row that is wrong makes it throw a plain
  * `ValueError.Reason`; the frame's end is known, so the rows behind it can still be read.
  *
+ * A value of a type that nobody knows, or that does not exist in the format, is handed over as what it is: a string in text,
+ * an `UnknownValue` with its bytes in the binary formats.
+ *
  * There are two back ends with the same behaviour. Generated code is the faster one, but it pays only after some rows: a
  * reader begins with closures and changes over by itself. Where `new Function` is forbidden it stays with closures.
  *

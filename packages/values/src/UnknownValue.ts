@@ -1,5 +1,5 @@
 /**
- * A value of a type that the registry does not know, as the bytes that came.
+ * A value of a type that the registry does not know, or not in this format, as the bytes that came.
  *
  * @since 0.1.0
  */

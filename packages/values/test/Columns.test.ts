@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BuiltIn, Columns, Preset, RowReader, type Type, TypeRegistry } from "@hyperfect/values"
-import { Arbitrary, Effect, Result, Schema } from "effect"
+import { Arbitrary, Effect, Schema } from "effect"
 import { dataRow, fromHex, reasonOf, utf8, write } from "./fixtures.ts"
 
 const column = (name: string, type: Type.Any, typeModifier = -1): RowReader.Column => ({
@@ -71,7 +71,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     )
 
     it("hold what rows read as arrays hold", () => {
-      const reader = Columns.makeUnsafe({ columns, formats: format, backEnd })()
+      const reader = Columns.make({ columns, formats: format, backEnd })()
       const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
       const expected = rows.map((row) => {
         const bytes = dataRow(row)
@@ -91,7 +91,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     })
 
     it("keep nothing of a row that is wrong, at whatever byte it ends", () => {
-      const reader = Columns.makeUnsafe({ columns, formats: format, backEnd })()
+      const reader = Columns.make({ columns, formats: format, backEnd })()
       // A row in which nothing is NULL.
       const good = dataRow(columns.map((_, i) => rows.find((row) => row[i] !== null)![i]!))
       const nulls = dataRow(columns.map(() => null))
@@ -112,7 +112,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 
   it("have a bitmap of what is there, and a zero where nothing is", () => {
-    const reader = Columns.makeUnsafe({ columns: columns.slice(2, 3), formats: 1, backEnd })()
+    const reader = Columns.make({ columns: columns.slice(2, 3), formats: 1, backEnd })()
     const row = dataRow([fromHex("fffffff9")])
     const nothing = dataRow([null])
     for (let i = 0; i < 10; i++) {
@@ -135,7 +135,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 
   it("lay texts out as Arrow does", () => {
-    const reader = Columns.makeUnsafe({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
     for (const value of ["ab", null, "", "é", "x".repeat(40_000)]) {
       const bytes = dataRow([value === null ? null : utf8(value)])
       reader.append(bytes, 0, bytes.length)
@@ -149,7 +149,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 
   it("find text that is not UTF-8 in its row, short or long", () => {
-    const reader = Columns.makeUnsafe({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
     for (const hex of ["ff", "c3", "61c3", "eda080", "61".repeat(100) + "c0af"]) {
       const bytes = dataRow([fromHex(hex)])
       assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), {
@@ -165,7 +165,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 
   it("refuse values of another width, lengths below -1 and another number of columns", () => {
-    const reader = Columns.makeUnsafe({ columns: columns.slice(2, 4), formats: 1, backEnd })()
+    const reader = Columns.make({ columns: columns.slice(2, 4), formats: 1, backEnd })()
     const refuse = (bytes: Uint8Array, reason: object) =>
       assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), reason)
     refuse(dataRow([fromHex("000001"), fromHex("00000001")]), { _tag: "Malformed", index: 0, found: "3 bytes" })
@@ -181,7 +181,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       typeOid: 99_999,
       typeModifier: -1
     }]
-    const reader = Columns.makeUnsafe({ columns: strange, formats: [1, 1, 0], backEnd })()
+    const reader = Columns.make({ columns: strange, formats: [1, 1, 0], backEnd })()
     const bytes = dataRow([fromHex("00000001"), utf8("a"), utf8("?")])
     reader.append(bytes, 0, bytes.length)
     assert.deepStrictEqual(reader.take().map((one) => [one.name, Columns.get(one, 0)]), [
@@ -194,7 +194,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   it("keep what a preset makes of a type", () => {
     const preset = Preset.withTypes(Preset.native, { float8: Preset.text })
     const typed = Preset.typed(preset, [column("n", BuiltIn.int8), column("f", BuiltIn.float8)], TypeRegistry.builtIn)
-    const reader = Columns.makeUnsafe({ columns: typed, formats: 0, backEnd })()
+    const reader = Columns.make({ columns: typed, formats: 0, backEnd })()
     const bytes = dataRow([utf8("1"), utf8("1.50")])
     reader.append(bytes, 0, bytes.length)
     assert.deepStrictEqual(reader.take().map((one) => [one._tag, Columns.get(one, 0)]), [["Values", "1"], [
@@ -204,7 +204,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 
   it("can be taken while more are added", () => {
-    const reader = Columns.makeUnsafe({ columns: [column("n", BuiltIn.int8)], formats: 1, backEnd })()
+    const reader = Columns.make({ columns: [column("n", BuiltIn.int8)], formats: 1, backEnd })()
     const bytes = dataRow([fromHex("7fffffffffffffff")])
     for (let i = 0; i < 5; i++) reader.append(bytes, 0, bytes.length)
     const before = reader.take()[0]!
@@ -217,28 +217,23 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
 
 describe("a reader of columns", () => {
   it("has no columns, or more than generated code is made for", () => {
-    const none = Columns.makeUnsafe({ columns: [], formats: 1, backEnd: "generated" })()
+    const none = Columns.make({ columns: [], formats: 1, backEnd: "generated" })()
     none.append(fromHex("0000"), 0, 2)
     assert.deepStrictEqual(none.take(), [])
     const many = Array.from({ length: 1600 }, (_, i) => column(`c${i}`, BuiltIn.int4))
     const bytes = dataRow(many.map((_, i) => write(BuiltIn.int4, 1, i)))
-    const reader = Columns.makeUnsafe({ columns: many, formats: 1 })()
+    const reader = Columns.make({ columns: many, formats: 1 })()
     reader.append(bytes, 0, bytes.length)
     assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), many.map((_, i) => i))
   })
 
   it("changes from closures to generated code without a difference", () => {
-    const reader = Columns.makeUnsafe({ columns: columns.slice(0, 8), formats: 1 })()
+    const reader = Columns.make({ columns: columns.slice(0, 8), formats: 1 })()
     const bytes = dataRow([true, 2, 3, 4, BigInt(5), 6.5, 7.5, "eight"].map((value, i) => write(types[i]!, 1, value)))
     for (let i = 0; i < 2000; i++) {
       reader.append(bytes, 0, bytes.length)
       assert.strictEqual(reasonOf(() => reader.append(bytes, 0, bytes.length - 1))._tag, "RowTruncated")
     }
     for (const one of reader.take()) assert.strictEqual(new Set(Columns.toArray(one)).size, 1)
-  })
-
-  it("refuses a type in a format that it does not have", () => {
-    const result = Columns.make({ columns: [column("j", BuiltIn.jsonb)], formats: 2 })
-    assert.isTrue(Result.isFailure(result) && result.failure.reason._tag === "FormatUnsupported")
   })
 })

@@ -16,6 +16,7 @@ import { BigDecimal, Effect, Equal, Layer } from "effect"
 import { read, write } from "./fixtures.ts"
 import * as Literals from "./literals.ts"
 import { type Argument, copyIn, open, query, type Rows } from "./live.ts"
+import { hold, sample, toArgument } from "./records.ts"
 
 const Server = HyperdServer.layer({ authentication: "trust", defaultDatabaseVersion: 4 }).pipe(
   Layer.provideMerge(NodePlatform.layer)
@@ -153,6 +154,27 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on Hyper", 
         times: 3,
         while: (error) => String(error).startsWith("58030 ")
       })
+    }))
+
+  it.effect("random records come back as they went in", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      // A numeric says its scale in the statement only, and a char its length.
+      const without: ReadonlyArray<Type.Any> = [BuiltIn.numeric, BuiltIn.bpchar, BuiltIn.json]
+      const scalars = Literals.common.flatMap(({ type }) => without.includes(type) ? [] : [type])
+      const types = [...scalars, ...scalars.map(({ arrayOid }) => TypeRegistry.builtIn.find(arrayOid)!)]
+      let held = 0
+      const records = yield* sample(types, [2], 150, "hyper")
+      for (const record of records) {
+        const parameters = record.map(toArgument)
+        if (parameters.includes(undefined)) continue
+        held++
+        const select = `select ${record.map((_, i) => `$${i + 1}`).join(", ")}`
+        for (const format of [1, 2] as const) {
+          hold(yield* query(channel, select, format, parameters as ReadonlyArray<Argument>), format, record)
+        }
+      }
+      assert.isAbove(held, records.length / 3)
     }))
 
   it.effect("parameters of inferred types arrive as what they are", () =>

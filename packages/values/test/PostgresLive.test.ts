@@ -17,6 +17,7 @@ import { Effect, Equal, Layer, Result } from "effect"
 import { read, reasonOf, write } from "./fixtures.ts"
 import * as Literals from "./literals.ts"
 import { type Argument, copyIn, open, query, type Rows } from "./live.ts"
+import { hold, sample, toArgument } from "./records.ts"
 
 const Server = PostgresServer.layer({ authentication: "trust" }).pipe(Layer.provideMerge(NodePlatform.layer))
 
@@ -130,6 +131,48 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreS
           }
         }
       }
+    }))
+
+  it.effect("random records come back as they went in", () =>
+    Effect.gen(function*() {
+      const channel = yield* connect
+      const scalars: ReadonlyArray<Type.Any> = [
+        BuiltIn.bool,
+        BuiltIn.bytea,
+        BuiltIn.cidr,
+        BuiltIn.date,
+        BuiltIn.float4,
+        BuiltIn.float8,
+        BuiltIn.inet,
+        BuiltIn.int2,
+        BuiltIn.int4,
+        BuiltIn.int8,
+        BuiltIn.interval,
+        BuiltIn.macaddr,
+        BuiltIn.numeric,
+        BuiltIn.oid,
+        BuiltIn.text,
+        BuiltIn.time,
+        BuiltIn.timestamp,
+        BuiltIn.timestamptz,
+        BuiltIn.timetz,
+        BuiltIn.uuid,
+        BuiltIn.varchar,
+        BuiltIn.xid8
+      ]
+      const types = [...scalars, ...scalars.map(({ arrayOid }) => TypeRegistry.builtIn.find(arrayOid)!), BuiltIn.point]
+      let held = 0
+      const records = yield* sample(types, [0, 1], 150, "postgres")
+      for (const record of records) {
+        const parameters = record.map(toArgument)
+        if (parameters.includes(undefined)) continue
+        held++
+        const select = `select ${record.map((_, i) => `$${i + 1}`).join(", ")}`
+        for (const format of [0, 1] as const) {
+          hold(yield* query(channel, select, format, parameters as ReadonlyArray<Argument>), format, record)
+        }
+      }
+      assert.isAbove(held, records.length / 3)
     }))
 
   it.effect("instants are read alike in every time zone, and all times in every style of intervals", () =>

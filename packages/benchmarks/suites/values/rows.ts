@@ -108,7 +108,7 @@ const columns = (table: Table, name: string, backEnd?: Wire.BackEnd): Entry => (
   kind: "ours",
   setup: async () => {
     const input = chunks(table, 1)
-    const start = Columns.makeUnsafe({ columns: named(table.columns), formats: 1, backEnd })
+    const start = Columns.make({ columns: named(table.columns), formats: 1, backEnd })
     const collect = () => {
       const reader = start()
       eachRow(input, reader.append)

@@ -61,7 +61,7 @@ export class Reading {
   }
 
   columns(): IntoColumns {
-    return this.asColumns ??= { ...this.described(), start: Columns.makeUnsafe(this.options()) }
+    return this.asColumns ??= { ...this.described(), start: Columns.make(this.options()) }
   }
 
   private described(): Described {

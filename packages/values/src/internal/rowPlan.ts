@@ -6,7 +6,6 @@
 import * as Type from "../Type.ts"
 import * as TypeRegistry from "../TypeRegistry.ts"
 import * as UnknownValue from "../UnknownValue.ts"
-import * as ValueError from "../ValueError.ts"
 import * as Bytes from "./bytes.ts"
 import * as Codec from "./codec.ts"
 
@@ -20,17 +19,11 @@ export interface Column {
 
 const unknownText: Type.Codec<string>["read"] = (bytes, start, end) => Codec.utf8(bytes, start, end, "unknown type", 0)
 
-/** What is not known reads as a string in text, and as an `UnknownValue` in the binary formats. */
+/** What is not known, or not in this format, reads as a string in text, and as an `UnknownValue` in the binary formats. */
 const readUnknown = (oid: number, format: Type.Format): Type.Codec<unknown>["read"] =>
   format === Type.text
     ? unknownText
     : (bytes, start, end) => UnknownValue.make(oid, format, Bytes.copy(bytes, start, end))
-
-const readerOf = (type: Type.Any, format: Type.Format): Type.Codec<unknown>["read"] => {
-  const codec = Type.codec(type, format)
-  if (codec !== undefined) return codec.read
-  throw ValueError.reason("FormatUnsupported", type.name, format, "a format that the type exists in", `${format}`)
-}
 
 /** What a caller says of the columns; `RowReader.Options` explains it. */
 export interface Described {
@@ -44,14 +37,9 @@ export interface Described {
   readonly registry?: TypeRegistry.TypeRegistry | undefined
 }
 
-/** Throws a `ValueError.Reason` for a type that is known, but not in the format. */
 export const make = ({ columns, formats, registry = TypeRegistry.builtIn }: Described): ReadonlyArray<Column> =>
   columns.map(({ name, typeModifier, typeOid, type = registry.find(typeOid) }, index) => {
     const format = typeof formats === "number" ? formats : formats[index] ?? 0
-    try {
-      const read = type === undefined ? readUnknown(typeOid, format) : readerOf(type, format)
-      return { name, read, typeModifier, typeName: type?.name ?? `oid ${typeOid}`, format }
-    } catch (thrown) {
-      throw ValueError.atColumn(thrown, name, index)
-    }
+    const read = (type && Type.codec(type, format)?.read) ?? readUnknown(typeOid, format)
+    return { name, read, typeModifier, typeName: type?.name ?? `oid ${typeOid}`, format }
   })
