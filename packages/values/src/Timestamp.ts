@@ -10,10 +10,11 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
-import * as order from "effect/Order"
-import * as Schema from "effect/Schema"
+import type * as order from "effect/Order"
+import type * as Schema from "effect/Schema"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Calendar from "./internal/calendar.ts"
+import * as DayTime from "./internal/dayTime.ts"
 import * as IsoText from "./internal/isoText.ts"
 import * as ValueSchema from "./internal/valueSchema.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
@@ -55,7 +56,7 @@ class Value implements Timestamp {
   }
 
   [Hash.symbol](): number {
-    return Hash.combine(Hash.number(this.day), Hash.number(this.microsecond))
+    return DayTime.hash(this)
   }
 
   toString(): string {
@@ -106,11 +107,7 @@ export const infinity: Timestamp = new Value(Calendar.infinity, 0)
  */
 export const negativeInfinity: Timestamp = new Value(Calendar.negativeInfinity, 0)
 
-const fromParts = (day: number, microsecond: number): Option.Option<Timestamp> =>
-  day >= Calendar.minDay && day <= Calendar.maxTimestampDay || day === Calendar.infinity ||
-    day === Calendar.negativeInfinity
-    ? Option.some(new Value(day, microsecond))
-    : Option.none()
+const fromParts = DayTime.within(fromPartsUnsafe)
 
 /**
  * The timestamp of a date and a time of day. With 24:00:00 it is the midnight at the end of that day. None beyond
@@ -205,8 +202,7 @@ export const format = (self: Timestamp): string => IsoText.formatTimestamp(self.
  * @category guards
  * @since 0.1.0
  */
-export const isFinite = (self: Timestamp): boolean =>
-  self.day !== Calendar.infinity && self.day !== Calendar.negativeInfinity
+export const isFinite: (self: Timestamp) => boolean = DayTime.isFinite
 
 /**
  * From the earliest to the latest.
@@ -214,34 +210,13 @@ export const isFinite = (self: Timestamp): boolean =>
  * @category instances
  * @since 0.1.0
  */
-export const Order: order.Order<Timestamp> = order.make((self, that) =>
-  self.day !== that.day
-    ? self.day < that.day ? -1 : 1
-    : self.microsecond === that.microsecond
-    ? 0
-    : self.microsecond < that.microsecond
-    ? -1
-    : 1
-)
+export const Order: order.Order<Timestamp> = DayTime.Order
 
 const schemas = ValueSchema.declare("Timestamp", {
   is: isTimestamp,
   parse: fromString,
   format,
-  arbitrary: Schema.Union([
-    Schema.Tuple([
-      Schema.Int.check(Schema.isBetween({ minimum: Calendar.minDay, maximum: Calendar.maxTimestampDay })),
-      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Calendar.microsecondsPerDay - 1 }))
-    ]),
-    Schema.Tuple([
-      Schema.Int.check(Schema.isBetween({ minimum: -40_000, maximum: 40_000 })),
-      Schema.Literals([0, 1, 8191, 8192, Calendar.microsecondsPerDay - 1])
-    ]),
-    Schema.Tuple([
-      Schema.Literals([Calendar.infinity, Calendar.negativeInfinity, Calendar.minDay, Calendar.maxTimestampDay]),
-      Schema.Literal(0)
-    ])
-  ]),
+  arbitrary: DayTime.arbitrary,
   fromArbitrary: ([day, microsecond]) => fromPartsUnsafe(day, microsecond)
 })
 

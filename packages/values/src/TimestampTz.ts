@@ -12,9 +12,10 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
-import * as order from "effect/Order"
-import * as Schema from "effect/Schema"
+import type * as order from "effect/Order"
+import type * as Schema from "effect/Schema"
 import * as Calendar from "./internal/calendar.ts"
+import * as DayTime from "./internal/dayTime.ts"
 import * as IsoText from "./internal/isoText.ts"
 import * as ValueSchema from "./internal/valueSchema.ts"
 
@@ -54,7 +55,7 @@ class Value implements TimestampTz {
   }
 
   [Hash.symbol](): number {
-    return Hash.combine(Hash.number(this.day), Hash.number(this.microsecond))
+    return DayTime.hash(this)
   }
 
   toString(): string {
@@ -105,11 +106,7 @@ export const infinity: TimestampTz = new Value(Calendar.infinity, 0)
  */
 export const negativeInfinity: TimestampTz = new Value(Calendar.negativeInfinity, 0)
 
-const fromParts = (day: number, microsecond: number): Option.Option<TimestampTz> =>
-  day >= Calendar.minDay && day <= Calendar.maxTimestampDay || day === Calendar.infinity ||
-    day === Calendar.negativeInfinity
-    ? Option.some(new Value(day, microsecond))
-    : Option.none()
+const fromParts = DayTime.within(fromPartsUnsafe)
 
 /**
  * Reads what {@link format} writes and what servers print in any zone: `2024-02-29 12:30:00.5+02`,
@@ -202,8 +199,7 @@ export const toDateTime = (self: TimestampTz): Option.Option<DateTime.Utc> =>
  * @category guards
  * @since 0.1.0
  */
-export const isFinite = (self: TimestampTz): boolean =>
-  self.day !== Calendar.infinity && self.day !== Calendar.negativeInfinity
+export const isFinite: (self: TimestampTz) => boolean = DayTime.isFinite
 
 /**
  * From the earliest to the latest.
@@ -211,34 +207,13 @@ export const isFinite = (self: TimestampTz): boolean =>
  * @category instances
  * @since 0.1.0
  */
-export const Order: order.Order<TimestampTz> = order.make((self, that) =>
-  self.day !== that.day
-    ? self.day < that.day ? -1 : 1
-    : self.microsecond === that.microsecond
-    ? 0
-    : self.microsecond < that.microsecond
-    ? -1
-    : 1
-)
+export const Order: order.Order<TimestampTz> = DayTime.Order
 
 const schemas = ValueSchema.declare("TimestampTz", {
   is: isTimestampTz,
   parse: fromString,
   format,
-  arbitrary: Schema.Union([
-    Schema.Tuple([
-      Schema.Int.check(Schema.isBetween({ minimum: Calendar.minDay, maximum: Calendar.maxTimestampDay })),
-      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Calendar.microsecondsPerDay - 1 }))
-    ]),
-    Schema.Tuple([
-      Schema.Int.check(Schema.isBetween({ minimum: -40_000, maximum: 40_000 })),
-      Schema.Literals([0, 1, 8191, 8192, Calendar.microsecondsPerDay - 1])
-    ]),
-    Schema.Tuple([
-      Schema.Literals([Calendar.infinity, Calendar.negativeInfinity, Calendar.minDay, Calendar.maxTimestampDay]),
-      Schema.Literal(0)
-    ])
-  ]),
+  arbitrary: DayTime.arbitrary,
   fromArbitrary: ([day, microsecond]) => fromPartsUnsafe(day, microsecond)
 })
 
