@@ -22,21 +22,23 @@ export const make = (
   const escapeByte = (escape ?? quote).charCodeAt(0)
   const nullBytes = Lines.encode(nothing)
 
-  const needsQuotes = (bytes: Uint8Array): boolean => {
-    for (const byte of bytes) {
-      if (byte === separator || byte === quoteByte || byte === Lines.newline || byte === Lines.carriageReturn) {
-        return true
-      }
-    }
-    return Lines.equals(bytes, 0, bytes.length, nullBytes) || Lines.equals(bytes, 0, bytes.length, endMark)
+  const isSpecial = new Uint8Array(256)
+  for (const byte of [separator, quoteByte, Lines.newline, Lines.carriageReturn]) isSpecial[byte] = 1
+
+  const needsQuotes = (bytes: Uint8Array, start: number, end: number): boolean => {
+    for (let at = start; at < end; at++) if (isSpecial[bytes[at]!] === 1) return true
+    return Lines.equals(bytes, start, end, nullBytes) || Lines.equals(bytes, start, end, endMark)
   }
 
   return {
     options: { format: "csv", delimiter, null: nothing, header, quote, escape },
-    write: (out, bytes) => {
-      if (!needsQuotes(bytes)) return out.copy(bytes)
+    protect: (out, length) => {
+      const start = out.position - length
+      if (!needsQuotes(out.bytes, start, out.position)) return
+      const plain = out.bytes.slice(start, out.position)
+      out.rewind(start)
       out.uint8(quoteByte)
-      for (const byte of bytes) {
+      for (const byte of plain) {
         if (byte === quoteByte || byte === escapeByte) out.uint8(escapeByte)
         out.uint8(byte)
       }

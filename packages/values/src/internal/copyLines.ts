@@ -35,8 +35,8 @@ export interface Scan {
 
 export interface Rows {
   readonly options: Options
-  /** Writes the bytes of a value so that a reader gets the same ones. */
-  readonly write: (out: ByteWriter.ByteWriter, bytes: Uint8Array) => void
+  /** Makes of the value that was written last, so many bytes long, what a reader gets the same bytes from. */
+  readonly protect: (out: ByteWriter.ByteWriter, length: number) => void
   readonly scan: () => Scan
   /** Splits `bytes[start, end)` and hands each value over, `undefined` for NULL. */
   readonly split: (
@@ -102,7 +102,6 @@ export const writer = <S extends keyof Shapes>(
   const { delimiter, header, null: nothing } = rows.options
   const separator = delimiter.charCodeAt(0)
   const nullBytes = encode(nothing)
-  const scratch = ByteWriter.make(256)
   const plan = columns.map(({ name, nullable = true, type, typeModifier = -1 }) => ({
     name,
     typeName: type.name,
@@ -117,7 +116,9 @@ export const writer = <S extends keyof Shapes>(
       if (!header) return
       for (const [i, { name }] of columns.entries()) {
         if (i > 0) out.uint8(separator)
-        rows.write(out, encode(name))
+        const before = out.size
+        out.utf8(name)
+        rows.protect(out, out.size - before)
       }
       out.uint8(newline)
     },
@@ -126,9 +127,9 @@ export const writer = <S extends keyof Shapes>(
       write: (out, column, value, index) => {
         if (index > 0) out.uint8(separator)
         if (value === null) return out.copy(nullBytes)
-        scratch.rewind()
-        column.write(scratch, value, column.typeModifier)
-        rows.write(out, scratch.take())
+        const before = out.size
+        column.write(out, value, column.typeModifier)
+        rows.protect(out, out.size - before)
       },
       end: (out) => out.uint8(newline)
     }),

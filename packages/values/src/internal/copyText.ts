@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as Bytes from "./bytes.ts"
 import * as Codec from "./codec.ts"
 import * as Lines from "./copyLines.ts"
@@ -61,35 +62,39 @@ export const make = ({ delimiter = "\t", header = false, null: nothing = "\\N" }
   Lines.check(!/[\\.a-z0-9]/.test(delimiter), "a delimiter that is no lower-case letter, digit, point or backslash")
   const separator = delimiter.charCodeAt(0)
   const nullBytes = Lines.encode(nothing)
-  const escapes = new Map<number, number>([[backslash, backslash], [separator, separator]])
+  const escapes = new Uint8Array(256)
+  escapes[backslash] = backslash
+  escapes[separator] = separator
   // A delimiter that has a letter of its own is written as that.
-  for (const [letter, byte] of letters) escapes.set(byte, letter.charCodeAt(0))
+  for (const [letter, byte] of letters) escapes[byte] = letter.charCodeAt(0)
+
+  const write = (out: ByteWriter, bytes: Uint8Array): void => {
+    for (const byte of bytes) {
+      const escaped = escapes[byte]!
+      if (escaped !== 0) out.uint8(backslash)
+      out.uint8(escaped === 0 ? byte : escaped)
+    }
+  }
 
   return {
     options: { format: "text", delimiter, null: nothing, header },
-    write: (out, bytes) => {
-      const before = out.size
-      for (const byte of bytes) {
-        const escaped = escapes.get(byte)
-        if (escaped === undefined) out.uint8(byte)
-        else {
-          out.uint8(backslash)
-          out.uint8(escaped)
-        }
+    protect: (out, length) => {
+      const end = out.position
+      const start = end - length
+      let at = start
+      while (at < end && escapes[out.bytes[at]!] === 0) at++
+      if (at < end) {
+        const plain = out.bytes.slice(at, end)
+        out.rewind(at)
+        write(out, plain)
       }
-      const length = out.size - before
-      const at = out.position - length
-      if (!Lines.equals(out.bytes, at, out.position, nullBytes)) return
+      if (!Lines.equals(out.bytes, start, out.position, nullBytes)) return
       // It would be taken for NULL, which is looked for before anything is unescaped.
       if (length === 0) Codec.notRepresentable("COPY", 0, "a text other than that of NULL", "an empty one")
-      out.rewind(at)
-      out.utf8(`\\x${Bytes.hex[bytes[0]!]}`)
-      const rest = bytes.subarray(1)
-      for (const byte of rest) {
-        const escaped = escapes.get(byte)
-        if (escaped !== undefined) out.uint8(backslash)
-        out.uint8(escaped ?? byte)
-      }
+      const plain = unescape(nullBytes, 0, nullBytes.length)
+      out.rewind(start)
+      out.utf8(`\\x${Bytes.hex[plain[0]!]}`)
+      write(out, plain.subarray(1))
     },
     scan: () => {
       let escaped = false
