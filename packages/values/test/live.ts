@@ -91,3 +91,23 @@ export const copyIn = Effect.fnUntraced(function*(
     if (message._tag === "ReadyForQuery") return failure === undefined ? tag : yield* Effect.fail(failure)
   }
 })
+
+/** Collects the bytes of a COPY ... TO STDOUT. */
+export const copyOut = Effect.fnUntraced(function*(
+  channel: MessageChannel.Client,
+  sql: string
+): Effect.fn.Return<Uint8Array, unknown> {
+  yield* channel.send({ _tag: "Query", query: sql })
+  const pieces: Array<Uint8Array> = []
+  let failure: string | undefined
+  for (;;) {
+    const message = yield* channel.receive
+    if (message._tag === "CopyData") pieces.push(Uint8Array.from(message.data))
+    if (message._tag === "ErrorResponse") {
+      failure = `${ErrorField.get(message.fields, "sqlState")} ${ErrorField.get(message.fields, "message")}: ${sql}`
+    }
+    if (message._tag === "ReadyForQuery") {
+      return failure === undefined ? Uint8Array.from(Buffer.concat(pieces)) : yield* Effect.fail(failure)
+    }
+  }
+})
