@@ -17,11 +17,11 @@ export const max = 8
 export const statementCacheSize = 32
 
 /** How long anything may take to settle. What a server owes us is given up after 5 seconds. */
-export const patience = "30 seconds"
+export const patience = "60 seconds"
 
 /** That something ends, however it ends, but in time. */
 export const inTime = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>, report: Report) =>
-  Effect.flatMap(Effect.timeoutOption(Effect.exit(effect), "1 minute"), (exit) =>
+  Effect.flatMap(Effect.timeoutOption(Effect.exit(effect), "2 minutes"), (exit) =>
     Effect.sync(() => {
       if (exit._tag === "None") report.violations.push(`${what} does not come to an end`)
       else if (Exit.isFailure(exit.value)) report.violations.push(`${what}: ${Cause.pretty(exit.value.cause)}`)

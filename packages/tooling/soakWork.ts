@@ -16,7 +16,9 @@ const { sql } = Statement
 /** What the tables of a soak hold. A transaction writes each token into `ledger` twice, or not at all. */
 export const tables = [
   "create table if not exists ledger (token int not null)",
-  "create table if not exists copied (token int not null)"
+  "create table if not exists copied (token int not null)",
+  "create table if not exists counter (n int not null)",
+  "insert into counter values (0)"
 ]
 
 /** What the work has learned, to be compared with what the server has in the end. */
@@ -27,11 +29,19 @@ export interface Book {
   readonly committed: Set<number>
   /** Tokens whose transaction failed before its COMMIT. */
   readonly undone: Set<number>
+  /** How often the counter was said to be raised, since the tables were made. */
+  raised: number
   /** Notifications that were said to be sent. */
   readonly notified: Set<number>
 }
 
-export const makeBook = (): Book => ({ token: 0, committed: new Set(), undone: new Set(), notified: new Set() })
+export const makeBook = (): Book => ({
+  token: 0,
+  committed: new Set(),
+  undone: new Set(),
+  raised: 0,
+  notified: new Set()
+})
 
 export const channel = "soak"
 
@@ -160,6 +170,77 @@ export const pieces = (pool: Pool.Pool, book: Book): ReadonlyArray<Piece> => {
         ))
         if (error !== "undone") yield* Effect.fail(error)
       })),
+    withToken("batch", 8, (token) =>
+      Effect.gen(function*() {
+        const insert = sql`insert into ledger values (${token})`
+        yield* asks(
+          pool.batch([insert, sql`select ${token}::int as n`, insert]),
+          [[], [{ n: token }], []],
+          (results) => results.map(({ rows }) => rows.map((row) => ({ ...row })))
+        )
+        book.committed.add(token)
+      })),
+    withToken("batch that fails", 3, (token) =>
+      Effect.gen(function*() {
+        book.undone.add(token)
+        const error = yield* Effect.flip(pool.batch([
+          sql`insert into ledger values (${token})`,
+          sql`select 1 / (${token}::int - ${token}::int)`
+        ]))
+        if (error._tag !== "ServerError" || error.reason._tag !== "DivisionByZero") yield* Effect.fail(error)
+      })),
+    withToken("pipeline", 8, (token) =>
+      Effect.gen(function*() {
+        const [first, second, third] = yield* pool.pipeline([
+          sql`select ${token}::int`,
+          `select ${token} / 0`,
+          sql`select ${-token}::int as "a b"`
+        ])
+        // Each of them can be hit alone.
+        const divided = yield* Effect.flip(Effect.fromResult(second!))
+        if (divided._tag !== "ServerError" || divided.reason._tag !== "DivisionByZero") {
+          return yield* Effect.fail(divided)
+        }
+        for (const [outcome, wanted] of [[first!, token], [third!, -token]] as const) {
+          yield* asks(Effect.fromResult(outcome), [wanted], ({ rows }) => Object.values(rows[0]!))
+        }
+      })),
+    withToken("columns", 5, (token) =>
+      asks(
+        pool.columns(series(token, 200)),
+        Array.from({ length: 200 }, (_, i) => token + i),
+        ({ columns: [column] }) => "values" in column! ? [...column.values] : column
+      )),
+    withToken("cursor", 5, (token) =>
+      asks(
+        Stream.runCollect(Stream.take(pool.streamValues(series(token, 1000), { fetchSize: 7 }), 30)),
+        Array.from({ length: 30 }, (_, i) => [token + i]),
+        (rows) => rows
+      )),
+    withToken("prepared", 5, (token) =>
+      Effect.scoped(Effect.gen(function*() {
+        const statement = yield* pool.prepare("select $1::int + 1 as n")
+        for (const n of [token, -token]) yield* asks(statement.values(n), [[n + 1]], ({ rows }) => rows)
+      }))),
+    withToken(
+      "description",
+      3,
+      (token) =>
+        asks(pool.describe(`select 1 as "n ${token}"`), [`n ${token}`], ({ fields }) => fields.map(({ name }) => name))
+    ),
+    withToken("transaction that is tried again", 4, () =>
+      Effect.map(
+        pool.retryTransaction(
+          Effect.flatMap(
+            pool.values("select n from counter"),
+            ({ rows }) => pool.query(sql`update counter set n = ${(rows[0]![0] as number) + 1}`)
+          ),
+          { isolation: "serializable" }
+        ),
+        () => {
+          book.raised++
+        }
+      )),
     withToken("session of one's own", 5, (token) =>
       Effect.scoped(Effect.gen(function*() {
         const session = yield* pool.session

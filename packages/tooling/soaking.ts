@@ -33,6 +33,8 @@ export interface Options {
   readonly workers?: number | undefined
   /** How long one server lives, in seconds; 60 when absent. */
   readonly era?: number | undefined
+  /** How many servers more there are at least, however long it takes; none when absent. */
+  readonly restarts?: number | undefined
   /** Called now and then with what has come to pass. */
   readonly onProgress?: ((report: Report) => void) | undefined
 }
@@ -162,6 +164,11 @@ const compareLedger = (admin: Session.Session, book: Book, report: Report) =>
     for (const token of undone) {
       if (counts.has(token)) report.violations.push(`the transaction of token ${token} was rolled back, and is there`)
     }
+    const raised = book.raised
+    const counter = yield* admin.values("select n from counter")
+    if ((counter.rows[0]![0] as number) < raised) {
+      report.violations.push(`the counter was raised ${raised} times, and is ${String(counter.rows[0]![0])}`)
+    }
     report.trouble.compared++
   })
 
@@ -188,6 +195,7 @@ const startServer = (port: number | undefined, book: Book) =>
     ({ database, endpoint, password, user }): Server => {
       book.committed.clear()
       book.undone.clear()
+      book.raised = 0
       return { endpoint, user, password, database }
     }
   )
@@ -222,7 +230,7 @@ const badLines = (seed: number) => {
 
 /** Runs until the time is over; whatever must never be is in the report. */
 export const soak = Effect.fnUntraced(function*(options: Options) {
-  const { era = 60, seconds, seed, workers = 24 } = options
+  const { era = 60, restarts = 0, seconds, seed, workers = 24 } = options
   const report = makeReport(seed)
   const book = makeBook()
   const counts = { lines: 0, fibers: 0, sockets: 0 }
@@ -262,9 +270,9 @@ export const soak = Effect.fnUntraced(function*(options: Options) {
       scope
     )
     while (true) {
-      yield* Effect.timeoutOption(troubling(server, book, report), Math.max(0, Math.min(left(), era)) * 1000)
+      yield* Effect.timeoutOption(troubling(server, book, report), Math.max(1, Math.min(left(), era)) * 1000)
       yield* checkLedger(server, book, report)
-      if (left() <= 0) break
+      if (left() <= 0 && report.trouble.restarted >= restarts) break
       yield* Scope.close(serverScope, Exit.void)
       yield* Effect.sleep((yield* Random.next) * 2000)
       serverScope = yield* Scope.fork(scope)

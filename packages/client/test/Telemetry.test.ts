@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import { fromTextUnsafe, sql } from "@hyperfect/client/Statement"
 import * as Telemetry from "@hyperfect/client/Telemetry"
-import { Cause, Effect, Exit, Fiber, Metric, Redacted, Stream, Tracer } from "effect"
+import { Cause, Effect, Exit, Fiber, Metric, Redacted, Scope, Stream, Tracer } from "effect"
 import { openPool, until } from "./pools.ts"
 import { fresh, open, servers, Target } from "./servers.ts"
 
@@ -167,30 +167,54 @@ servers({
 
     it.effect("counts the sessions of a pool, and how long one waited for them", () =>
       Effect.gen(function*() {
-        const snapshot = yield* withMetrics(Effect.scoped(
-          Effect.gen(function*() {
-            const { pool } = yield* openPool({ min: 1, max: 2, acquireTimeout: "50 millis" })
-            yield* Effect.scoped(Effect.gen(function*() {
+        const registry = new Map()
+        const value = (id: string, state?: string) =>
+          Effect.map(Metric.snapshot, (metrics) =>
+            metrics.filter((metric) =>
+              metric.id === id && (state === undefined || metric.attributes?.["db.client.connection.state"] === state)
+            ).map(({ state }) =>
+              state as never as { readonly count: number; readonly value: number }
+            )[0])
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { pool } = yield* openPool({ min: 2, max: 2, warmUp: true, acquireTimeout: "1 second" })
+          yield* Effect.scoped(Effect.gen(function*() {
+            const borrowed = yield* Scope.make()
+            yield* Effect.all([pool.session, pool.session]).pipe(Scope.provide(borrowed))
+            yield* Effect.ignore(pool.query("select 1"))
+            const waiting = yield* Effect.forkChild(Effect.exit(pool.query("select 1")), { startImmediately: true })
+            // The numbers of a pool are brought up to date every second.
+            const isUpToDate = Effect.zipWith(
+              value("db.client.connection.count", "used"),
+              value("db.client.connection.timeouts"),
+              (used, timeouts) => used?.value === 2 && timeouts?.count !== undefined && timeouts.count > 0
+            )
+            yield* Effect.repeat(Effect.delay(isUpToDate, "10 millis"), { until: (isUpToDate) => isUpToDate })
+            yield* Scope.close(borrowed, Exit.void)
+            yield* Fiber.join(waiting)
+          }))
+          assert.strictEqual((yield* value("db.client.connection.max"))!.value, 2)
+          assert.strictEqual((yield* value("db.client.connection.idle.min"))!.value, 2)
+          assert.isDefined(yield* value("db.client.connection.pending_requests"))
+          assert.strictEqual((yield* value("db.client.connection.create_time"))!.count, 2)
+        })).pipe(Effect.provide(Telemetry.layer()), Effect.provideService(Metric.MetricRegistry, registry))
+      }))
+
+    it.effect("counts how long one waited for a session of a pool", () =>
+      Effect.gen(function*() {
+        const snapshot = yield* withMetrics(
+          Effect.scoped(Effect.gen(function*() {
+            const { pool } = yield* openPool({ max: 1 })
+            const waiting = yield* Effect.scoped(Effect.gen(function*() {
               yield* pool.session
-              yield* pool.session
-              yield* Effect.ignore(pool.query("select 1"))
-              // The numbers of a pool are brought up to date every second.
-              yield* Effect.sleep("1200 millis")
+              const waiting = yield* Effect.forkChild(pool.query("select 1"), { startImmediately: true })
+              yield* until(() => pool.stats().waiting === 1)
+              return waiting
             }))
-          }).pipe(Effect.provide(Telemetry.layer()))
-        ))
-        const of = (id: string, state?: string) =>
-          snapshot.filter((metric) =>
-            metric.id === id && (state === undefined || metric.attributes?.["db.client.connection.state"] === state)
-          ).map(({ state }) => state as never as { readonly count: number; readonly value: number })[0]
-        assert.strictEqual(of("db.client.connection.count", "used")!.value, 2)
-        assert.strictEqual(of("db.client.connection.count", "idle")!.value, 0)
-        assert.strictEqual(of("db.client.connection.max")!.value, 2)
-        assert.strictEqual(of("db.client.connection.idle.min")!.value, 1)
-        assert.strictEqual(of("db.client.connection.pending_requests")!.value, 0)
-        assert.strictEqual(of("db.client.connection.timeouts")!.count, 1)
-        assert.strictEqual(of("db.client.connection.create_time")!.count, 2)
-        assert.isAtLeast(of("db.client.connection.wait_time")!.count, 1)
+            yield* Fiber.join(waiting)
+          })).pipe(Effect.provide(Telemetry.layer()))
+        )
+        const waits = snapshot.find(({ id }) => id === "db.client.connection.wait_time")
+        assert.strictEqual((waits!.state as never as { readonly count: number }).count, 1)
       }))
 
     it.effect("shows the wait for a session of a pool as a span of its own", () =>
