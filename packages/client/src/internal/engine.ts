@@ -5,19 +5,6 @@
  * order. One fiber pulls chunks and feeds messages to the head of the queue by plain function calls. The first thing
  * that breaks the line or the protocol kills the engine: every exchange that waits, and every later one, fails with it.
  *
- * **Cancelling.** The protocol can only cancel whatever a session is busy with when the request arrives. An exchange that is
- * abandoned while the server is busy with it is cancelled, and these rules keep the request from doing harm to another one:
- *
- * - While a request is under way nothing is written. It is over when the server has hung up on it, for then the server's
- *   process has been signalled, and what arrives there later is not concerned.
- * - Somebody may wait for what was written behind it before. That is hit if the abandoned one ends by itself in just this
- *   moment. So a request is sent only when all of them are statements that the server undoes as a whole when it is told to
- *   cancel them, outside of a transaction; whichever of them ends with `query_canceled`, although nobody cancelled it, is
- *   run again. An abandoned exchange that somebody else has to wait for is first given a little time to end by itself.
- * - Where that is not certain (a stream, a COPY, a procedure, several statements in one text, a transaction) there is no
- *   request, and the rest of the abandoned exchange is awaited.
- * - A session that the request may still hit after a while is given up.
- *
  * @internal
  */
 import * as Backend from "@hyperfect/protocol/Backend"
@@ -34,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type Failure, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
+import { Canceller, wasHit } from "./cancelling.ts"
 import { type Exchange, makeTable, stateName, states, unexpected, type WriteFrames } from "./exchange.ts"
 import * as MessageReader from "./messageReader.ts"
 import { tagOf } from "./messageReader.ts"
@@ -47,15 +35,6 @@ const lastWords = "100 millis"
 
 /** How often it is looked whether a server is silent, in the time that it may be. */
 const looks = 4
-
-/** How long an abandoned exchange that others wait for may take to end by itself before it is cancelled. */
-const respite = "20 millis"
-
-/** How long who abandons an exchange waits for its end; the session sees to it all the same. */
-const grace = "1 second"
-
-/** How long a cancelled statement may take to end before it is cancelled again. */
-const patience = "200 millis"
 
 const table = makeTable(tagOf)
 const dataRow = tagOf("DataRow")
@@ -116,8 +95,7 @@ export class Engine {
   private head = 0
   private flushScheduled = false
   private writing = false
-  /** While a cancel request is under way nothing is sent, for it would hit whatever runs when it arrives. */
-  private held = false
+  private readonly canceller: Canceller
   /** Since somebody looked, something has come. */
   private hasHeard = false
   /** Nothing is read until somebody has room for it. */
@@ -129,6 +107,15 @@ export class Engine {
     this.options = options
     this.status = options.status
     this.send = Direct.sender(options.connection)
+    this.canceller = new Canceller({
+      request: options.cancel,
+      fork: options.fork,
+      onLine: () => this.queue.slice(this.head) as ReadonlyArray<Exchange>,
+      isIdle: () => this.status === "I",
+      ended: (exchange) => this.ended(exchange),
+      within: (effect, wanted) => this.within(effect, wanted),
+      release: () => this.scheduleFlush()
+    })
     this.read = MessageReader.make()
     this.parser = Frame.makeParser(Backend.limits(), (bytes, start, end) => this.feed(bytes, start, end))
   }
@@ -209,7 +196,7 @@ export class Engine {
             this.status = message.status
           }
           this.dequeue()
-          if (exchange.isExposed && this.wasHit(exchange, state)) this.repeat(exchange)
+          if (exchange.isExposed && this.status === "I" && wasHit(exchange, state)) this.repeat(exchange)
           else this.end(exchange)
         } else if (tag !== errorResponse) {
           if (message._tag === "CommandComplete") this.leave(ofCommand(message.commandTag))
@@ -258,7 +245,7 @@ export class Engine {
       this.head = 0
     }
     // Abandoned while it had somebody before it.
-    if (this.queue[this.head]?.abandoned === true) this.clear()
+    if (this.queue[this.head]?.abandoned === true) this.canceller.clear()
   }
 
   private end(exchange: Exchange): void {
@@ -282,7 +269,7 @@ export class Engine {
   }
 
   private scheduleFlush(): void {
-    if (this.flushScheduled || this.writing || this.held) return
+    if (this.flushScheduled || this.writing || this.canceller.isHolding) return
     this.flushScheduled = true
     void Promise.resolve().then(() => {
       this.flushScheduled = false
@@ -291,7 +278,7 @@ export class Engine {
   }
 
   private flush(): void {
-    if (this.writing || this.held || this.dead !== undefined) return
+    if (this.writing || this.canceller.isHolding || this.dead !== undefined) return
     const pending = this.pending
     if (pending.length === 0) return
     this.pending = []
@@ -370,85 +357,7 @@ export class Engine {
 
   /** As {@link abandon}, but what was not sent yet will be. */
   readonly forsake = (exchange: Exchange): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (exchange.state === states.Ended) return Effect.void
-      exchange.abandoned = true
-      this.clear()
-      return this.held && this.isNext(exchange) ? Effect.timeoutOption(this.ended(exchange), grace) : Effect.void
-    })
-
-  /** Whether nobody waits for anything before it. */
-  private isNext(exchange: Exchange): boolean {
-    const at = this.queue.indexOf(exchange, this.head)
-    return at >= 0 && this.queue.slice(this.head, at).every((before) => before!.abandoned)
-  }
-
-  /** Cancels what the server is busy with, as long as nobody waits for it. */
-  private clear(): void {
-    if (this.held || !this.mayCancel()) return
-    this.held = true
-    // A request that comes before the server has read the statement does nothing: it is repeated until the end is there.
-    const untilClear: Effect.Effect<void> = Effect.suspend(() =>
-      this.mayCancel()
-        ? this.cancel(this.current()!).pipe(
-          Effect.andThen(Effect.timeoutOption(this.ended(this.current()), patience)),
-          Effect.andThen(untilClear)
-        )
-        : Effect.void
-    )
-    this.options.fork(Effect.andThen(
-      // A session that may still be hit by a cancel request is of no use to anyone.
-      this.within(untilClear, "end of a cancelled statement"),
-      Effect.sync(() => {
-        this.held = false
-        this.scheduleFlush()
-      })
-    ))
-  }
-
-  private cancel(exchange: Exchange): Effect.Effect<void> {
-    const request = Effect.suspend(() => {
-      if (exchange.state === states.Ended) return Effect.void
-      for (const other of this.onLine()) if (!other.abandoned) other.isExposed = true
-      return this.options.cancel
-    })
-    return this.isForsaken()
-      ? request
-      : Effect.andThen(Effect.timeoutOption(this.ended(exchange), respite), request)
-  }
-
-  /** What was written and has not ended. */
-  private onLine(): ReadonlyArray<Exchange> {
-    return this.queue.slice(this.head) as ReadonlyArray<Exchange>
-  }
-
-  /** Whether nobody waits for any of what is on the line. */
-  private isForsaken(): boolean {
-    return this.onLine().every(({ abandoned }) => abandoned)
-  }
-
-  /** Whether the server is busy with something that nobody waits for, and a cancel request can do no harm to others. */
-  private mayCancel(): boolean {
-    if (this.current()?.abandoned !== true) return false
-    if (this.isForsaken()) return true
-    const all = this.onLine()
-    return this.status === "I" && all.every((exchange, i) => {
-      const nature = exchange.nature()
-      // Those behind it would be in its transaction.
-      if ((nature === "begin" || nature === "open") && i < all.length - 1) return false
-      return exchange.abandoned || (exchange.canRestart && (nature === "begin" || nature === "repeatable"))
-    })
-  }
-
-  /** Whether an exchange was cancelled that somebody waits for. */
-  private wasHit(exchange: Exchange, state: number): boolean {
-    if (exchange.abandoned || this.status !== "I") return false
-    const error = exchange.error()
-    return error === undefined
-      // Hyper's account of a cancelled statement can be without an error.
-      ? !exchange.isComplete(state)
-      : error._tag === "ServerError" && error.reason._tag === "QueryCanceled"
-  }
+    Effect.suspend(() => (exchange.state === states.Ended ? Effect.void : this.canceller.forsake(exchange)))
 
   /** Runs again what the server has undone, before all others. */
   private repeat(exchange: Exchange): void {
@@ -475,10 +384,10 @@ export class Engine {
   readonly settle = (exchange: Exchange, wanted: string): Effect.Effect<void> =>
     this.within(this.ended(exchange), wanted)
 
-  private ended(exchange: Exchange | undefined): Effect.Effect<void> {
+  private ended(exchange: Exchange): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const check = () => {
-        if (exchange !== undefined && exchange.state !== states.Ended && this.dead === undefined) return
+        if (exchange.state !== states.Ended && this.dead === undefined) return
         this.onEnded.delete(check)
         resume(Effect.void)
       }

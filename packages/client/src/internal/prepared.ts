@@ -19,7 +19,8 @@ import { type Ask, readCatalogue, type Types } from "./catalogue.ts"
 import { type About, fail } from "./circumstances.ts"
 import { type Engine, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
-import { type Described, Prepare, Simple } from "./exchanges.ts"
+import { type Described, Prepare } from "./exchanges.ts"
+import { Simple } from "./gathering.ts"
 import { Reading } from "./reading.ts"
 
 /** How a statement is run with values, and its rows are read. */
