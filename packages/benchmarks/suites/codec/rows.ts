@@ -6,7 +6,28 @@
 import { frame, toChunks } from "./chunks.ts"
 
 export const rowCount = 100_000
-export const columnCount = 6
+
+/** As RowDescription says them. */
+export const columns = [
+  { name: "id", typeOid: 23, typeModifier: -1 },
+  { name: "isOdd", typeOid: 16, typeModifier: -1 },
+  { name: "ratio", typeOid: 701, typeModifier: -1 },
+  { name: "name", typeOid: 25, typeModifier: -1 },
+  { name: "document", typeOid: 3802, typeModifier: -1 },
+  { name: "blob", typeOid: 17, typeModifier: -1 }
+]
+
+export const columnCount = columns.length
+
+/** A row as JavaScript values. */
+export interface RowObject {
+  readonly id: number
+  readonly isOdd: boolean
+  readonly ratio: number
+  readonly name: string | null
+  readonly document: unknown
+  readonly blob: Uint8Array
+}
 
 interface Row {
   readonly id: number
@@ -62,32 +83,36 @@ export const textChunks = (): ReadonlyArray<Buffer> =>
       .map((text) => text === null ? null : Buffer.from(text))
   )
 
-const line = (
-  id: number,
-  isOdd: boolean,
-  ratio: number,
-  name: string | null,
-  document: string,
-  blob: string
-): string => JSON.stringify([id, isOdd, ratio, name, JSON.parse(document), blob])
+/** The values of a row as a line for a digest. Throws when it is not what it says it is. */
+export const lineOf = ({ blob, document, id, isOdd, name, ratio, ...rest }: RowObject): string => {
+  if (Object.keys(rest).length > 0) throw new Error(`a row has ${Object.keys(rest).join(", ")}`)
+  return JSON.stringify([id, isOdd, ratio, name, document, Buffer.from(blob).toString("hex")])
+}
 
 /** The values of a row from its fields in binary format, as a line for a digest. */
 export const fromBinary = (fields: ReadonlyArray<Uint8Array | null>): string => {
   const [id, isOdd, ratio, name, document, blob] = fields.map((field) =>
     field === null ? null : Buffer.from(field.buffer, field.byteOffset, field.length)
   )
-  return line(
-    id!.readInt32BE(),
-    isOdd![0] === 1,
-    ratio!.readDoubleBE(),
-    name?.toString() ?? null,
-    document!.toString("utf8", 1),
-    blob!.toString("hex")
-  )
+  return lineOf({
+    id: id!.readInt32BE(),
+    isOdd: isOdd![0] === 1,
+    ratio: ratio!.readDoubleBE(),
+    name: name?.toString() ?? null,
+    document: JSON.parse(document!.toString("utf8", 1)),
+    blob: blob!
+  })
 }
 
 /** The values of a row from its fields in text format, as a line for a digest. */
 export const fromText = (fields: ReadonlyArray<string | null>): string => {
   const [id, isOdd, ratio, name, document, blob] = fields
-  return line(Number(id), isOdd === "t", Number(ratio), name!, document!, blob!.slice(2))
+  return lineOf({
+    id: Number(id),
+    isOdd: isOdd === "t",
+    ratio: Number(ratio),
+    name: name!,
+    document: JSON.parse(document!),
+    blob: Buffer.from(blob!.slice(2), "hex")
+  })
 }
