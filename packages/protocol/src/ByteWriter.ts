@@ -231,3 +231,24 @@ export class ByteWriter {
  * @since 0.1.0
  */
 export const make = (size?: number): ByteWriter => new ByteWriter(size)
+
+let scratch = make()
+
+/**
+ * The bytes that a function writes, in memory of their own and exactly as large.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const bytesOf = <A>(write: (out: ByteWriter, value: A) => void, value: A): Uint8Array => {
+  // The same writer for all: one for each would cost more than the writing. A value may have another written meanwhile.
+  const out = scratch
+  const start = out.position
+  try {
+    write(out, value)
+    return out.bytes.slice(start, out.position)
+  } finally {
+    out.rewind(start)
+    if (out.bytes.length > maxSlabSize) scratch = make()
+  }
+}

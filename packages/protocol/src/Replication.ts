@@ -125,10 +125,6 @@ export const codec: Schema.Codec<Message, Uint8Array> = Wire.codecFrom(Message, 
  * @category encoding
  * @since 0.1.0
  */
-export const encodeUnsafe = (message: Message): Uint8Array => {
-  const out = ByteWriter.make(256)
-  write(out, message)
-  return out.take()
-}
+export const encodeUnsafe = (message: Message): Uint8Array => ByteWriter.bytesOf(write, message)
 
 const write = writerUnsafe()

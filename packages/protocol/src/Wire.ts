@@ -434,8 +434,9 @@ const toIssue = (thrown: unknown, input: unknown, options: SchemaAST.ParseOption
  *
  * **Details**
  *
- * What a reader returns is right by construction, so the fast path that is installed here hands it out as it is; only
- * when the reader refuses does the ordinary road run again, for the detailed issue.
+ * What a reader returns is right by construction, and a writer looks at every field itself, so the fast paths that are
+ * installed here hand out what they make as it is; only when they refuse does the ordinary road run, for the detailed
+ * issue.
  *
  * @category constructors
  * @since 0.1.0
@@ -455,31 +456,49 @@ export const codecFrom = <T>(
         }
       }),
       encode: SchemaGetter.transformEffect((value: T, options) => {
-        const out = ByteWriter.make(256)
         try {
-          write(out, value)
-          return Effect.succeed(out.take())
+          return Effect.succeed(ByteWriter.bytesOf(write, value))
         } catch (thrown) {
           return Effect.fail(toIssue(thrown, value, options))
         }
       })
     }))
-  const explaining = SchemaParser.decodeUnknownEffect(build())
+  const explaining = build()
   const codec = build()
-  SchemaCompiler.set(codec.ast, {
-    decode: (input) => {
-      if (!(input instanceof Uint8Array)) return SchemaCompiler.invalid
+  setFast(
+    codec.ast,
+    (input) => input instanceof Uint8Array ? read(input, 0, input.length) : SchemaCompiler.invalid,
+    SchemaParser.decodeUnknownEffect(explaining)
+  )
+  // What a schema encodes is decoded by its AST the other way around.
+  setFast(
+    SchemaAST.flip(codec.ast),
+    (input, { onExcessProperty = "ignore" }) =>
+      onExcessProperty !== "error" && typeof input === "object" && input !== null
+        ? ByteWriter.bytesOf(write, input as T)
+        : SchemaCompiler.invalid,
+    SchemaParser.encodeUnknownEffect(explaining)
+  )
+  return codec
+}
+
+/** Has a function do the work of an AST; where it refuses, the other one says why. */
+const setFast = (
+  ast: SchemaAST.AST,
+  decode: SchemaCompiler.Decode,
+  decodeEffect: SchemaCompiler.DecodeEffect
+): void =>
+  SchemaCompiler.set(ast, {
+    decode: (input, options) => {
       try {
-        return read(input, 0, input.length)
+        return decode(input, options)
       } catch (thrown) {
         if (ProtocolError.isReason(thrown)) return SchemaCompiler.invalid
         throw thrown
       }
     },
-    decodeEffect: (input, options) => explaining(input, options)
+    decodeEffect
   })
-  return codec
-}
 
 /**
  * The codec of one message: a whole frame, tag and length included, to its value and back.

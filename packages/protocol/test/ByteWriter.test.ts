@@ -172,3 +172,22 @@ describe("a writer", () => {
     assert.deepInclude(reasonOf(() => out.ensure(0x7fffffff)), { _tag: "LengthExceeded", found: "2147483648" })
   })
 })
+
+describe("the bytes of one value", () => {
+  it("are in memory of their own, also when another value is written meanwhile, fails, or is large", () => {
+    const write = (out: ByteWriter.ByteWriter, length: number): void => {
+      out.int32(length)
+      if (length === 3) throw new Error("on purpose")
+      if (length === 2) assert.strictEqual(hex(ByteWriter.bytesOf(write, 1)), "0000000101")
+      out.copy(new Uint8Array(length).fill(length))
+    }
+    for (const length of [1, 2, 300_000, 1]) {
+      const bytes = ByteWriter.bytesOf(write, length)
+      assert.strictEqual(bytes.length, length + 4)
+      assert.strictEqual(bytes.buffer.byteLength, bytes.length)
+      assert.strictEqual(new DataView(bytes.buffer).getInt32(0), length)
+      assert.isTrue(bytes.subarray(4).every((byte) => byte === (length & 0xff)))
+      assert.throws(() => ByteWriter.bytesOf(write, 3), /on purpose/)
+    }
+  })
+})

@@ -8,6 +8,7 @@
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as BuiltIn from "../BuiltIn.ts"
 import type { Codec } from "../Type.ts"
+import * as Bytes from "./bytes.ts"
 import * as Words from "./words.ts"
 
 interface Inline {
@@ -19,6 +20,7 @@ interface Inline {
 
 /** What the code may call. */
 export const tools = {
+  copy: Bytes.copy,
   float32: Words.float32,
   float32LE: Words.float32LE,
   float64: Words.float64,
@@ -56,6 +58,19 @@ for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]
   for (const codec of [type.text, type.binary, type.hyper]) {
     reads.set(codec?.read, { size: undefined, code: "utf8(b, p, p + n)" })
   }
+}
+
+for (const codec of [BuiltIn.json.text, BuiltIn.json.binary, BuiltIn.json.hyper, BuiltIn.jsonb.text]) {
+  reads.set(codec?.read, { size: undefined, code: "parse(utf8(b, p, p + n))" })
+}
+// A version before it, which is 1.
+reads.set(BuiltIn.jsonb.binary?.read, {
+  size: undefined,
+  code: "n > 0 && b[p] === 1 ? parse(utf8(b, p + 1, p + n)) : parse(undefined)"
+})
+
+for (const codec of [BuiltIn.bytea.binary, BuiltIn.bytea.hyper]) {
+  reads.set(codec?.read, { size: undefined, code: "copy(b, p, p + n)" })
 }
 
 /** The code for a reading function, if there is any. */
