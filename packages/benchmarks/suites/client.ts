@@ -1,8 +1,11 @@
-/** Clients and a real server: what a query, a result and a stream cost from end to end. */
+/** Clients and a real server: what a query, a result, a stream and a connection cost from end to end. */
 import type { Workload } from "../Workload.ts"
+import { connects } from "./client/connects.ts"
+import { copiedIn, copiedOut } from "./client/copies.ts"
 import { drivers } from "./client/drivers.ts"
+import { byArrays, byValues } from "./client/inserts.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
-import { collected, streamed } from "./client/results.ts"
+import { collected, encrypted, streamed } from "./client/results.ts"
 import { rowsCopiedIn, rowsCopiedOut } from "./client/rowCopies.ts"
 
 export const workloads: ReadonlyArray<Workload> = [
@@ -11,8 +14,14 @@ export const workloads: ReadonlyArray<Workload> = [
   pooled(drivers),
   collected(drivers),
   streamed(drivers),
+  byValues(drivers),
+  byArrays(drivers),
+  copiedIn(drivers),
+  copiedOut(drivers),
   rowsCopiedIn,
-  rowsCopiedOut
+  rowsCopiedOut,
+  connects(drivers),
+  encrypted(drivers)
 ]
 
 /** One PostgreSQL for all. */

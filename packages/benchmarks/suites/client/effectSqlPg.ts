@@ -2,18 +2,18 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Redacted, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { getAddress } from "./address.ts"
-import type { Driver } from "./drivers.ts"
+import { type Driver, one, type OpenOptions } from "./Driver.ts"
 import { acquire, loops } from "./effects.ts"
-import { one } from "./queries.ts"
 
-export const open = async (connections: number): Promise<Driver> => {
-  const { database, host, port, user } = getAddress()
+export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
+  const { database, host, password, port, root, user } = getAddress(tls)
   const client = PgClient.make({
     host,
     port,
     database,
     username: user,
-    password: Redacted.make(""),
+    password: Redacted.make(password),
+    ...(tls === true ? { ssl: { ca: root } } : {}),
     minConnections: connections,
     maxConnections: connections,
     multiplex: true,
@@ -33,6 +33,10 @@ export const open = async (connections: number): Promise<Driver> => {
         }))
       return Effect.runPromise(Effect.map(each, () => count))
     },
+    insert: (text, batches) => () =>
+      Effect.runPromise(
+        Effect.forEach(batches, (parameters) => sql.unsafe(text, parameters), { concurrency: 4, discard: true })
+      ),
     toLine: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, new Date(at!).getTime(), is_even!]

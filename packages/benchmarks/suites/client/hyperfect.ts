@@ -3,18 +3,27 @@ import * as Pool from "@hyperfect/client/Pool"
 import type { PoolError } from "@hyperfect/client/PoolError"
 import type { Queries } from "@hyperfect/client/Queries"
 import * as Session from "@hyperfect/client/Session"
+import * as Statement from "@hyperfect/client/Statement"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
-import { Effect, Option, type Scope, Stream } from "effect"
+import { Effect, Option, Redacted, type Scope, Stream } from "effect"
 import { getAddress } from "./address.ts"
-import type { Driver } from "./drivers.ts"
+import { type Driver, one, type OpenOptions } from "./Driver.ts"
 import { acquire, loops } from "./effects.ts"
-import { one } from "./queries.ts"
 
-export const open = async (connections: number): Promise<Driver> => {
-  const { database, host, port, user } = getAddress()
-  const config: ConnectionConfig = { endpoint: Endpoint.tcp(host, port), user, database }
+/** How many statements with many parameters are under way at once: the server works while the next are written. */
+const overlap = 4
+
+export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
+  const { database, host, password, port, root, user } = getAddress(tls)
+  const config: ConnectionConfig = {
+    endpoint: Endpoint.tcp(host, port),
+    user,
+    password: Redacted.make(password),
+    database,
+    ...(tls === true ? { sslMode: "verify-full", rootCertificates: root } : { sslMode: "disable" })
+  }
   const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
     ? Session.make(config)
     : Pool.make(config, { min: connections, max: connections })
@@ -30,6 +39,26 @@ export const open = async (connections: number): Promise<Driver> => {
           if (onRow !== undefined) { for (const row of rows) onRow(row) }
         }))
       return Effect.runPromise(Effect.map(each, () => count))
+    },
+    insert: (text, batches) => () =>
+      Effect.runPromise(
+        Effect.forEach(batches, (parameters) => queries.query(Statement.fromTextUnsafe(text, parameters)), {
+          concurrency: overlap,
+          discard: true
+        })
+      ),
+    copyIn: (text, chunks) => () =>
+      Effect.runPromise(queries.copyIn(text, Stream.fromIterable(chunks, { chunkSize: 1 }))),
+    copyOut: (text, onChunk) => {
+      let size = 0
+      const each = Stream.runForEachArray(queries.copyOut(text), (chunks) =>
+        Effect.sync(() => {
+          for (const chunk of chunks) {
+            size += chunk.length
+            onChunk?.(chunk)
+          }
+        }))
+      return Effect.runPromise(Effect.map(each, () => size))
     },
     toLine: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>

@@ -1,27 +1,48 @@
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
 import Pg from "pg"
+import { from, to } from "pg-copy-streams"
 import { getAddress } from "./address.ts"
-import type { Driver } from "./drivers.ts"
+import { type Driver, one, type OpenOptions } from "./Driver.ts"
 import { loops } from "./promises.ts"
-import { one } from "./queries.ts"
 
-export const open = async (connections: number): Promise<Driver> => {
-  const pool = new Pg.Pool({ ...getAddress(), min: connections, max: connections, idleTimeoutMillis: 0 })
+/** `library` is `pg`, or its variant over libpq. */
+export const openWith = async (
+  library: Pick<typeof Pg, "Client" | "Pool">,
+  { connections, tls }: OpenOptions
+): Promise<Driver> => {
+  const { database, host, password, port, root, user } = getAddress(tls)
+  const config = { host, port, database, user, password, ...(tls === true ? { ssl: { ca: root } } : {}) }
+  const pool = connections === 1
+    ? undefined
+    : new library.Pool({ ...config, min: connections, max: connections, idleTimeoutMillis: 0 })
   // One connection is a client of its own, which takes any number of queries into its queue.
-  const client = connections === 1 ? await pool.connect() : undefined
-  const queries = client ?? pool
+  const client = new library.Client(config)
+  if (pool === undefined) await client.connect()
+  const queries = pool ?? client
   return {
     ...loops(async () => {
       const { rows } = await queries.query<{ n: number }>({ name: "one", text: one })
       return rows[0]!.n
     }),
     collect: async (text) => (await queries.query(text)).rows,
+    insert: (text, batches) => () =>
+      Promise.all(batches.map((values) => queries.query({ name: text.slice(0, 40), text, values: [...values] }))),
+    copyIn: (text, chunks) => () => pipeline(Readable.from(chunks), client.query(from(text))),
+    copyOut: async (text, onChunk) => {
+      let size = 0
+      for await (const chunk of client.query(to(text))) {
+        size += (chunk as Uint8Array).length
+        onChunk?.(chunk as Uint8Array)
+      }
+      return size
+    },
     toLine: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
     },
-    close: async () => {
-      client?.release()
-      await pool.end()
-    }
+    close: () => (pool ?? client).end()
   }
 }
+
+export const open = (options: OpenOptions): Promise<Driver> => openWith(Pg, options)

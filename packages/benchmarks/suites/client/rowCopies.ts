@@ -34,7 +34,7 @@ const sums = (table: string) =>
 
 /** A client, and how to run what needs one. */
 const open = async () => {
-  const { database, host, port, user } = getAddress()
+  const { database, host, port, trusted: user } = getAddress()
   const session = Session.make({ endpoint: Endpoint.tcp(host, port), user, database })
   const [client, close] = await acquire(Effect.provide(session, NodePlatform.layer))
   return {
@@ -48,7 +48,7 @@ const onlyValue = (client: Session.Session, text: string): Promise<string> =>
   Effect.runPromise(Effect.map(client.values(text), ({ rows }) => String(rows[0]![0])))
 
 const psql = (...commands: ReadonlyArray<string>): Promise<string> => {
-  const { database, host, port, user } = getAddress()
+  const { database, host, port, trusted: user } = getAddress()
   const where = ["-h", host, "-p", `${port}`, "-U", user, "-d", database]
   const child = spawn("psql", [
     "-X",

@@ -1,18 +1,39 @@
-/** The server of a run. */
+/** The servers of a run. */
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
+import * as Certificates from "@hyperfect/testing/Certificates"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Redacted, Scope } from "effect"
 import { setAddress } from "./address.ts"
 
-/** Starts it, and tells where it is. Whoever is local is let in: a log-in is not what is measured. */
+const trusted = "trusted"
+
+const options: PostgresServer.Options = {
+  hba: [`host all ${trusted} 127.0.0.1/32 trust`],
+  setup: [`create role ${trusted} login superuser`],
+  settings: { shared_buffers: "128MB" }
+}
+
+const make = Effect.gen(function*() {
+  const authority = yield* Certificates.makeAuthority({ name: "Root" })
+  const certificate = yield* authority.issue({ name: "localhost", hosts: ["localhost", "127.0.0.1"] })
+  const plain = yield* PostgresServer.make(options)
+  const secured = yield* PostgresServer.make({ ...options, tls: certificate })
+  const { database, endpoint: { host, port }, password, user } = plain
+  setAddress({
+    host,
+    port,
+    tlsPort: secured.endpoint.port,
+    database,
+    user,
+    password: Redacted.value(password),
+    trusted,
+    root: authority.certificate
+  })
+})
+
+/** Starts them, and tells where they are. */
 export const startServer = async (): Promise<() => Promise<void>> => {
   const scope = Scope.makeUnsafe()
-  const { database, endpoint: { host, port }, user } = await Effect.runPromise(
-    PostgresServer.make({ authentication: "trust", settings: { shared_buffers: "128MB" } }).pipe(
-      Scope.provide(scope),
-      Effect.provide(NodePlatform.layer)
-    )
-  )
-  setAddress({ host, port, user, database })
+  await Effect.runPromise(Effect.provide(Scope.provide(make, scope), NodePlatform.layer))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }

@@ -1,8 +1,8 @@
 /** The least that can be done: bytes that were made before, answers that are counted and not read. */
 import { connect, type Socket } from "node:net"
 import { type Address, getAddress } from "./address.ts"
-import type { Driver } from "./drivers.ts"
-import { one } from "./queries.ts"
+import type { Driver, OpenOptions, Parameters } from "./Driver.ts"
+import { one } from "./Driver.ts"
 
 const message = (tag: string, ...parts: ReadonlyArray<string | Buffer>): Buffer => {
   const body = Buffer.concat(parts.map((part) => typeof part === "string" ? Buffer.from(`${part}\0`) : part))
@@ -48,8 +48,8 @@ const onReady = (socket: Socket, ready: () => void): void => {
   })
 }
 
-const startup = ({ database, user }: Address): Buffer => {
-  const body = Buffer.from(`\0\x03\0\0user\0${user}\0database\0${database}\0\0`, "latin1")
+const startup = ({ database, trusted }: Address): Buffer => {
+  const body = Buffer.from(`\0\x03\0\0user\0${trusted}\0database\0${database}\0\0`, "latin1")
   const length = Buffer.alloc(4)
   length.writeInt32BE(body.length + 4)
   return Buffer.concat([length, body])
@@ -95,18 +95,45 @@ const loop = (line: Line, count: number, width: number): Promise<void> =>
 
 const runOne = run("one")
 
-export const open = async (connections: number): Promise<Driver> => {
+/** A parameter in text. */
+const toText = (value: unknown): string =>
+  Array.isArray(value) ? `{${value.map((item) => JSON.stringify(item)).join(",")}}` : String(value)
+
+const runWith = (name: string, parameters: Parameters): Buffer => {
+  const values = parameters.flatMap((parameter) => {
+    const text = Buffer.from(toText(parameter))
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(text.length)
+    return [length, text]
+  })
+  const bind = message("B", "", name, numbers(0, parameters.length), ...values, numbers(0))
+  return Buffer.concat([bind, executeAll, sync])
+}
+
+export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
+  if (tls === true) throw new Error("a socket has no TLS")
   const lines = await Promise.all(Array.from({ length: connections }, openLine))
-  const prepared = new Set<string>()
+  const line = lines[0]!
+  const names = new Map<string, string>()
+  const prepared = async (text: string): Promise<string> => {
+    const name = names.get(text) ?? `s${names.size}`
+    if (!names.has(text)) await ask(line, prepare(name, text))
+    names.set(text, name)
+    return name
+  }
   const drain = async (text: string): Promise<number> => {
-    if (!prepared.has(text)) await ask(lines[0]!, prepare(text.slice(-40), text))
-    prepared.add(text)
-    await ask(lines[0]!, run(text.slice(-40)))
+    await ask(line, run(await prepared(text)))
     return 0
+  }
+  /** Writes what the server may take its time for. */
+  const writeAll = async (frames: ReadonlyArray<Buffer>): Promise<void> => {
+    for (const frame of frames) {
+      if (!line.socket.write(frame)) await new Promise((resolve) => line.socket.once("drain", resolve))
+    }
   }
   return {
     sequential: async (count) => {
-      await loop(lines[0]!, count, 1)
+      await loop(line, count, 1)
       return count
     },
     inFlight: async (count, width) => {
@@ -118,11 +145,42 @@ export const open = async (connections: number): Promise<Driver> => {
       return []
     },
     stream: drain,
+    insert: (text, batches) => {
+      const frames = batches.map((parameters) => runWith("insert", parameters))
+      let isPrepared = false
+      return async () => {
+        if (!isPrepared) await ask(line, prepare("insert", text))
+        isPrepared = true
+        let left = frames.length
+        const done = new Promise<void>((resolve) => {
+          line.ready = () => {
+            if (--left === 0) resolve()
+          }
+        })
+        await writeAll(frames)
+        await done
+      }
+    },
+    copyIn: (text, chunks) => {
+      // The server reads the data when it has read the COPY: there is no need to wait for its consent.
+      const frames = [message("Q", text), ...chunks.map((chunk) => message("d", Buffer.from(chunk))), message("c")]
+      return async () => {
+        const done = new Promise<void>((resolve) => {
+          line.ready = resolve
+        })
+        await writeAll(frames)
+        await done
+      }
+    },
+    copyOut: async (text) => {
+      await ask(line, message("Q", text))
+      return 0
+    },
     toLine: () => {
       throw new Error("a socket has no rows")
     },
     close: async () => {
-      for (const { socket } of lines) socket.destroy()
+      for (const { socket } of lines) socket.end(message("X"))
     }
   }
 }
