@@ -10,6 +10,7 @@ import * as CopyFormat from "@hyperfect/values/CopyFormat"
 import * as Preset from "@hyperfect/values/Preset"
 import * as Range from "@hyperfect/values/Range"
 import { Arbitrary, BigDecimal, Cause, Deferred, Effect, Equal, Exit, Fiber, Schema, Stream } from "effect"
+import { openPool } from "./pools.ts"
 import { fresh, open, servers } from "./servers.ts"
 
 const { csv, text } = CopyFormat
@@ -112,6 +113,23 @@ servers({
         yield* Effect.provideService(Copy.into(table, [{ id: 1, n: BigInt(5) }]), Client, session)
         const rows = yield* Effect.provideService(collect(Copy.from(table)), Client, session)
         assert.deepStrictEqual(rows, [{ id: 1, n: "5" }])
+      }))
+
+    it.effect("a pool copies, alone and in a transaction, and has its session back", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 1 })
+        const on = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Client, pool)
+        const table = fresh("Pooled")
+        yield* pool.simple(`create table "${table}" (id int, s text)`)
+        const rows = [{ id: 1, s: "a" }]
+        yield* on(Copy.into(table, rows))
+        yield* pool.transaction(on(Effect.gen(function*() {
+          yield* Copy.into(table, rows)
+          assert.deepStrictEqual(yield* collect(Copy.from(table)), [...rows, ...rows])
+        })))
+        assert.strictEqual((yield* Effect.flip(on(Copy.into(table, [{ id: "x", s: "" }]))))._tag, "ValueError")
+        assert.lengthOf(yield* on(collect(Stream.take(Copy.from(table), 1))), 1)
+        assert.lengthOf(yield* on(collect(Copy.from(table, { format: csv() }))), 2)
       }))
 
     it.effect("a row that does not fit is named, and nothing of the copy stays", () =>
