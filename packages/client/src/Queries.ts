@@ -131,7 +131,9 @@ export interface Copied {
  * - Rows are valid only when the effect succeeds, or the stream ends: a server may send rows and fail after them.
  * - Types that users and extensions have made are looked up in PostgreSQL's catalogue when a statement has one: enums,
  *   composite types, domains, ranges, and arrays of them, come and go as plain values. {@link simple} gives their text, and so
- *   does everything where no statements are kept (`statementCacheSize: 0`), for there nothing is described beforehand.
+ *   does everything where no statements are kept (`statementCacheSize: 0`), for there nothing is described beforehand. A type
+ *   that is altered is looked up again when its values no longer fit; a field that is only renamed keeps its old name until
+ *   the client is made anew.
  * - Interrupting any of these cancels it on the server.
  * - Inside {@link transaction} the same client, used by the same fiber or its children, works in the transaction.
  *

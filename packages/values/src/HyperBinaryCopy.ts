@@ -9,12 +9,12 @@
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as Result from "effect/Result"
+import { signature } from "./internal/copyHyperBinary.ts"
+import { writeHeader as writeSignature } from "./internal/copyPieces.ts"
 import * as Writer from "./internal/rowWriter.ts"
 import type { ArrayRow, ObjectRow } from "./RowReader.ts"
 import type { Options, RowWriter } from "./RowWriter.ts"
 import * as ValueError from "./ValueError.ts"
-
-const signature = [0x48, 0x50, 0x52, 0x43, 0x50, 0x59, 0, 0, 0, 0, 0] // HPRCPY
 
 /**
  * Writes the 19 bytes with which the stream begins: a signature, no flags, no extension. The integers in it are big-endian,
@@ -23,11 +23,7 @@ const signature = [0x48, 0x50, 0x52, 0x43, 0x50, 0x59, 0, 0, 0, 0, 0] // HPRCPY
  * @category encoding
  * @since 0.1.0
  */
-export const writeHeader = (out: ByteWriter): void => {
-  for (const byte of signature) out.uint8(byte)
-  out.int32(0)
-  out.int32(0)
-}
+export const writeHeader = (out: ByteWriter): void => writeSignature(out, signature)
 
 /**
  * A writer of rows that are objects, by the names of the columns. A property that is missing or `undefined` is refused:

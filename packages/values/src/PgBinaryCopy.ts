@@ -9,12 +9,12 @@
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as Result from "effect/Result"
+import { signature } from "./internal/copyBinary.ts"
+import { writeHeader as writeSignature } from "./internal/copyPieces.ts"
 import * as Writer from "./internal/rowWriter.ts"
 import type { ArrayRow, ObjectRow } from "./RowReader.ts"
 import type { Options, RowWriter } from "./RowWriter.ts"
 import * as ValueError from "./ValueError.ts"
-
-const signature = [0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0] // PGCOPY, and what line endings would change
 
 /**
  * Writes the 19 bytes with which the stream begins: a signature, no flags, no extension.
@@ -22,11 +22,7 @@ const signature = [0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0
  * @category encoding
  * @since 0.1.0
  */
-export const writeHeader = (out: ByteWriter): void => {
-  for (const byte of signature) out.uint8(byte)
-  out.int32(0)
-  out.int32(0)
-}
+export const writeHeader = (out: ByteWriter): void => writeSignature(out, signature)
 
 /**
  * Writes the two bytes with which the stream ends.

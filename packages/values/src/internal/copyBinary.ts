@@ -10,7 +10,8 @@ import type { Reader, Shapes } from "./copyModel.ts"
 import * as Pieces from "./copyPieces.ts"
 import * as Words from "./words.ts"
 
-const signature = [0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0] // PGCOPY, and what line endings would change
+/** PGCOPY, and what a change of line endings would spoil. */
+export const signature = [0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0]
 
 export const reader = <S extends keyof Shapes>(shape: S, columns: ReadonlyArray<Column>): Reader<Shapes[S]> => {
   const options = {

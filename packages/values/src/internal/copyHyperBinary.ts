@@ -12,7 +12,8 @@ import * as Pieces from "./copyPieces.ts"
 import { define } from "./properties.ts"
 import * as Words from "./words.ts"
 
-const signature = [0x48, 0x50, 0x52, 0x43, 0x50, 0x59, 0, 0, 0, 0, 0] // HPRCPY
+/** HPRCPY. */
+export const signature = [0x48, 0x50, 0x52, 0x43, 0x50, 0x59, 0, 0, 0, 0, 0]
 
 /** A `char(n)` comes without the blanks at its end, as it does in arrays. */
 const codecOf = ({ hyper, oid }: Type.Any): Type.HyperCodec<unknown> | undefined =>

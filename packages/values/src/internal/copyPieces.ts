@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as ValueError from "../ValueError.ts"
 import type { Reader } from "./copyModel.ts"
 import * as Words from "./words.ts"
@@ -30,6 +31,13 @@ export interface Rows<Row> {
 
 /** The signature, the flags and the length of the extension. */
 const headerSize = 19
+
+/** Writes a signature, no flags, and no extension. */
+export const writeHeader = (out: ByteWriter, signature: ReadonlyArray<number>): void => {
+  for (const byte of signature) out.uint8(byte)
+  out.int32(0)
+  out.int32(0)
+}
 
 /** Puts what a row's reader throws into its row. */
 export const atRow = (thrown: unknown, row: number): unknown =>
