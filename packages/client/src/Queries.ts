@@ -27,6 +27,8 @@ import type { Statement } from "./Statement.ts"
 export interface TransactionOptions {
   readonly isolation?: "read committed" | "repeatable read" | "serializable" | undefined
   readonly access?: "read write" | "read only" | undefined
+  /** Waits for a moment in which a serializable transaction that only reads can be in no conflict. */
+  readonly deferrable?: boolean | undefined
 }
 
 /**

@@ -69,39 +69,49 @@ export const isStatement = (u: unknown): u is Statement => typeof u === "object"
 export const isFragment = (u: unknown): u is Fragment =>
   (typeof u === "object" || typeof u === "function") && u !== null && fragment in u
 
+/** What is known of a template for all statements that are made of it. */
+interface Template {
+  readonly strings: TemplateStringsArray
+  /** The text when all that is interpolated are parameters. */
+  text?: string
+  /** Where it stands in the source. */
+  readonly stack?: string
+}
+
 class StatementImpl implements Statement {
   readonly [TypeId]: typeof TypeId = TypeId
-  readonly segments: ReadonlyArray<Segment> | undefined
   readonly text: string
   readonly parameters: ReadonlyArray<unknown>
   readonly preset: Preset.Preset | undefined
-  readonly #site: Site | undefined
+  readonly #template: Template | undefined
+  #segments: ReadonlyArray<Segment> | undefined
 
+  /** Without segments it is a template of parameters alone, if it has a template; else it numbers its own parameters. */
   constructor(
     segments: ReadonlyArray<Segment> | undefined,
     text: string,
     parameters: ReadonlyArray<unknown>,
-    site: Site | undefined,
+    template?: Template,
     preset?: Preset.Preset
   ) {
-    this.segments = segments
     this.text = text
     this.parameters = parameters
     this.preset = preset
-    this.#site = site
+    this.#template = template
+    this.#segments = segments
   }
 
-  static siteOf(statement: { readonly text: string }): Site | undefined {
-    return statement instanceof StatementImpl ? statement.#site : undefined
+  get segments(): ReadonlyArray<Segment> | undefined {
+    const template = this.#template
+    return this.#segments ??= template && weave(template.strings, this.parameters)
+  }
+
+  static templateOf(statement: { readonly text: string }): Template | undefined {
+    return statement instanceof StatementImpl ? statement.#template : undefined
   }
 }
 
-/** Where a template stands in the source. */
-interface Site {
-  readonly stack?: string
-}
-
-const sites = new WeakMap<TemplateStringsArray, Site>()
+const templates = new WeakMap<TemplateStringsArray, Template>()
 
 /** What V8 has besides the standard. */
 const errors = Error as {
@@ -109,18 +119,18 @@ const errors = Error as {
   readonly captureStackTrace?: (target: object, above: unknown) => void
 }
 
-/** Looked up once for each template, not for each statement that is made of it. */
-const siteOfTemplate = (strings: TemplateStringsArray): Site => {
-  let site = sites.get(strings)
-  if (site === undefined) {
-    site = {}
+/** The stack is looked at once for each template, not for each statement that is made of it. */
+const templateOf = (strings: TemplateStringsArray): Template => {
+  let template = templates.get(strings)
+  if (template === undefined) {
+    template = { strings }
     const limit = errors.stackTraceLimit
     errors.stackTraceLimit = 1
-    errors.captureStackTrace?.(site, sql)
+    errors.captureStackTrace?.(template, sql)
     if (limit !== undefined) errors.stackTraceLimit = limit
-    sites.set(strings, site)
+    templates.set(strings, template)
   }
-  return site
+  return template
 }
 
 /**
@@ -129,7 +139,7 @@ const siteOfTemplate = (strings: TemplateStringsArray): Site => {
  * @internal
  */
 export const siteOf = (statement: { readonly text: string }): string | undefined =>
-  StatementImpl.siteOf(statement)?.stack?.split("\n").find((line) => line.startsWith("    at "))
+  StatementImpl.templateOf(statement)?.stack?.split("\n").find((line) => line.startsWith("    at "))
 
 /**
  * A statement of segments.
@@ -137,16 +147,16 @@ export const siteOf = (statement: { readonly text: string }): string | undefined
  * @category constructors
  * @since 0.1.0
  */
-export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => build(segments, undefined)
+export const fromSegments = (segments: ReadonlyArray<Segment>): Statement => build(segments)
 
-const build = (segments: ReadonlyArray<Segment>, site: Site | undefined): Statement => {
+const build = (segments: ReadonlyArray<Segment>, template?: Template): Statement => {
   let text = ""
   const parameters: Array<unknown> = []
   for (const segment of segments) {
     if (segment._tag === "Text") text += segment.text
     else text += `$${parameters.push(segment.value)}`
   }
-  return new StatementImpl(segments, text, parameters, site)
+  return new StatementImpl(segments, text, parameters, template)
 }
 
 /**
@@ -172,7 +182,7 @@ const build = (segments: ReadonlyArray<Segment>, site: Site | undefined): Statem
  * @since 0.1.0
  */
 export const fromTextUnsafe = (text: string, parameters: ReadonlyArray<unknown> = []): Statement =>
-  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters, undefined)
+  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters)
 
 const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
   if (segments === undefined) {
@@ -210,12 +220,18 @@ const toSegments = (value: unknown): ReadonlyArray<Segment> => {
  * @category constructors
  * @since 0.1.0
  */
-export const sql = (strings: TemplateStringsArray, ...values: ReadonlyArray<unknown>): Statement =>
-  build(
-    strings.flatMap((text, i): ReadonlyArray<Segment> =>
-      i < values.length ? [{ _tag: "Text", text }, ...toSegments(values[i])] : [{ _tag: "Text", text }]
-    ),
-    siteOfTemplate(strings)
+export const sql = (strings: TemplateStringsArray, ...values: ReadonlyArray<unknown>): Statement => {
+  const template = templateOf(strings)
+  for (const value of values) {
+    if (isStatement(value) || isFragment(value)) return build(weave(strings, values), template)
+  }
+  const text = template.text ??= strings.reduce((text, next, i) => `${text}$${i}${next}`)
+  return new StatementImpl(undefined, text, values, template)
+}
+
+const weave = (strings: TemplateStringsArray, values: ReadonlyArray<unknown>): ReadonlyArray<Segment> =>
+  strings.flatMap((text, i): ReadonlyArray<Segment> =>
+    i < values.length ? [{ _tag: "Text", text }, ...toSegments(values[i])] : [{ _tag: "Text", text }]
   )
 
 /**
@@ -383,7 +399,7 @@ export const withPreset: {
     statement.segments,
     statement.text,
     statement.parameters,
-    StatementImpl.siteOf(statement),
+    StatementImpl.templateOf(statement),
     preset
   )
 })

@@ -55,6 +55,21 @@ servers({
         assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
       }))
 
+    it.effect("a batch with a COPY in it is refused, wherever that stands, and the session lives on", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = fresh("batch")
+        yield* session.execute(`create table ${table} (a int)`)
+        const copies = [`copy ${table} from stdin`, `copy ${table} to stdout`]
+        for (const copy of copies) {
+          for (const statements of [[copy], ["select 1", copy], [copy, "select 1"], ["select 1", copy, "select 2"]]) {
+            const error = yield* Effect.flip(session.batch(statements))
+            assert.isTrue(error._tag === "UnsupportedError" && error.sent === "nothing")
+            assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
+          }
+        }
+      }))
+
     it.effect("a batch in a transaction is part of it", () =>
       Effect.gen(function*() {
         const session = yield* open()

@@ -28,6 +28,46 @@ describe("Statement", () => {
     assert.strictEqual(sql`select E'\\n' as "\u00e4"`.text, "select E'\\n' as \"ä\"")
   })
 
+  it("makes statements of one template with other values, and with other pieces", () => {
+    const where = (condition: unknown) => sql`select * from t where ${condition}`
+    assert.deepStrictEqual(parts(where(1)), ["select * from t where $1", [1]])
+    assert.deepStrictEqual(parts(where(sql`a = ${2}`)), ["select * from t where a = $1", [2]])
+    assert.deepStrictEqual(parts(where(3)), ["select * from t where $1", [3]])
+    assert.deepStrictEqual(parts(sql`(${where(4)})`), ["(select * from t where $1)", [4]])
+    assert.deepStrictEqual(where(5).segments, [
+      { _tag: "Text", text: "select * from t where " },
+      { _tag: "Parameter", value: 5 },
+      { _tag: "Text", text: "" }
+    ])
+  })
+
+  it("lists values, and pieces among them", () => {
+    const { list } = Statement
+    assert.deepStrictEqual(parts(sql`a in (${list([1, "x", null])})`), ["a in ($1, $2, $3)", [1, "x", null]])
+    assert.deepStrictEqual(parts(list([sql`now()`, 1])), ["now(), $1", [1]])
+    assert.deepStrictEqual(parts(list(new Set())), ["", []])
+  })
+
+  it("makes the columns and rows of an INSERT, and refuses rows that differ", () => {
+    const { insert } = Statement
+    assert.deepStrictEqual(parts(insert([{ "a\"b": 1, c: sql`default` }, { c: 2, "a\"b": null }])), [
+      "(\"a\"\"b\", \"c\") values ($1, default), ($2, $3)",
+      [1, null, 2]
+    ])
+    for (const rows of [[], [{}], [{ a: 1 }, { b: 1 }], [{ a: 1 }, { a: 1, b: 2 }], [{ a: 1 }, {}]]) {
+      assert.throws(() => insert(rows), TypeError)
+    }
+  })
+
+  it("makes the assignments of an UPDATE", () => {
+    const { set } = Statement
+    assert.deepStrictEqual(parts(sql`update t set ${set({ a: 1, b: sql`b + ${2}` })} where c = ${3}`), [
+      "update t set \"a\" = $1, \"b\" = b + $2 where c = $3",
+      [1, 2, 3]
+    ])
+    assert.throws(() => set({}), TypeError)
+  })
+
   it("quotes identifiers so that they mean themselves", () => {
     assert.strictEqual(identifier("plain").text, "\"plain\"")
     assert.strictEqual(identifier("Mixed Case").text, "\"Mixed Case\"")

@@ -202,7 +202,8 @@ servers({
         assert.isTrue(error._tag === "ServerError" && error.reason._tag === "ReadOnlySqlTransaction")
         const shown = yield* session.transaction(session.values("show transaction_isolation"), {
           isolation: "serializable",
-          access: "read only"
+          access: "read only",
+          deferrable: true
         })
         assert.deepStrictEqual(shown.rows, [["serializable"]])
         assert.deepStrictEqual(yield* rows, [])
@@ -213,7 +214,7 @@ servers({
     it.effect("says that it can be neither read-only nor serializable", () =>
       Effect.gen(function*() {
         const session = yield* open()
-        for (const options of [{ access: "read only" }, { isolation: "serializable" }] as const) {
+        for (const options of [{ access: "read only" }, { isolation: "serializable" }, { deferrable: true }] as const) {
           const error = yield* Effect.flip(session.transaction(Effect.die("ran"), options))
           assert.isTrue(error._tag === "UnsupportedError" && error.server === "hyper")
         }

@@ -23,7 +23,7 @@ import { type Exchange, states } from "./exchange.ts"
 const respite = "20 millis"
 
 /** How long who abandons an exchange waits for its end; the session sees to it all the same. */
-const grace = "1 second"
+export const grace = "1 second"
 
 /** How long a cancelled statement may take to end before it is cancelled again. */
 const patience = "200 millis"

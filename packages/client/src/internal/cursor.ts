@@ -118,7 +118,7 @@ export const portal = <Row>(
           ;(exchange as Portal<Row>).leave()
           // In a transaction nothing is cancelled, for it would fail with it: no more than was asked for is to come.
           return isIdle || engine.status === "T"
-            ? engine.settle(exchange, "end of a portal")
+            ? engine.seeOff(exchange, "end of a portal")
             : engine.abandon(exchange)
         })
     )

@@ -21,7 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type Failure, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
-import { Canceller, wasHit } from "./cancelling.ts"
+import { Canceller, grace, wasHit } from "./cancelling.ts"
 import { type Exchange, makeTable, stateName, states, unexpected, type WriteFrames } from "./exchange.ts"
 import * as MessageReader from "./messageReader.ts"
 import { tagOf } from "./messageReader.ts"
@@ -333,7 +333,8 @@ export class Engine {
       if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
       const write = Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message })))
       if (exchange.state === states.CopyingIn) {
-        return this.within(Effect.andThen(write, this.ended(exchange)), "end of a failed COPY")
+        this.options.fork(write)
+        return this.seeOff(exchange, "end of a failed COPY")
       }
       // It has not begun: then this waits for it on the line, and is dropped by the server when the COPY is refused.
       this.options.fork(write)
@@ -379,6 +380,13 @@ export class Engine {
         )
     })
   }
+
+  /** Waits for the end of an exchange if it is near; the session sees to it all the same. */
+  readonly seeOff = (exchange: Exchange, wanted: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      this.options.fork(this.settle(exchange, wanted))
+      return Effect.timeoutOption(this.ended(exchange), grace)
+    })
 
   /** Waits until the exchange has ended, but not for ever. */
   readonly settle = (exchange: Exchange, wanted: string): Effect.Effect<void> =>

@@ -80,8 +80,12 @@ const failedTransaction = ServerError.fromFields([
 
 const isFetch = /^\s*fetch\b/i
 
+const isCopy = /^\s*copy\b[^]*\bstd(?:in|out)\b/i
+
 /** Why a statement must not be run, if it must not. */
 const refusal = ({ kind, planner }: Host, text: string): Failure | undefined => {
+  // What is sent behind it would be taken for its data, and end the session.
+  if (isCopy.test(text)) return new UnsupportedError({ feature: "COPY in a query", server: kind })
   if (kind === "postgres") return undefined
   if (planner.isRefused(text)) return failedTransaction
   // It would end the whole server (measured).

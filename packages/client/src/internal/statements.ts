@@ -112,7 +112,7 @@ export const prepare = (
       writeFrontend(out, { _tag: "Close", kind: "S", name })
       writeFrontend(out, sync)
     })
-    return host.engine.settle(exchange, "answer to Close")
+    return host.engine.seeOff(exchange, "answer to Close")
   })
   // The server may have it although nobody waits for it any more; closing what is not there is no error.
   const describing = Effect.onInterrupt(

@@ -53,7 +53,8 @@ const begin = (options: TransactionOptions | undefined): string =>
   [
     "BEGIN",
     ...(options?.isolation === undefined ? [] : [`ISOLATION LEVEL ${options.isolation.toUpperCase()}`]),
-    ...(options?.access === undefined ? [] : [options.access.toUpperCase()])
+    ...(options?.access === undefined ? [] : [options.access.toUpperCase()]),
+    ...(options?.deferrable === true ? ["DEFERRABLE"] : [])
   ].join(" ")
 
 /**
@@ -67,6 +68,8 @@ const notOnHyper = (depth: number, options: TransactionOptions | undefined): str
     ? "a read-only transaction"
     : options?.isolation === "serializable"
     ? "a serializable transaction"
+    : options?.deferrable === true
+    ? "a deferrable transaction"
     : undefined
 
 /** @internal */
