@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import { fromTextUnsafe, sql } from "@hyperfect/client/Statement"
 import * as Telemetry from "@hyperfect/client/Telemetry"
+import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { Cause, Effect, Exit, Fiber, Metric, Redacted, Scope, Stream, Tracer } from "effect"
 import { openPool, until } from "./pools.ts"
 import { fresh, open, servers, Target } from "./servers.ts"
@@ -95,6 +96,33 @@ servers({
           assert.strictEqual(child!.parent._tag === "Some" && child!.parent.value, transaction)
         }
         assert.strictEqual(said(stream)["db.response.returned_rows"], 5000)
+      }))
+
+    it.effect("shows batches, pipelines, prepared statements and COPY each by its own", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = fresh("shown")
+        yield* session.query(`create table ${table} (a int)`)
+        const { spans, traced } = recorder()
+        yield* traced(Effect.gen(function*() {
+          yield* session.batch([`insert into ${table} values (1)`, `insert into ${table} values (2)`])
+          yield* session.pipeline(["select 1", "select 2", "select 3"])
+          const statement = yield* session.prepare("select cast($1 as int) as n", [BuiltIn.int4])
+          yield* statement.values(42)
+          yield* Stream.runDrain(statement.stream(42))
+          yield* Stream.runDrain(session.copyOut(`copy (select 1) to stdout with (format csv)`))
+        })).pipe(Effect.scoped)
+        assert.deepStrictEqual(
+          spans.map((span) => [span.name, said(span)["db.operation.batch.size"] ?? said(span)["db.query.text"]]),
+          [
+            ["BATCH app", 2],
+            ["PIPELINE app", 3],
+            ["SELECT app", "select cast($1 as int) as n"],
+            ["SELECT app", "select cast($1 as int) as n"],
+            ["SELECT app", "select cast($1 as int) as n"],
+            ["COPY app", "copy (select ?) to stdout with (format csv)"]
+          ]
+        )
       }))
 
     it.effect("shows nothing where there is no tracer, where it is off, and where spans are not wanted", () =>

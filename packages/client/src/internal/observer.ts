@@ -18,7 +18,7 @@ import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type { Queries } from "../Queries.ts"
 import { operationOf, withoutLiterals } from "../QueryText.ts"
-import type { Statement } from "../Statement.ts"
+import { fromTextUnsafe, type Statement } from "../Statement.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Derived } from "./derived.ts"
 
@@ -69,6 +69,8 @@ interface Work<A> {
   readonly name?: string | undefined
   readonly operation?: string | undefined
   readonly text?: string | undefined
+  /** How many operations it is made of. */
+  readonly size?: number | undefined
   /** How many rows an answer has; `undefined` when it has none to count. */
   readonly rows?: ((answer: A) => number) | undefined
   /** What is known better in the end. */
@@ -145,7 +147,10 @@ export class Observer {
       )
     }))
 
-  private begin(fiber: Fiber.Fiber<unknown, unknown>, { name, operation = "query", text }: Work<never>): Effect.Effect<{
+  private begin(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    { name, operation = "query", size, text }: Work<never>
+  ): Effect.Effect<{
     readonly span: Tracer.Span | undefined
     readonly end: (exit: Exit.Exit<unknown, unknown>, rows?: number) => void
   }> {
@@ -157,6 +162,7 @@ export class Observer {
         attributes: {
           ...this.attributes,
           ...name === undefined ? { "db.operation.name": operation } : {},
+          ...size === undefined ? {} : { "db.operation.batch.size": size },
           ...text === undefined || this.options.queryText === false ? {} : { "db.query.text": text }
         }
       })
@@ -258,12 +264,28 @@ export const observed = (queries: Own, observer: Observer): Own => {
     simple: (text) =>
       effect(text, queries.simple(text), (results) => results.reduce((sum, { rows }) => sum + rows.length, 0)),
     execute: (statement) => effect(statement, queries.execute(statement)),
-    batch: (statements) => observer.effect({ operation: "BATCH" }, queries.batch(statements)),
-    pipeline: (statements) => observer.effect({ operation: "PIPELINE" }, queries.pipeline(statements)),
+    batch: (statements) => observer.effect({ operation: "BATCH", size: statements.length }, queries.batch(statements)),
+    pipeline: (statements) =>
+      observer.effect({ operation: "PIPELINE", size: statements.length }, queries.pipeline(statements)),
     stream: (statement, options) => stream(statement, queries.stream(statement, options), counted),
     streamValues: (statement, options) => stream(statement, queries.streamValues(statement, options), counted),
     copyIn: (statement, data) => effect(statement, queries.copyIn(statement, data)),
     copyOut: (statement) => stream(statement, queries.copyOut(statement)),
+    describe: (statement) => effect(statement, queries.describe(statement)),
+    call: (functionOid, parameters, returns) =>
+      observer.effect({ operation: "CALL" }, queries.call(functionOid, parameters, returns)),
+    prepare: (text, types) =>
+      Effect.map(effect(text, queries.prepare(text, types)), (prepared) => {
+        const as = (parameters: ReadonlyArray<unknown>) => fromTextUnsafe(text, parameters)
+        return {
+          ...prepared,
+          query: (...values) => effect(as(values), prepared.query(...values), rowsOf),
+          values: (...values) => effect(as(values), prepared.values(...values), rowsOf),
+          execute: (...values) => effect(as(values), prepared.execute(...values)),
+          stream: (...values) => stream(as(values), prepared.stream(...values), counted),
+          streamValues: (...values) => stream(as(values), prepared.streamValues(...values), counted)
+        }
+      }),
     copyOutWith: (statement, makeReader) => stream(statement, queries.copyOutWith(statement, makeReader), counted),
     transaction: (inside, options) =>
       observer.effect({ operation: "TRANSACTION" }, queries.transaction(inside, options))
