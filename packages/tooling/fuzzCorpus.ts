@@ -10,11 +10,16 @@ interface Line {
   readonly hex: string
 }
 
+export const fromLine = (line: string): Found => {
+  const { hex, outcome, target }: Line = JSON.parse(line)
+  return { outcome, input: { target, bytes: Uint8Array.from(Buffer.from(hex, "hex")) } }
+}
+
+export const toLine = ({ input, outcome }: Found): string =>
+  JSON.stringify({ outcome, target: input.target, hex: Buffer.from(input.bytes).toString("hex") } satisfies Line)
+
 export const load = (): ReadonlyArray<Found> =>
-  !existsSync(path) ? [] : readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => {
-    const { hex, outcome, target }: Line = JSON.parse(line)
-    return { outcome, input: { target, bytes: Uint8Array.from(Buffer.from(hex, "hex")) } }
-  })
+  !existsSync(path) ? [] : readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map(fromLine)
 
 /** Keeps the shortest input of each outcome. */
 export const save = (found: ReadonlyArray<Found>): number => {
@@ -23,9 +28,7 @@ export const save = (found: ReadonlyArray<Found>): number => {
     const other = shortest.get(one.outcome)
     if (other === undefined || one.input.bytes.length < other.input.bytes.length) shortest.set(one.outcome, one)
   }
-  const lines = [...shortest.values()].sort((a, b) => a.outcome < b.outcome ? -1 : 1).map(({ input, outcome }) =>
-    JSON.stringify({ outcome, target: input.target, hex: Buffer.from(input.bytes).toString("hex") } satisfies Line)
-  )
+  const lines = [...shortest.values()].sort((a, b) => a.outcome < b.outcome ? -1 : 1).map(toLine)
   writeFileSync(path, lines.join("\n") + "\n")
   return lines.length
 }

@@ -14,6 +14,7 @@ import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import { Transport } from "@hyperfect/transport/Transport"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
+import { conversations as pipelineConversations } from "./pipelineConversations.ts"
 
 interface Entry {
   readonly from: "client" | "server"
@@ -203,45 +204,6 @@ const postgres = Effect.gen(function*() {
       yield* canceller.channel.send(Frontend.CancelRequest.make({ processId, secretKey }))
       yield* until(line, "ReadyForQuery")
     }),
-    // The situations of PostgreSQL's own test module libpq_pipeline, of which it keeps traces.
-    "libpq_pipeline, simple_pipeline": Effect.fnUntraced(function*(name) {
-      const line = yield* open(name)
-      yield* ask(line, "SET lc_messages TO \"C\"")
-      yield* line.channel.send(
-        Parse.make({ name: "", query: "SELECT $1", parameterTypes: [23] }),
-        Bind.make({ portal: "", statement: "", parameterFormats: [], parameters: [text("1")], resultFormats: [0] }),
-        Describe.make({ kind: "P", name: "" }),
-        Execute.make({ portal: "", maxRows: 0 }),
-        Sync.make({})
-      )
-      yield* until(line, "ReadyForQuery")
-      yield* line.channel.send(Terminate.make({}))
-    }),
-    "libpq_pipeline, prepared": Effect.fnUntraced(function*(name) {
-      const line = yield* open(name)
-      const synced = (...messages: ReadonlyArray<Frontend.Message>) =>
-        Effect.andThen(line.channel.send(...messages, Sync.make({})), until(line, "ReadyForQuery"))
-      const statement = "select_one"
-      yield* synced(
-        Parse.make({
-          name: statement,
-          query: "SELECT $1, '42', $1::numeric, interval '1 sec'",
-          parameterTypes: [23]
-        }),
-        Describe.make({ kind: "S", name: statement })
-      )
-      yield* synced(Close.make({ kind: "S", name: statement }))
-      yield* synced(Describe.make({ kind: "S", name: statement }))
-      yield* synced(Close.make({ kind: "S", name: statement }))
-      yield* ask(line, "BEGIN")
-      yield* ask(line, "DECLARE cursor_one CURSOR FOR SELECT 1")
-      const portal = "cursor_one"
-      yield* synced(Describe.make({ kind: "P", name: portal }))
-      yield* synced(Close.make({ kind: "P", name: portal }))
-      yield* synced(Describe.make({ kind: "P", name: portal }))
-      yield* synced(Close.make({ kind: "P", name: portal }))
-      yield* line.channel.send(Terminate.make({}))
-    }),
     replication: Effect.fnUntraced(function*(name) {
       // Not in the setup of the server: what is made there has the OID of a system table, and is never published.
       const other = yield* open(`${name}: what is replicated`)
@@ -276,6 +238,16 @@ const postgres = Effect.gen(function*() {
   }
   for (const [name, script] of Object.entries(scripts)) {
     yield* Effect.scoped(script(name))
+  }
+  for (const [name, steps] of Object.entries(pipelineConversations)) {
+    yield* Effect.scoped(Effect.gen(function*() {
+      const line = yield* open(`libpq_pipeline, ${name}`)
+      for (const step of steps) {
+        yield* line.channel.send(...step.send)
+        for (const tag of step.until) yield* until(line, tag)
+      }
+      yield* line.channel.send(Terminate.make({}))
+    }))
   }
 }).pipe(
   Effect.provide(PostgresServer.layer({

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { createRequire } from "node:module"
+import { createContext, runInContext } from "node:vm"
 
 const script = `
 import { Backend, Frontend, Wire } from "@hyperfect/protocol"
@@ -60,7 +61,7 @@ describe("the package", () => {
         load: (id: string) => id.endsWith(`${entry}.ts`) ? "export * from \"@hyperfect/protocol\"" : undefined
       }]
     })
-    const { output } = await bundle.generate({ format: "es" })
+    const { output } = await bundle.generate({ format: "iife", name: "protocol" })
     await bundle.close()
     const [chunk] = output
     assert.deepStrictEqual(chunk.imports, [])
@@ -72,12 +73,29 @@ describe("the package", () => {
     for (const [id, { code }] of own) {
       assert.notMatch((code ?? "").replaceAll(/\/\*.*?\*\//gs, ""), /node:|require\(|\bprocess\./, id)
     }
-    assert.include(chunk.exports, "Backend")
-    // What was bundled is the package, and it works as it is.
-    const { Backend } = await import(`data:text/javascript;base64,${Buffer.from(chunk.code).toString("base64")}`)
-    assert.deepStrictEqual(
-      Backend.encodeUnsafe({ _tag: "ReadyForQuery", status: "I" }),
-      Uint8Array.of(0x5a, 0, 0, 0, 5, 0x49)
-    )
+    // What was bundled is the package, and it works with what browsers have and nothing else, where a page forbids code
+    // from strings and where it does not.
+    for (const strings of [true, false]) {
+      const context = createContext({ TextEncoder, TextDecoder, URL, AbortController, setTimeout, clearTimeout }, {
+        codeGeneration: { strings, wasm: false }
+      })
+      runInContext(chunk.code, context)
+      const result: unknown = runInContext(
+        `const { Backend, Frontend, Utf8, Wire } = protocol
+        const frame = Frontend.encodeUnsafe({ _tag: "Query", query: "select 'é€' -- and a text that is not short" })
+        const message = Frontend.readerUnsafe("password")(frame, 0, frame.length)
+        const ready = Backend.encodeUnsafe({ _tag: "ReadyForQuery", status: "I" })
+        JSON.stringify([typeof process, typeof Buffer, typeof require, Wire.defaultBackEnd, message.query, [...ready]])`,
+        context
+      )
+      assert.deepStrictEqual(JSON.parse(String(result)), [
+        "undefined",
+        "undefined",
+        "undefined",
+        strings ? "generated" : "closures",
+        "select 'é€' -- and a text that is not short",
+        [0x5a, 0, 0, 0, 5, 0x49]
+      ])
+    }
   }, 60_000)
 })

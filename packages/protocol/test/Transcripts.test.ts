@@ -51,7 +51,7 @@ describe("transcripts of real servers", () => {
   it("are all there", () => {
     const count = (server: string) => transcripts.filter((transcript) => transcript.server === server).length
     assert.strictEqual(count("hyper"), 75)
-    assert.strictEqual(count("postgres"), 18)
+    assert.strictEqual(count("postgres"), 25)
   })
 
   for (const backEnd of ["generated", "closures"] as const) {
