@@ -184,15 +184,6 @@ export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> =>
 export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> =>
   Family.writer(messages, options?.backEnd ?? Wire.defaultBackEnd)
 
-const makeCodec = (): Schema.Codec<Message, Uint8Array> => {
-  const table = limits()
-  const read = readerUnsafe()
-  return Wire.codecFrom(Message, (bytes, start, end) => {
-    Family.checkFrame(table, bytes, start, end)
-    return read(bytes, start, end)
-  }, writerUnsafe())
-}
-
 /**
  * The codec between one whole frame and its message.
  *
@@ -211,7 +202,7 @@ const makeCodec = (): Schema.Codec<Message, Uint8Array> => {
  * @category schemas
  * @since 0.1.0
  */
-export const codec: Schema.Codec<Message, Uint8Array> = makeCodec()
+export const codec: Schema.Codec<Message, Uint8Array> = Family.codec(Message, limits(), readerUnsafe(), writerUnsafe())
 
 /**
  * The channel from chunks of bytes, cut anywhere, to messages.

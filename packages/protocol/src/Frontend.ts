@@ -200,14 +200,8 @@ const requestCodes = new Set([SSLRequest, GSSENCRequest, CancelRequest].map(({ d
  * @category constructors
  * @since 0.1.0
  */
-export const codecIn = (phase: Phase): Schema.Codec<Message, Uint8Array> => {
-  const table = limits()
-  const read = readerUnsafe(phase)
-  return Wire.codecFrom(Message, (bytes, start, end) => {
-    Family.checkFrame(table, bytes, start, end)
-    return read(bytes, start, end)
-  }, writerUnsafe())
-}
+export const codecIn = (phase: Phase): Schema.Codec<Message, Uint8Array> =>
+  Family.codec(Message, limits(), readerUnsafe(phase), writerUnsafe())
 
 /**
  * The codec between one whole frame and its message.

@@ -3,10 +3,11 @@
  *
  * @internal
  */
+import type * as Schema from "effect/Schema"
 import type { ByteWriter } from "../ByteWriter.ts"
 import type { Limits } from "../Frame.ts"
 import { reason } from "../ProtocolError.ts"
-import type { AnyMessage, BackEnd, Definition } from "../Wire.ts"
+import { type AnyMessage, type BackEnd, codecFrom, type Definition, type ReadFrame, type WriteFrame } from "../Wire.ts"
 import { headerSize, readBody, readInt32, writeFrame } from "./compile.ts"
 import type { ReadBody } from "./generate.ts"
 
@@ -86,7 +87,7 @@ export const reader = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) =>
 }
 
 /** Checks that `bytes[start, end)` is one frame by its own account, within the limit of its tag. */
-export const checkFrame = (limits: Limits, bytes: Uint8Array, start: number, end: number): void => {
+const checkFrame = (limits: Limits, bytes: Uint8Array, start: number, end: number): void => {
   const lengthAt = bytes[start] === 0 ? start : start + 1
   if (end - lengthAt < 4) {
     throw reason("Truncated", "Frame", "length", lengthAt - start, "4 bytes", `${end - lengthAt} bytes`)
@@ -100,6 +101,22 @@ export const checkFrame = (limits: Limits, bytes: Uint8Array, start: number, end
     throw reason("LengthInvalid", "Frame", "length", lengthAt - start, `${end - lengthAt}`, `${length}`)
   }
 }
+
+/** The codec between one whole frame, of which the length is checked here, and its message. */
+export const codec = <T>(
+  schema: Schema.Codec<T, T>,
+  limits: Limits,
+  read: ReadFrame<T>,
+  write: WriteFrame<T>
+): Schema.Codec<T, Uint8Array> =>
+  codecFrom(
+    schema,
+    (bytes, start, end) => {
+      checkFrame(limits, bytes, start, end)
+      return read(bytes, start, end)
+    },
+    write
+  )
 
 /** A function that writes the frame of any of the messages. */
 export const writer = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) => {
