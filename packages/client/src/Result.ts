@@ -58,6 +58,9 @@ export interface ColumnsResult extends Omit<Result<never>, "rows"> {
  * @since 0.1.0
  */
 export const rowCount = (commandTag: string): number | undefined => {
-  const match = /\d+$/.exec(commandTag)
-  return match === null ? undefined : Number(match[0])
+  let at = commandTag.length
+  while (at > 0 && isDigit(commandTag.charCodeAt(at - 1))) at--
+  return at === commandTag.length ? undefined : Number(commandTag.slice(at))
 }
+
+const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39

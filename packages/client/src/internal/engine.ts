@@ -30,6 +30,9 @@ import { ofCommand, type Traces, traces } from "./traces.ts"
 /** What may come at any time, whatever is going on (protocol, section "Asynchronous Operations"). */
 export type Asynchronous = Backend.NoticeResponse | Backend.ParameterStatus | Backend.NotificationResponse
 
+/** What is chained to it runs when the present step of the program is over. */
+const endOfTick = Promise.resolve()
+
 /** How long the reader has for the server's last words after a write has failed. */
 const lastWords = "100 millis"
 
@@ -239,8 +242,11 @@ export class Engine {
 
   private dequeue(): void {
     this.queue[this.head++] = undefined
-    // Shifting would cost as much as the queue is long.
-    if (this.head === this.queue.length || this.head === 1024) {
+    if (this.head === this.queue.length) {
+      this.queue.length = 0
+      this.head = 0
+    } else if (this.head === 1024) {
+      // Shifting each time would cost as much as the queue is long.
       this.queue.splice(0, this.head)
       this.head = 0
     }
@@ -271,10 +277,12 @@ export class Engine {
   private scheduleFlush(): void {
     if (this.flushScheduled || this.writing || this.canceller.isHolding) return
     this.flushScheduled = true
-    void Promise.resolve().then(() => {
-      this.flushScheduled = false
-      this.flush()
-    })
+    void endOfTick.then(this.onEndOfTick)
+  }
+
+  private readonly onEndOfTick = (): void => {
+    this.flushScheduled = false
+    this.flush()
   }
 
   private flush(): void {

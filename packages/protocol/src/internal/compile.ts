@@ -64,8 +64,20 @@ export const headerSize = (definition: Definition): number =>
   (definition.tag === undefined ? 0 : 1) + (definition.within === undefined ? 4 : 0) +
   (definition.code === undefined ? 0 : 4)
 
+/** Compiles each definition once: what is made anew for every connection has to become fast anew on every one, too. */
+const once = <A>(
+  compile: (definition: Definition, backEnd: BackEnd) => A
+): (definition: Definition, backEnd: BackEnd) => A => {
+  const compiled = { generated: new WeakMap<Definition, A>(), closures: new WeakMap<Definition, A>() }
+  return (definition, backEnd) => {
+    let known = compiled[backEnd].get(definition)
+    if (known === undefined) compiled[backEnd].set(definition, known = compile(definition, backEnd))
+    return known
+  }
+}
+
 /** The function that reads the fields of a message, whose header was looked at already. */
-export const readBody = (definition: Definition, backEnd: BackEnd): Generate.ReadBody => {
+export const readBody = once((definition, backEnd): Generate.ReadBody => {
   const explain = explainRead(definition)
   if (definition.layout.fields.length === 0) {
     // A message without fields is always the same value.
@@ -84,7 +96,7 @@ export const readBody = (definition: Definition, backEnd: BackEnd): Generate.Rea
   return backEnd === "generated"
     ? Generate.reader(definition.layout, definition.name, decodeTextOf(definition), explain)
     : explain
-}
+})
 
 /** The function that reads one message from its whole frame, header checked. */
 export const readFrame = (definition: Definition, backEnd: BackEnd) => {
@@ -126,7 +138,7 @@ export const readFrame = (definition: Definition, backEnd: BackEnd) => {
 }
 
 /** The function that writes one message's whole frame. */
-export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
+export const writeFrame = once((definition, backEnd) => {
   const { code, limit, name } = definition
   const tag = definition.tag?.charCodeAt(0)
   const isCarried = definition.within !== undefined
@@ -156,4 +168,4 @@ export const writeFrame = (definition: Definition, backEnd: BackEnd) => {
       throw toReason(thrown, name, start)
     }
   }
-}
+})
