@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Statement from "@hyperfect/client/Statement"
 import { BuiltIn, CalendarDate, Preset, TimestampTz } from "@hyperfect/values"
 import { BigDecimal, Effect, pipe, Stream } from "effect"
-import { open, servers } from "./servers.ts"
+import { fresh, open, servers } from "./servers.ts"
 
 const { sql, withPreset } = Statement
 
@@ -90,6 +90,28 @@ servers({
   },
 
   postgres(it) {
+    it.effect("reaches into the types of users", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const [amount, mood, pair] = [fresh("amount"), fresh("mood"), fresh("pair")]
+        yield* session.query(`create domain ${amount} as numeric(10, 2)`)
+        yield* session.query(`create type ${mood} as enum ('sad', 'ok')`)
+        yield* session.query(`create type ${pair} as (id bigint, paid ${amount}, at timestamptz, moods ${mood}[])`)
+        const statement = `select cast(1.5 as ${amount}) as a, array[cast(2 as ${amount})] as b,
+          cast(row(7, 2.25, '2024-02-29 12:30:00+00', array['ok', null]) as ${pair}) as c`
+        const inside = { id: "7", paid: "2.25", at: new Date("2024-02-29T12:30:00Z"), moods: ["ok", null] }
+        assert.deepStrictEqual((yield* session.query(withPreset(statement, Preset.native))).rows, [
+          { a: "1.50", b: ["2.00"], c: inside }
+        ])
+        const numbers = Preset.withTypes(Preset.lossless, { int8: BuiltIn.int8Number, timestamptz: Preset.text })
+        const { c } = (yield* session.query(withPreset(statement, numbers))).rows[0]! as { readonly c: typeof inside }
+        assert.strictEqual<unknown>(c.id, 7)
+        assert.match(String(c.at), /^2024-02-29 /)
+        assert.isTrue(BigDecimal.isBigDecimal(c.paid))
+        const texts = { a: "1.50", b: "{2.00}" }
+        assert.deepInclude((yield* session.query(withPreset(statement, Preset.text))).rows[0], texts)
+      }))
+
     it.effect("gives the text that the server prints, by the settings of the session", () =>
       Effect.gen(function*() {
         const session = yield* open()

@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import { property } from "./internal/properties.ts"
+import * as Nulls from "./internal/nulls.ts"
 import * as SchemaFit from "./internal/schemaFit.ts"
 import type { ObjectRow } from "./RowReader.ts"
 import type * as Type from "./Type.ts"
@@ -221,7 +221,7 @@ const make = <A, RD>(schema: Schema.Decoder<A, RD>): Fit<A, RD> => {
     if (mismatch !== undefined) return Result.fail(mismatch)
     const required = fields && notNull(fields, columns)
     if (required === undefined) return Result.succeed({ isFused: false, decode: decodeAll })
-    const hasNull = (row: ObjectRow) => required.some((name) => property(row, name) === null)
+    const hasNull = Nulls.anyOf(required)
     return Result.succeed({
       isFused: true,
       decode: (rows, index) =>

@@ -25,14 +25,40 @@ const byteOf = (value: string, index: number): number => {
   return Bytes.nibble(value.charCodeAt(at)) << 4 | Bytes.nibble(value.charCodeAt(at + 1))
 }
 
-/** `step` 1 reads upwards from `at`, -1 downwards. */
+/** The character codes of the two digits of each byte. */
+const high = Uint8Array.from(Bytes.hex, (digits) => digits.charCodeAt(0))
+const low = Uint8Array.from(Bytes.hex, (digits) => digits.charCodeAt(1))
+const dash = 0x2d
+
+/**
+ * `step` 1 reads upwards from `at`, -1 downwards. One call with all codes takes half as long as putting the text together
+ * (measured on Node 24), and what it makes is flat.
+ */
 const format = (bytes: Uint8Array, at: number, step: 1 | -1): string => {
-  const { hex } = Bytes
-  let text = ""
-  for (let i = 0; i < 16; i++) {
-    text += i === 4 || i === 6 || i === 8 || i === 10 ? "-" + hex[bytes[at + i * step]!]! : hex[bytes[at + i * step]!]!
-  }
-  return text
+  const a = bytes[at]!
+  const b = bytes[at + step]!
+  const c = bytes[at + step * 2]!
+  const d = bytes[at + step * 3]!
+  const e = bytes[at + step * 4]!
+  const f = bytes[at + step * 5]!
+  const g = bytes[at + step * 6]!
+  const h = bytes[at + step * 7]!
+  const i = bytes[at + step * 8]!
+  const j = bytes[at + step * 9]!
+  const k = bytes[at + step * 10]!
+  const l = bytes[at + step * 11]!
+  const m = bytes[at + step * 12]!
+  const n = bytes[at + step * 13]!
+  const o = bytes[at + step * 14]!
+  const p = bytes[at + step * 15]!
+  // dprint-ignore
+  return String.fromCharCode(
+    high[a]!, low[a]!, high[b]!, low[b]!, high[c]!, low[c]!, high[d]!, low[d]!, dash,
+    high[e]!, low[e]!, high[f]!, low[f]!, dash,
+    high[g]!, low[g]!, high[h]!, low[h]!, dash,
+    high[i]!, low[i]!, high[j]!, low[j]!, dash,
+    high[k]!, low[k]!, high[l]!, low[l]!, high[m]!, low[m]!, high[n]!, low[n]!, high[o]!, low[o]!, high[p]!, low[p]!
+  )
 }
 
 /**
@@ -65,7 +91,9 @@ export const uuid: Type<string> = {
       end - start === 16 ? format(bytes, start, 1) : Codec.wrongLength("uuid", 1, "16 bytes", end - start),
     write: (out, value) => {
       check(value, 1)
-      for (let i = 0; i < 16; i++) out.uint8(byteOf(value, i))
+      out.ensure(16)
+      for (let i = 0; i < 16; i++) out.bytes[out.position + i] = byteOf(value, i)
+      out.position += 16
     }
   },
   // Hyper keeps a 128-bit integer, and sends it with the lowest byte first.
@@ -74,7 +102,9 @@ export const uuid: Type<string> = {
       end - start === 16 ? format(bytes, end - 1, -1) : Codec.wrongLength("uuid", 2, "16 bytes", end - start),
     write: (out, value) => {
       check(value, 2)
-      for (let i = 15; i >= 0; i--) out.uint8(byteOf(value, i))
+      out.ensure(16)
+      for (let i = 0; i < 16; i++) out.bytes[out.position + i] = byteOf(value, 15 - i)
+      out.position += 16
     }
   })
 }
