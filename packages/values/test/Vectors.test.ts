@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
-import { BuiltIn, HyperBinaryCopy, type Type, TypeRegistry } from "@hyperfect/values"
+import { BuiltIn, CopyFormat, HyperBinaryCopy, type Type, TypeRegistry } from "@hyperfect/values"
+import { Equal } from "effect"
 import { readFileSync } from "node:fs"
 import { fromHex, read, toHex, utf8, write } from "./fixtures.ts"
 
@@ -87,12 +88,30 @@ describe("values that hyperd sent", () => {
 })
 
 describe("rows that hyperd took by COPY", () => {
-  const written = (row: Vector, nullable: boolean, value: unknown): string => {
+  const columnOf = (row: Vector, nullable: boolean) => {
     // The element type of an array of NOT NULL is another one to COPY.
     const type = row.sqlType.endsWith(" not null)")
       ? BuiltIn.arrayNotNull(TypeRegistry.builtIn.types.find(({ arrayOid }) => arrayOid === row.oid)!)
       : typeOf(row)!
-    const column = { name: "c", type, typeModifier: row.typmod, nullable }
+    return { name: "c", type, typeModifier: row.typmod, nullable }
+  }
+
+  /** Reads a row as COPY would give it, byte by byte. */
+  const readBack = (row: Vector, nullable: boolean, hex: string): unknown => {
+    const out = ByteWriter.make()
+    HyperBinaryCopy.writeHeader(out)
+    out.copy(fromHex(hex))
+    const bytes = out.take()
+    const rows: Array<ReadonlyArray<unknown>> = []
+    const reader = CopyFormat.hyperBinary.reader("array", [columnOf(row, nullable)])
+    for (let at = 0; at < bytes.length; at++) reader.push(bytes, at, at + 1, rows)
+    reader.end(rows)
+    assert.lengthOf(rows, 1)
+    return rows[0]![0]
+  }
+
+  const written = (row: Vector, nullable: boolean, value: unknown): string => {
+    const column = columnOf(row, nullable)
     const rows = (["closures", "generated"] as const).map((backEnd) => {
       const out = ByteWriter.make()
       HyperBinaryCopy.objectsUnsafe({ columns: [column], backEnd })(out, { c: value }, 0)
@@ -111,6 +130,8 @@ describe("rows that hyperd took by COPY", () => {
       const sent = row.oid === BuiltIn.bpchar.oid && value !== null ? (value as string).trimEnd() : value
       assert.strictEqual(written(row, true, sent), row.copyNullableHex)
       if (sent !== null) assert.strictEqual(written(row, false, sent), row.copyNotNullHex)
+      assert.isTrue(Equal.equals(readBack(row, true, row.copyNullableHex!), value))
+      if (sent !== null) assert.isTrue(Equal.equals(readBack(row, false, row.copyNotNullHex!), value))
     })
   }
 })
