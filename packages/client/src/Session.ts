@@ -173,6 +173,8 @@ export const make = (
 
     const parameterChanges = yield* PubSub.sliding<Take.Take<Backend.ParameterStatus>>(backlog)
 
+    const scope = yield* Effect.scope
+    const detach = Effect.runForkWith(yield* Effect.context<never>())
     const engine = new Engine({
       connection,
       server: server.kind,
@@ -183,7 +185,8 @@ export const make = (
         : Effect.provideService(cancel(established, login.key), Transport, transport),
       cancelTimeout,
       silenceTimeout: config.silenceTimeout,
-      fork: Effect.runForkWith(yield* Effect.context<never>()),
+      fork: (effect) => detach(Effect.forkIn(effect, scope, { startImmediately: true })),
+      detach,
       onAsynchronous: (message) => {
         switch (message._tag) {
           case "ParameterStatus":

@@ -3,8 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryError"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
-import { Effect, Fiber, Random, Result } from "effect"
+import { Transport } from "@hyperfect/transport/Transport"
+import { Effect, Exit, Fiber, Random, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { watch } from "./pools.ts"
 import { complete, error, meet, puppet, ready } from "./puppet.ts"
 import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
 
@@ -295,4 +297,24 @@ describe("who interrupts a statement", () => {
       assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Unresponsive")
       assert.strictEqual(failure.sent, "nothing")
     }).pipe(Effect.scoped, Effect.provide(puppet())))
+
+  it.effect("leaves nothing behind when the session is closed meanwhile", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { lines, transport } = watch(yield* Transport)
+      const { server, session } = yield* meet.pipe(
+        Scope.provide(scope),
+        Effect.provideService(Transport, transport)
+      )
+      const running = yield* start(session.simple("select 1"))
+      yield* server.hear("Query")
+      const interrupting = yield* start(Fiber.interrupt(running))
+      while (lines.open < 2) yield* Effect.yieldNow
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* server.hear("Terminate")
+      yield* server.hangUp
+      yield* Fiber.join(closing)
+      yield* Fiber.join(interrupting)
+      assert.strictEqual(lines.open, 0)
+    }).pipe(Effect.provide(puppet({ onCancel: Effect.never }))))
 })

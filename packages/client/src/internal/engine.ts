@@ -71,8 +71,10 @@ export interface Options {
   readonly cancelTimeout: number
   /** Milliseconds that the server may be silent while it owes an answer. */
   readonly silenceTimeout: number | undefined
-  /** Runs what the session has to see to by itself. */
+  /** Runs what the session has to see to by itself, until it is closed. */
   readonly fork: (effect: Effect.Effect<unknown>) => void
+  /** Runs what must not be broken off: half a message is none. */
+  readonly detach: (effect: Effect.Effect<unknown>) => void
 }
 
 /** @internal */
@@ -237,7 +239,7 @@ export class Engine {
     const refusal = this.write(copyFail)
     // The Sync behind the Execute has been dropped as something that may stand between the data.
     const isExtended = exchange.state === states.Executing
-    this.options.fork(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
+    this.options.detach(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
   }
 
   private dequeue(): void {
@@ -310,7 +312,7 @@ export class Engine {
     const bytes = this.out.take()
     if (this.send(bytes)) return
     this.writing = true
-    this.options.fork(Effect.map(Effect.exit(this.write(bytes)), (exit) => {
+    this.options.detach(Effect.map(Effect.exit(this.write(bytes)), (exit) => {
       this.writing = false
       if (Exit.isSuccess(exit)) this.flush()
     }))
@@ -341,11 +343,11 @@ export class Engine {
       if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
       const write = Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message })))
       if (exchange.state === states.CopyingIn) {
-        this.options.fork(write)
+        this.options.detach(write)
         return this.seeOff(exchange, "end of a failed COPY")
       }
       // It has not begun: then this waits for it on the line, and is dropped by the server when the COPY is refused.
-      this.options.fork(write)
+      this.options.detach(write)
       return this.forsake(exchange)
     })
 
