@@ -15,6 +15,10 @@
  * `set_config(..., false)` for most settings, advisory locks, and temporary tables made by `CREATE TABLE AS`; see
  * `reset` of {@link Options}. Nothing is ever sent twice: a query that was on a line that broke fails.
  *
+ * **Beside it.** It listens to channels on one more session, as `Notifications` do. `Telemetry` tells what can be seen of it.
+ * Behind a pooler that lends its servers for one transaction or statement, as PgBouncer can, `statementCacheSize: 0` is
+ * needed, and `Notifications` want a direct line.
+ *
  * Effect's own `Pool` was not used, for it lends every item either to one borrower or to a fixed number: it does not know
  * borrowers who share and borrowers who do not on the same item. It also fills one item before it opens another, takes any
  * number of waiters, and does not tell a passing failure to open from one that lasts.
