@@ -75,7 +75,7 @@ for (const [name, server] of Object.entries(servers)) {
               0
             )
           }),
-        isLong ? 3_600_000 : 60_000
+        isLong ? 3_600_000 : 120_000
       )
     }
   )
