@@ -1,5 +1,14 @@
 /** Every operation of the client on a bad line: what may come of it, and what may not. */
-import { Client, ConnectionConfig, Notifications, Pool, type Queries, Session, Statement } from "@hyperfect/client"
+import {
+  Client,
+  ConnectionConfig,
+  Copy,
+  Notifications,
+  Pool,
+  type Queries,
+  Session,
+  Statement
+} from "@hyperfect/client"
 import { HyperTable } from "@hyperfect/hyper"
 import type { NodePlatform } from "@hyperfect/node"
 import { FaultTransport } from "@hyperfect/testing"
@@ -208,6 +217,16 @@ const onSession: Readonly<Record<string, OnSession>> = {
       )
       yield* expectEqual(found, toLines(count).join(""))
     }),
+
+  "rows by COPY": (session) =>
+    Effect.gen(function*() {
+      yield* makeTable(session)
+      const rows = Array.from({ length: copied }, (_, i) => [i + 1, `row ${i + 1}`])
+      yield* expectEqual((yield* Copy.intoValues("t", rows, { messageSize: 1000 })).rowCount, copied)
+      const found = yield* Stream.runCollect(Copy.fromValues("t"))
+      yield* expectEqual(found.length, copied)
+      yield* expectEqual(found.reduce((total, [n]) => total + Number(n), 0), copiedSum)
+    }).pipe(Effect.provideService(Client.Client, session)),
 
   transaction: (session) =>
     Effect.gen(function*() {
