@@ -8,6 +8,7 @@ import type * as Redacted from "effect/Redacted"
 import type { Provider } from "./GssProvider.ts"
 import type { Range } from "./ProtocolVersion.ts"
 import type { Profile } from "./SaslPrep.ts"
+import type { SecretKeys } from "./ScramVerifier.ts"
 
 /**
  * A password, or a program that fetches it.
@@ -38,6 +39,11 @@ export type Token<E = never, R = never> = Redacted.Redacted<string> | Effect.Eff
 export interface Login<out E = never, out R = never> extends Range {
   readonly user: string
   readonly password?: Password<E, R> | undefined
+  /**
+   * What SCRAM can be done with in place of the password. They are good for a server that has the very salt and number of
+   * iterations that they were derived with, such as one that a proxy stands in front of.
+   */
+  readonly scramKeys?: SecretKeys | undefined
   /** For servers that ask for OAuth. The module `OAuthBearer` says how to learn where tokens come from. */
   readonly token?: Token<E, R> | undefined
   /** For servers that ask for GSSAPI or SSPI, which are not supported without it. */

@@ -55,6 +55,16 @@ export interface Binding {
   readonly endPoint?: Uint8Array | undefined
 }
 
+/** The keys that the login brings, or those that follow from its password. */
+const keysFor = Effect.fnUntraced(function*<E, R>(
+  { login, password }: ClientExchange<E, R>,
+  { iterations, salt }: ScramMessage.ServerFirst
+) {
+  if (login.scramKeys !== undefined) return yield* ScramVerifier.fromSecretKeys(login.scramKeys)
+  const prepared = SaslPrep.prepareRedacted(yield* password("scram-sha-256"), login.saslPrep ?? "full")
+  return yield* ScramVerifier.keys(prepared, salt, iterations)
+})
+
 /** @internal */
 export const client = Effect.fnUntraced(function*<E, R>(
   exchange: ClientExchange<E, R>,
@@ -74,11 +84,7 @@ export const client = Effect.fnUntraced(function*<E, R>(
   }
   yield* permitIterations(exchange.policy, serverFirst.iterations)
 
-  const password = SaslPrep.prepareRedacted(
-    yield* exchange.password("scram-sha-256"),
-    exchange.login.saslPrep ?? "full"
-  )
-  const keys = yield* ScramVerifier.keys(password, serverFirst.salt, serverFirst.iterations)
+  const keys = yield* keysFor(exchange, serverFirst)
   const withoutProof = ScramMessage.clientFinalWithoutProof(clientFirst.gs2Header, serverFirst.nonce, endPoint)
   const authMessage = `${clientFirst.bare},${serverFirst.text},${withoutProof}`
   const proof = base64(yield* ScramVerifier.proof(keys, authMessage))

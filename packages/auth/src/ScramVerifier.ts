@@ -47,6 +47,14 @@ export interface Keys {
   readonly serverKey: Uint8Array
 }
 
+/**
+ * What can be used in place of a password, with the salt and the iterations that they were derived with and no others.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SecretKeys = Redacted.Redacted<Pick<Keys, "clientKey" | "serverKey">>
+
 const failed = (cause: CryptoError.CryptoError) => Effect.fail(fromReason(new CryptoFailed({ cause })))
 
 const hmac = (key: Uint8Array, text: string): Effect.Effect<Uint8Array, AuthError, Mac.Mac> =>
@@ -72,9 +80,37 @@ export const keys = Effect.fnUntraced(function*(
     Effect.catchTag("CryptoError", failed)
   )
   const clientKey = yield* hmac(salted, "Client Key")
-  const storedKey = yield* (yield* Digest.Digest).digest(Digest.sha256, clientKey)
-  return { clientKey, storedKey, serverKey: yield* hmac(salted, "Server Key") }
+  return { clientKey, storedKey: yield* storedKeyOf(clientKey), serverKey: yield* hmac(salted, "Server Key") }
 })
+
+const storedKeyOf = (clientKey: Uint8Array) =>
+  Effect.flatMap(Digest.Digest, (digest) => digest.digest(Digest.sha256, clientKey))
+
+/**
+ * The keys of somebody who has them in place of the password.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSecretKeys = (keys: SecretKeys): Effect.Effect<Keys, never, Digest.Digest> => {
+  const { clientKey, serverKey } = Redacted.value(keys)
+  return Effect.map(storedKeyOf(clientKey), (storedKey) => ({ clientKey, storedKey, serverKey }))
+}
+
+/**
+ * Reads keys in Base64, as libpq's `scram_client_key` and `scram_server_key` have them, or returns `undefined` when they
+ * are none.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseSecretKeys = (
+  client: Redacted.Redacted<string>,
+  server: Redacted.Redacted<string>
+): SecretKeys | undefined => {
+  const [clientKey, serverKey] = [client, server].map((key) => base64Bytes(Redacted.value(key)))
+  return clientKey?.length === 32 && serverKey?.length === 32 ? Redacted.make({ clientKey, serverKey }) : undefined
+}
 
 /**
  * The client's proof for an exchange.

@@ -20,7 +20,13 @@ import { parseUri, scheme } from "./internal/uri.ts"
  */
 export type Settings = ReadonlyMap<string, string | Redacted.Redacted<string>>
 
-const secrets: ReadonlyArray<string> = ["password", "sslpassword", "oauth_client_secret", "scram_client_key"]
+const secrets: ReadonlyArray<string> = [
+  "password",
+  "sslpassword",
+  "oauth_client_secret",
+  "scram_client_key",
+  "scram_server_key"
+]
 
 /**
  * Reads a connection string.

@@ -1,9 +1,12 @@
 /** Passwords and tokens that a program fetches, and what becomes of it when it cannot. */
 import { assert } from "@effect/vitest"
+import { ScramVerifier } from "@hyperfect/auth"
 import * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
+import * as Conninfo from "@hyperfect/client/Conninfo"
 import * as Pool from "@hyperfect/client/Pool"
 import * as Session from "@hyperfect/client/Session"
 import { Context, Data, Effect, Redacted } from "effect"
+import { inspect } from "node:util"
 import { fresh, servers, Target } from "./servers.ts"
 
 class VaultError extends Data.TaggedError("VaultError")<{ readonly status: number }> {}
@@ -76,6 +79,30 @@ servers({
       }))
   },
   postgres: (it) => {
+    it.effect("lets in who has the keys of SCRAM in place of the password", () =>
+      Effect.gen(function*() {
+        const { config } = yield* Target
+        const admin = yield* Session.make(config)
+        const name = fresh("keyed")
+        const password = Redacted.make("derived from")
+        yield* admin.execute(`create role ${name} login password '${Redacted.value(password)}'`)
+        const { rows: [row] } = yield* admin.values(`select rolpassword from pg_authid where rolname = '${name}'`)
+        const verifier = ScramVerifier.parse(Redacted.make(String(row![0])))!
+        const keys = yield* ScramVerifier.keys(password, verifier.salt, verifier.iterations)
+        const [client, server] = [keys.clientKey, keys.serverKey].map((key) => Buffer.from(key).toString("base64"))
+        const text = `host=x user=${name} scram_client_key=${client} scram_server_key=${server}`
+        const keyed = yield* ConnectionConfig.fromString(text)
+        assert.notInclude(inspect(keyed, { depth: 10 }), client!)
+        assert.notInclude(inspect(yield* Conninfo.parse(text), { depth: 10 }), server!)
+        const session = yield* Session.make({ ...config, ...keyed, endpoint: config.endpoint, password: undefined })
+        assert.strictEqual(session.authentication, "scram-sha-256")
+        // A server that has another salt of the same password is another one.
+        yield* admin.execute(`alter role ${name} password '${Redacted.value(password)}'`)
+        const stale = { ...config, ...keyed, endpoint: config.endpoint, password: undefined }
+        const error = yield* Effect.flip(Session.make(stale))
+        assert.strictEqual(error._tag === "AuthError" && error.reason._tag, "Rejected")
+      }))
+
     it.effect("may change the password while a pool is open", () =>
       Effect.gen(function*() {
         const { config, vault } = yield* setUp

@@ -48,7 +48,7 @@ export const choose = Effect.fnUntraced(function*<E, R>(
 
   const proof = yield* scram(exchange, offered)
   const token: Mechanism | undefined = offered.includes(OAuthBearer.mechanism) ? { method: "oauth" } : undefined
-  const isTokenUser = login.token !== undefined && login.password === undefined
+  const isTokenUser = login.token !== undefined && login.password === undefined && login.scramKeys === undefined
   const able = (isTokenUser ? [token, proof] : [proof, token]).filter((mechanism) => mechanism !== undefined)
   const isAllowed = ({ method }: { readonly method: Method }) => (policy.methods ?? methods).includes(method)
   const mechanism = able.find(isAllowed) ?? able[0]

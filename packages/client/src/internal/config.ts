@@ -10,6 +10,7 @@ import type * as OAuthBearer from "@hyperfect/auth/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
 import type * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import type * as SaslPrep from "@hyperfect/auth/SaslPrep"
+import type * as ScramVerifier from "@hyperfect/auth/ScramVerifier"
 import type * as Connection from "@hyperfect/transport/Connection"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import type * as Redacted from "effect/Redacted"
@@ -83,6 +84,8 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
   readonly password?: Password | undefined
   /** The password for one of several servers that have different ones; `password` for a server that has none there. */
   readonly passwordOf?: ((endpoint: Endpoint.Endpoint) => Password | undefined) | undefined
+  /** What SCRAM can be done with in place of the password: keys that were derived with this server's salt. */
+  readonly scramKeys?: ScramVerifier.SecretKeys | undefined
   /** For a server that asks for OAuth. */
   readonly token?: Token | undefined
   /**

@@ -113,6 +113,7 @@ const attempt = (
       const login = yield* Authenticate.client(channel, {
         user: config.user,
         password: fetch(config.passwordOf?.(endpoint) ?? config.password),
+        scramKeys: config.scramKeys,
         token: fetch(config.token),
         gss: config.gss === undefined ? undefined : providing(config.gss(endpoint)),
         minProtocolVersion: config.minProtocolVersion,

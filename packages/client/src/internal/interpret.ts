@@ -5,6 +5,7 @@
  */
 import * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import * as RequireAuth from "@hyperfect/auth/RequireAuth"
+import * as ScramVerifier from "@hyperfect/auth/ScramVerifier"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { check } from "./check.ts"
@@ -193,12 +194,24 @@ const readers: Readonly<Record<string, Read>> = {
     "the runtime's sockets do not have it; keepalives_idle notices lines that are idle",
     "0"
   ),
-  scram_client_key: unsupported("SCRAM is done with a password"),
-  scram_server_key: unsupported("SCRAM is done with a password"),
+  // scramKeys
+  scram_client_key: harmless,
+  scram_server_key: harmless,
   oauth_issuer: unsupported(byToken),
   oauth_client_id: unsupported(byToken),
   oauth_client_secret: unsupported(byToken),
   oauth_scope: unsupported(byToken)
+}
+
+/** The two keys, which are of no use without each other. */
+const scramKeys = (settings: Settings): Pick<ConnectionConfig, "scramKeys"> => {
+  const client = settings.get("scram_client_key") ?? ""
+  const server = settings.get("scram_server_key") ?? ""
+  if (client === "" && server === "") return {}
+  if (client === "") fail("scram_client_key", "missing", "is missing, although there is a scram_server_key")
+  if (server === "") fail("scram_server_key", "missing", "is missing, although there is a scram_client_key")
+  const keys = ScramVerifier.parseSecretKeys(Redacted.make(client), Redacted.make(server))
+  return { scramKeys: keys ?? fail("scram_client_key", "invalid", "and scram_server_key are 32 bytes each, in Base64") }
 }
 
 /**
@@ -215,7 +228,13 @@ export const interpret = (settings: Settings, defaultUser?: string): ConnectionC
   }
   const user = draft.user ?? defaultUser ?? fail("user", "missing", "is missing")
   const [endpoint, ...alternatives] = readHosts(settings)
-  const config: ConnectionConfig = { ...draft, endpoint, ...(alternatives.length > 0 ? { alternatives } : {}), user }
+  const config: ConnectionConfig = {
+    ...draft,
+    ...scramKeys(settings),
+    endpoint,
+    ...(alternatives.length > 0 ? { alternatives } : {}),
+    user
+  }
   const flaw = check(config)
   if (flaw !== undefined) throw flaw
   return config
