@@ -89,7 +89,6 @@ servers({
         for (const [type, literal, value] of cases) {
           assert.deepStrictEqual(yield* one(session, `select cast($1::text as ${type})`, [literal]), value, type)
           const printed = yield* one(session, `select ($1::text::${type})::text`, [literal])
-          if (PgArray.isPgArray(value)) continue
           assert.strictEqual(yield* one(session, `select ($1::${type})::text`, [value]), printed, type)
         }
       }))

@@ -64,8 +64,8 @@ export type Row = typeof Row.Type
  *
  * **Details**
  *
- * It has no parameters, so that it can go by the simple protocol, and asks for nothing but these types, as a database may have
- * a hundred thousand others. PostgreSQL 9.5 and later understand it.
+ * It has no parameters, so that it can go by the simple protocol, and looks at nothing but these types, by the catalogue's
+ * indices, as a database may have a hundred thousand others. PostgreSQL 9.5 and later understand it.
  *
  * @category statements
  * @since 0.1.0
@@ -97,7 +97,7 @@ export const query = (oids: Iterable<number>): string => {
     array(select e.enumlabel::text from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder) as labels,
     ${fields("a.attname::text")} as "fieldNames", ${fields("a.atttypid")} as "fieldOids",
     ${fields("a.atttypmod")} as "fieldTypeModifiers"
-  from needed n join pg_catalog.pg_type t on t.oid = n.oid`
+  from pg_catalog.pg_type t where t.oid = any (array(select n.oid from needed n))`
 }
 
 /** Deeper than this nobody nests types; a server that says so is not believed. */
