@@ -130,6 +130,7 @@ export interface Copied {
  * - `E` is what can go wrong besides `QueryError`: nothing on a session, a `PoolError` where sessions are shared.
  * - A statement is a string, or what `Statement.sql` makes. Values go to the server as parameters, in binary where the
  *   type has it.
+ * - Values are read as the client's `Preset` says, lossless unless told, or as the statement's own (`Statement.withPreset`).
  * - Rows are valid only when the effect succeeds, or the stream ends: a server may send rows and fail after them.
  * - Types that users and extensions have made are looked up in PostgreSQL's catalogue when a statement has one: enums,
  *   composite types, domains, ranges, and arrays of them, come and go as plain values. {@link simple} gives their text, and so

@@ -81,7 +81,12 @@ servers({
           ["timestamptz", DateTime.makeUnsafe(moment), TimestampTz.fromStringUnsafe("2026-02-28T12:34:56.789Z")],
           ["timestamp", "2026-02-28 12:34:56.789", Timestamp.fromStringUnsafe("2026-02-28 12:34:56.789")],
           [json, { a: [1, "x", null], b: { c: true } }],
-          [json, [1, 2, 3]]
+          [json, [1, 2, 3]],
+          [json, []],
+          [json, {}],
+          [json, JSON.parse("{\"__proto__\": {\"a\": 1}}")],
+          ["double precision", NaN],
+          ["double precision", -Infinity]
         ]
         for (const [type, value, read = value] of cases) {
           const found = yield* throughColumn(session, type, value)

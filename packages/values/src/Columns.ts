@@ -172,6 +172,22 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
  * Makes readers of rows into columns, one for each result; what they share is compiled once. Two columns of one name are
  * nothing special.
  *
+ * **Example** (A column with NULL)
+ *
+ * ```ts
+ * import { BuiltIn, Columns } from "@hyperfect/values"
+ * import { strict as assert } from "node:assert"
+ *
+ * const start = Columns.make({ columns: [{ name: "n", typeOid: BuiltIn.int4.oid, typeModifier: -1 }], formats: 1 })
+ * const reader = start()
+ * // One column: of 4 bytes, and NULL, which has the length -1.
+ * reader.append(Uint8Array.of(0, 1, 0, 0, 0, 4, 0, 0, 0, 7), 0, 10)
+ * reader.append(Uint8Array.of(0, 1, 255, 255, 255, 255), 0, 6)
+ * const [column] = reader.take()
+ * assert.deepEqual(Columns.toArray(column!), [7, null])
+ * assert.deepEqual(column!._tag === "Int32" && column!.values, Int32Array.of(7, 0))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

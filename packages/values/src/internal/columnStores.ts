@@ -16,7 +16,8 @@ import * as Calendar from "./calendar.ts"
 import * as Codec_ from "./codec.ts"
 import type { Column } from "./rowPlan.ts"
 
-const firstCapacity = 1024
+/** Little, for most results have few rows. A multiple of 32, so that bits and words fill whole arrays. */
+const firstCapacity = 64
 
 type Read = Codec<unknown>["read"]
 
