@@ -217,6 +217,22 @@ export class ByteWriter {
     this.position += length
   }
 
+  /** Writes the text in UTF-8, and returns true; or nothing, and false, when an unpaired surrogate is in it. */
+  tryUtf8(text: string): boolean {
+    this.ensure(text.length * 3)
+    const written = Utf8.write(text, this.bytes, this.position)
+    if (written > 0) this.position += written
+    return written >= 0
+  }
+
+  /** As `tryUtf8`, and false also when U+0000 is in it. */
+  tryUtf8NoNul(text: string): boolean {
+    this.ensure(text.length * 3)
+    const written = Utf8.writeNoNul(text, this.bytes, this.position)
+    if (written > 0) this.position += written
+    return written >= 0
+  }
+
   /** Writes the text in UTF-8, without length or terminator. The caller has checked `text.isWellFormed()`. */
   utf8(text: string): void {
     this.ensure(text.length * 3)

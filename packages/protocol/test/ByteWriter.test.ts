@@ -108,6 +108,20 @@ describe("a writer", () => {
     assert.isAtMost(out.bytes.length, 128 * 1024)
   })
 
+  it("writes texts, or nothing of those that may not be", () => {
+    const out = ByteWriter.make(4)
+    for (const filling of ["", "x".repeat(100), "é".repeat(40)]) {
+      for (
+        const [text, isText, isNoNul] of [["a", true, true], ["\0", true, false], ["\ud800", false, false]] as const
+      ) {
+        assert.strictEqual(out.tryUtf8(filling + text), isText)
+        assert.strictEqual(hex(out.take()), isText ? Buffer.from(filling + text).toString("hex") : "")
+        assert.strictEqual(out.tryUtf8NoNul(filling + text), isNoNul)
+        assert.strictEqual(hex(out.take()), isNoNul ? Buffer.from(filling + text).toString("hex") : "")
+      }
+    }
+  })
+
   it("has slabs about as large as the batches that were taken", () => {
     const out = ByteWriter.make()
     const buffers = new Set<ArrayBufferLike>()

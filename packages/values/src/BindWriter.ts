@@ -2,9 +2,9 @@
  * The Bind messages of a prepared statement, by one function.
  *
  * Values choose how they are sent, together with the types that the server has said ({@link Parameter.encoderIn}). Most
- * statements are given values of the same kinds again and again: after some messages the function has code generated for
- * them, which writes the whole frame, all that stays the same as constants. Where a value is of another kind, or wrong, or
- * where `new Function` is forbidden, the same frame is put together value by value.
+ * statements are given values of the same kinds again and again: after some messages there is a function for them, which
+ * writes the whole frame, and what stays the same of it as constants. It is generated code, or closures where `new Function`
+ * is forbidden. Where a value is of another kind, or wrong, the same frame is put together value by value.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as Writer from "@hyperfect/protocol/ByteWriter"
 import { Bind } from "@hyperfect/protocol/frontend/Bind"
 import * as Wire from "@hyperfect/protocol/Wire"
 import * as InlineWrites from "./internal/inlineWrites.ts"
-import type { Column } from "./internal/rowWriteClosures.ts"
+import { type Column, rewind } from "./internal/rowWriteClosures.ts"
 import * as Generated from "./internal/rowWriteGenerated.ts"
 import * as Parameter from "./Parameter.ts"
 import type * as Type from "./Type.ts"
@@ -48,10 +48,10 @@ export interface Options {
   readonly backEnd?: Wire.BackEnd | undefined
 }
 
-/** How many messages with values of the same kinds come before code is generated for them: about where it pays (measured). */
-const messagesBeforeGenerating = 64
+/** How many messages with values of the same kinds come before a function is compiled for them: about where it pays. */
+const messagesBeforeCompiling = 64
 
-/** How many messages generated code may have to leave to others before it is given up. */
+/** How many messages a compiled function may have to leave to others before it is given up. */
 const maxMisses = 64
 
 /** Beyond this many parameters generated code would no longer be optimised well. */
@@ -133,6 +133,44 @@ const columnOf = (type: Type.Any | undefined, encoder: Parameter.Encoder, index:
   }
 }
 
+/** As generated code does it, with closures. `other` is given what was not sent like this before. */
+const byClosures = (
+  types: ReadonlyArray<Type.Any | undefined>,
+  encoders: ReadonlyArray<Parameter.Encoder>,
+  { after, before, limit }: Generated.Frame,
+  other: BindWriter
+): BindWriter => {
+  // Numbers are all sent alike, and there are many of them.
+  const ofNumbers = types.map((type) => Parameter.encoderIn(0, type))
+  const encoderOf = (value: unknown, i: number) =>
+    typeof value === "number" ? ofNumbers[i] : Parameter.encoderIn(value, types[i])
+  const write = (out: ByteWriter, values: ReadonlyArray<unknown>): boolean => {
+    if (values.length !== encoders.length) return false
+    const size = out.size
+    out.copy(before)
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]
+      const encoder = encoders[i]!
+      if (value !== null && encoderOf(value, i) !== encoder) return false
+      Parameter.write(out, encoder, value)
+    }
+    out.copy(after)
+    const length = out.size - size - 1
+    out.setInt32(out.position - length, length)
+    return length <= limit
+  }
+  return (out, values) => {
+    const size = out.size
+    try {
+      if (write(out, values)) return
+    } catch {
+      // The other one finds it again, and says it.
+    }
+    rewind(out, size)
+    other(out, values)
+  }
+}
+
 /** Has generated code leave a message to others. */
 const anotherKind = new Error("a value of another kind")
 
@@ -164,19 +202,19 @@ export const make = (options: Options): BindWriter => {
   const kinds = new Array<Parameter.Encoder | undefined>(count).fill(undefined)
   let alike = 0
   let misses = 0
-  let generated: BindWriter | undefined
-  let generates = backEnd === "generated" && count <= maxGeneratedParameters
+  let compiled: BindWriter | undefined
+  let compiles = true
 
   const one = (out: ByteWriter, values: ReadonlyArray<unknown>): void => {
     const encoders = Parameter.encodersIn(values, types)
     writeUnsafe(out, { statement, portal, encoders, values, resultFormats })
-    if (generates) learn(values, encoders)
+    if (compiles) learn(values, encoders)
   }
 
   const learn = (values: ReadonlyArray<unknown>, encoders: ReadonlyArray<Parameter.Encoder>): void => {
-    if (generated !== undefined && ++misses > maxMisses) {
-      generated = undefined
-      generates = false
+    if (compiled !== undefined && ++misses > maxMisses) {
+      compiled = undefined
+      compiles = false
       return
     }
     alike++
@@ -184,15 +222,19 @@ export const make = (options: Options): BindWriter => {
       if (values[i] === null || kinds[i] === encoders[i]) continue
       kinds[i] = encoders[i]
       alike = 0
-      generated = undefined
+      compiled = undefined
     }
-    if (alike < messagesBeforeGenerating || generated !== undefined) return
+    if (alike < messagesBeforeCompiling || compiled !== undefined) return
     const known = kinds.map((kind, i) => kind ?? encoders[i]!)
-    const columns = known.map((encoder, i) => columnOf(types[i], encoder, i))
     const around = frameAround({ statement, portal, encoders: known, resultFormats })
+    if (backEnd === "closures" || count > maxGeneratedParameters) {
+      compiled = byClosures(types, known, around, one)
+      return
+    }
+    const columns = known.map((encoder, i) => columnOf(types[i], encoder, i))
     const write = Generated.make<ReadonlyArray<unknown>>(columns, "array", "postgres", one, around)
-    generated = (out, values) => write(out, values, 0)
+    compiled = (out, values) => write(out, values, 0)
   }
 
-  return (out, values) => generated === undefined ? one(out, values) : generated(out, values)
+  return (out, values) => compiled === undefined ? one(out, values) : compiled(out, values)
 }

@@ -281,9 +281,6 @@ const refuse = (value: unknown): never => {
   )
 }
 
-const isNumeric = (value: unknown): boolean =>
-  typeof value === "number" || typeof value === "bigint" || BigDecimal.isBigDecimal(value)
-
 const textOids = new Set(
   [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name, BuiltIn.unknown].map(({ oid }) => oid)
 )
@@ -323,15 +320,29 @@ const digits: Encoder = {
  * @since 0.1.0
  */
 export const encoderIn = (value: unknown, type: Type.Any | undefined): Encoder => {
+  switch (typeof value) {
+    case "number":
+    case "bigint":
+      return numericIn(type)
+    case "object":
+      if (value === null || value instanceof Uint8Array) break
+      return BigDecimal.isBigDecimal(value) ? numericIn(type) : objectIn(value, type)
+  }
+  return encoder(value, "postgres")
+}
+
+const numericIn = (type: Type.Any | undefined): Encoder => {
   // The bytes of a domain are those of what it is over.
   const wanted = type && Type.underlying(type)
-  if (isNumeric(value)) return wanted === undefined || isText(wanted) ? digits : encoderFor(wanted, "postgres")
+  return wanted === undefined || isText(wanted) ? digits : encoderFor(wanted, "postgres")
+}
+
+const objectIn = (value: object, type: Type.Any | undefined): Encoder => {
   const inferred = encoder(value, "postgres")
   // An array, or an object that is no value type of its own: JSON, unless the server wants an array, a range, a point ...
-  const isOpen = inferred.typeOid === 0 && typeof value === "object" && value !== null && !isParameter(value)
-  return isOpen && wanted !== undefined && !isJson(wanted) && !isText(wanted)
-    ? encoderFor(wanted, "postgres")
-    : inferred
+  if (inferred.typeOid !== 0 || type === undefined || isParameter(value)) return inferred
+  const wanted = Type.underlying(type)
+  return isJson(wanted) || isText(wanted) ? inferred : encoderFor(wanted, "postgres")
 }
 
 const encodersBy = (

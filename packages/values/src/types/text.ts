@@ -27,7 +27,9 @@ const checkNoNul = (typeName: string, format: Format, value: unknown): string =>
 
 const textual = (typeName: string, format: 0 | 1): TypeCodec<string> => ({
   read: (bytes, start, end) => Codec.utf8(bytes, start, end, typeName, format),
-  write: (out, value) => out.utf8(checkNoNul(typeName, format, value))
+  write: (out, value) => {
+    if (typeof value !== "string" || !out.tryUtf8NoNul(value)) checkNoNul(typeName, format, value) // which says why
+  }
 })
 
 const make = (name: string, oid: number, arrayOid: number): Type<string> => ({
@@ -42,7 +44,9 @@ const make = (name: string, oid: number, arrayOid: number): Type<string> => ({
   binary: textual(name, 1),
   hyper: Codec.variable({
     read: (bytes, start, end) => Codec.utf8(bytes, start, end, name, 2),
-    write: (out, value) => out.utf8(check(name, 2, value))
+    write: (out, value) => {
+      if (typeof value !== "string" || !out.tryUtf8(value)) check(name, 2, value)
+    }
   })
 })
 
