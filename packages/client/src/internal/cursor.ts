@@ -111,11 +111,14 @@ export const portal = <Row>(
         plan.write(out)
         out.copy(more)
       },
-      (exchange) =>
+      (exchange, drop) =>
         Effect.suspend(() => {
-          if (engine.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
+          const isOver = engine.withdraw(exchange) || exchange.state === states.Ended
           const isIdle = exchange.state === states.Suspended || exchange.state === states.Ending
-          ;(exchange as Portal<Row>).leave()
+          // Before the reader goes on, who would ask for more.
+          if (!isOver) (exchange as Portal<Row>).leave()
+          drop()
+          if (isOver) return Effect.void
           // In a transaction nothing is cancelled, for it would fail with it: no more than was asked for is to come.
           return isIdle || engine.status === "T"
             ? engine.seeOff(exchange, "end of a portal")

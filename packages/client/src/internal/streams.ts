@@ -25,17 +25,21 @@ export interface Giving<A> extends Exchange {
   readonly takeBatch: () => Array<A>
 }
 
-/** A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. */
+/**
+ * A stream out of an exchange that hands out what comes. The session is its own until the stream's scope closes. Then
+ * `leave` sees to the exchange; with `drop` it lets go of what has come and will come.
+ */
 export const handOut = <A>(
   { engine }: Host,
   gate: Gate,
   statement: About,
   start: (outlet: Outlet<A>, done: Done<void>) => Giving<A>,
   write: WriteFrames,
-  leave: (exchange: Giving<A>) => Effect.Effect<void> = engine.abandon
+  leave?: (exchange: Giving<A>, drop: () => void) => Effect.Effect<void>
 ): Stream.Stream<A, QueryError> =>
   Stream.unwrap(Effect.gen(function*() {
     const handoff = new Handoff<A, QueryError>()
+    const drop = () => handoff.close()
     const exchange: Giving<A> = start(handoff, (exit) => {
       handoff.push(exchange.takeBatch())
       handoff.end(outcomeOf(exit, exchange, statement))
@@ -44,11 +48,10 @@ export const handOut = <A>(
       Effect.sync(() => engine.submit(exchange, write)),
       (_, exit) =>
         Effect.suspend(() => {
-          handoff.close()
+          if (leave !== undefined) return leave(exchange, drop)
+          drop()
           // A transaction would fail with a statement that is cancelled: the rest of it is read, and dropped.
-          return Exit.isSuccess(exit) && engine.status === "T" && leave === engine.abandon
-            ? Effect.void
-            : leave(exchange)
+          return Exit.isSuccess(exit) && engine.status === "T" ? Effect.void : engine.abandon(exchange)
         })
     )
     return Stream.fromPull(Effect.succeed(Effect.andThen(gate.proceed, handoff.pull)))
