@@ -7,13 +7,16 @@ import * as Statement from "@hyperfect/client/Statement"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
-import { Effect, Option, Redacted, type Scope, Stream } from "effect"
+import { Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { getAddress } from "./address.ts"
 import { type Driver, one, type OpenOptions } from "./Driver.ts"
 import { acquire, loops } from "./effects.ts"
 
 /** How many statements with many parameters are under way at once: the server works while the next are written. */
 const overlap = 4
+
+/** Made once, at the edge of a program. */
+const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
 
 export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
   const { database, host, password, port, root, user } = getAddress(tls)
@@ -27,7 +30,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
     ? Session.make(config)
     : Pool.make(config, { min: connections, max: connections })
-  const [queries, close] = await acquire(Effect.provide(client, NodePlatform.layer))
+  const [queries, close] = await acquire(Effect.provide(client, await platform))
   return {
     ...loops(Effect.map(queries.query(one), ({ rows }) => rows[0]!["n"] as number)),
     collect: (text) => Effect.runPromise(Effect.map(queries.query(text), ({ rows }) => rows)),
