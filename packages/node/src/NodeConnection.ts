@@ -66,6 +66,9 @@ const lingerSize = 256 * 1024
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
+/** Made once: it says the same of every line, and an error is dear for what every line comes to. */
+const closedHere = failure(new TransportError.Closed({ by: "local" }))
+
 /**
  * Makes a connection of an open socket that nobody reads from or listens to.
  *
@@ -99,9 +102,9 @@ export const fromSocketUnsafe = (
   let writeEnd: Failure | undefined
 
   // Both directions are marked before anybody is woken: who wakes runs at once, and may use the other one.
-  const end = (reading: TransportError.Reason | undefined, writing: TransportError.Reason | undefined): void => {
-    if (reading !== undefined) readEnd ??= failure(reading)
-    if (writing !== undefined) writeEnd ??= failure(writing)
+  const end = (reading: Failure | undefined, writing: Failure | undefined): void => {
+    readEnd ??= reading
+    writeEnd ??= writing
     if (readEnd !== undefined && reader !== undefined) {
       const { fail } = reader
       reader = undefined
@@ -129,19 +132,16 @@ export const fromSocketUnsafe = (
     line.pause()
   }
   const onData = (chunk: Uint8Array): void => receive(chunk)
-  const onEnd = (): void => end(new TransportError.Closed({ by: "peer" }), undefined)
+  const onEnd = (): void => end(failure(new TransportError.Closed({ by: "peer" })), undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
     // What Node had read before the failure, such as the reason that a server gives before it hangs up.
     const rest = line.read() as Uint8Array | null
     if (rest !== null) unread.push(rest)
     const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
-    end(new TransportError.ReadFailed(details), new TransportError.WriteFailed(details))
+    end(failure(new TransportError.ReadFailed(details)), failure(new TransportError.WriteFailed(details)))
   }
-  const onClose = (): void => {
-    const closed = new TransportError.Closed({ by: "local" })
-    end(closed, closed)
-  }
+  const onClose = (): void => end(closedHere, closedHere)
 
   const attach = (to: Net.Socket): void => {
     const inlet = Inlet.of(to)
