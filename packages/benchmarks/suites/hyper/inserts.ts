@@ -19,7 +19,9 @@ interface Row {
 
 const row = (id: number): Row => ({ id, ratio: id / 1024, name: `name ${id}` })
 
-const lines = HyperTable.make("lines", { id: Schema.Int, ratio: Schema.Number, name: Schema.String }, { temporary: true })
+const lines = HyperTable.make("lines", { id: Schema.Int, ratio: Schema.Number, name: Schema.String }, {
+  temporary: true
+})
 
 /** The data as it goes over the wire. */
 const encode = (): ReadonlyArray<Uint8Array> => {
