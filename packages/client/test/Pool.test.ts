@@ -25,37 +25,41 @@ const pid = "select pg_backend_pid() as pid"
 
 servers({
   both(it) {
-    it.effect("answers 10,000 queries at once over 10 sessions, each with its own answer, in little memory", () =>
-      Effect.gen(function*() {
-        const { lines, pool } = yield* openPool({ max: 10, depth: 16 })
-        let most = 0
-        const heap = heapUsed()
-        let heapMost = 0
-        const answers = yield* Effect.forEach(
-          Array.from({ length: 10_000 }, (_, i) => i),
-          (i) =>
-            Effect.map(pool.values(sql`select ${i}::int`), ({ rows }) => {
-              most = Math.max(most, pool.stats().queries)
-              if (i % 2500 === 0) heapMost = Math.max(heapMost, heapUsed() - heap)
-              return rows[0]![0]
-            }),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual(answers, Array.from({ length: 10_000 }, (_, i) => i))
-        const { idle, queries, size, timeouts, waiting } = pool.stats()
-        assert.deepStrictEqual({ idle, queries, size, timeouts, waiting }, {
-          idle: 10,
-          queries: 0,
-          size: 10,
-          timeouts: 0,
-          waiting: 0
-        })
-        assert.isAtMost(most, 160)
-        // Measured: 31 MB, which is what 10,000 fibers take.
-        assert.isBelow(heapMost, 100e6)
-        assert.strictEqual(lines.open, 10)
-        assert.strictEqual(lines.mostOpening, 1)
-      }))
+    it.effect(
+      "answers 10,000 queries at once over 10 sessions, each with its own answer, in little memory",
+      () =>
+        Effect.gen(function*() {
+          const { lines, pool } = yield* openPool({ max: 10, depth: 16 })
+          let most = 0
+          const heap = heapUsed()
+          let heapMost = 0
+          const answers = yield* Effect.forEach(
+            Array.from({ length: 10_000 }, (_, i) => i),
+            (i) =>
+              Effect.map(pool.values(sql`select ${i}::int`), ({ rows }) => {
+                most = Math.max(most, pool.stats().queries)
+                if (i % 2500 === 0) heapMost = Math.max(heapMost, heapUsed() - heap)
+                return rows[0]![0]
+              }),
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(answers, Array.from({ length: 10_000 }, (_, i) => i))
+          const { idle, queries, size, timeouts, waiting } = pool.stats()
+          assert.deepStrictEqual({ idle, queries, size, timeouts, waiting }, {
+            idle: 10,
+            queries: 0,
+            size: 10,
+            timeouts: 0,
+            waiting: 0
+          })
+          assert.isAtMost(most, 160)
+          // Measured: 31 MB, which is what 10,000 fibers take.
+          assert.isBelow(heapMost, 100e6)
+          assert.strictEqual(lines.open, 10)
+          assert.strictEqual(lines.mostOpening, 1)
+        }),
+      60_000
+    )
 
     it.effect("uses one session for queries that follow each other", () =>
       Effect.gen(function*() {
@@ -208,6 +212,25 @@ servers({
         yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
         assert.strictEqual(tenants.length, 23)
         assert.strictEqual(connected.length, pool.stats().opened)
+      }))
+
+    it.effect("runs what onConnect leaves to be done in the session, before that ends", () =>
+      Effect.gen(function*() {
+        const ended: Array<string> = []
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { pool } = yield* openPool({
+            min: 2,
+            max: 2,
+            warmUp: true,
+            onConnect: (session) =>
+              Effect.addFinalizer(() =>
+                Effect.map(Effect.exit(session.query("select 1")), ({ _tag }) => void ended.push(_tag))
+              )
+          })
+          yield* pool.query("select 1")
+          assert.deepStrictEqual(ended, [])
+        }))
+        assert.deepStrictEqual(ended, ["Success", "Success"])
       }))
 
     it.effect("closes a session for which onAcquire failed", () =>
