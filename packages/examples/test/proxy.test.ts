@@ -176,7 +176,7 @@ layer(onPostgres, { excludeTestServices: true, timeout: "60 seconds" })("the pro
       )
       const other = yield* Effect.provide(Session.make({ ...config, sslMode: "disable" }), by)
       assert.deepStrictEqual((yield* other.values("select 1")).rows, [[1]])
-    }))
+    }), 60_000)
 })
 
 tests("PostgreSQL", onPostgres)
@@ -211,7 +211,7 @@ const without = [
   "connecting where nobody listens"
 ]
 
-describe.concurrent("the laws of transports: WebSockets", () => {
+describe("the laws of transports: WebSockets", () => {
   const laws = TransportConformance.laws({
     endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
     bigWrite: 1_000_000

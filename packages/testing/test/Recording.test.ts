@@ -226,7 +226,7 @@ layer(postgres, { excludeTestServices: true, timeout: "60 seconds" })("a client 
       const never = replay(file)(Effect.flip(Effect.flatMap(Recording.Replay, ({ verify }) => verify)))
       assert.match(
         (yield* never).report,
-        /line \d+ of the recording: it is not over\n- SSLRequest\n- StartupMessage .*\n(- .*\n){3}- and \d+ more$/
+        /line \d+ of the recording: it is not over\n- StartupMessage .*\n(- .*\n){4}- and \d+ more$/
       )
       const twice = replay(file)(Effect.gen(function*() {
         const transport = yield* Transport.Transport
