@@ -146,8 +146,8 @@ export interface ColumnReader {
   readonly take: () => ReadonlyArray<Column>
 }
 
-/** As for rows: beyond this generated code is slower than closures, and before so many rows it does not pay (measured). */
-const maxGeneratedColumns = 64
+/** Beyond this the code would be too much, and before so many rows it does not pay (measured). */
+const maxGeneratedColumns = 512
 const rowsBeforeGenerating = 512
 
 const finish = (store: Stores.Store, typeOid: number, length: number): Column => {

@@ -164,6 +164,55 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.deepStrictEqual(Columns.toArray(reader.take()[0]!), ["ok"])
   })
 
+  it("take the texts that are UTF-8 and no others, of any three bytes", () => {
+    const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+    const edges = [
+      0x00,
+      0x7f,
+      0x80,
+      0x8f,
+      0x90,
+      0x9f,
+      0xa0,
+      0xbf,
+      0xc0,
+      0xc1,
+      0xc2,
+      0xdf,
+      0xe0,
+      0xed,
+      0xef,
+      0xf0,
+      0xf4,
+      0xf5,
+      0xff
+    ]
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+    const good: Array<string> = []
+    const texts = edges.flatMap((a) => edges.flatMap((b) => edges.map((c) => Uint8Array.of(a, b, c))))
+    for (
+      const text of [
+        ...texts,
+        ...texts.map((text) => Uint8Array.of(0xf0, ...text)),
+        fromHex("f48fbfbf"),
+        fromHex("f4908080")
+      ]
+    ) {
+      const bytes = dataRow([text])
+      let expected: string | undefined
+      try {
+        expected = strict.decode(text)
+      } catch {
+        assert.strictEqual(reasonOf(() => reader.append(bytes, 0, bytes.length))._tag, "Malformed")
+        continue
+      }
+      reader.append(bytes, 0, bytes.length)
+      good.push(expected)
+    }
+    assert.isAbove(good.length, 50)
+    assert.deepStrictEqual(Columns.toArray(reader.take()[0]!), good)
+  })
+
   it("refuse values of another width, lengths below -1 and another number of columns", () => {
     const reader = Columns.make({ columns: columns.slice(2, 4), formats: 1, backEnd })()
     const refuse = (bytes: Uint8Array, reason: object) =>
@@ -220,11 +269,19 @@ describe("a reader of columns", () => {
     const none = Columns.make({ columns: [], formats: 1, backEnd: "generated" })()
     none.append(fromHex("0000"), 0, 2)
     assert.deepStrictEqual(none.take(), [])
-    const many = Array.from({ length: 1600 }, (_, i) => column(`c${i}`, BuiltIn.int4))
-    const bytes = dataRow(many.map((_, i) => write(BuiltIn.int4, 1, i)))
-    const reader = Columns.make({ columns: many, formats: 1 })()
-    reader.append(bytes, 0, bytes.length)
-    assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), many.map((_, i) => i))
+    for (const count of [63, 64, 65, 200, 512, 513, 1600]) {
+      const many = Array.from({ length: count }, (_, i) => column(`c${i}`, BuiltIn.int4))
+      const bytes = dataRow(many.map((_, i) => i % 7 === 3 ? null : write(BuiltIn.int4, 1, i)))
+      for (const backEnd of backEnds) {
+        const reader = Columns.make({ columns: many, formats: 1, backEnd })()
+        reader.append(bytes, 0, bytes.length)
+        assert.strictEqual(reasonOf(() => reader.append(bytes, 0, bytes.length - 1))._tag, "RowTruncated")
+        assert.deepStrictEqual(
+          reader.take().map((one) => Columns.toArray(one)),
+          many.map((_, i) => [i % 7 === 3 ? null : i])
+        )
+      }
+    }
   })
 
   it("changes from closures to generated code without a difference", () => {

@@ -10,6 +10,7 @@ import * as BuiltIn from "../BuiltIn.ts"
 import type { Codec, Type } from "../Type.ts"
 import * as Calendar from "./calendar.ts"
 import { type AppendRow, appendRow } from "./columnClosures.ts"
+import type { Store } from "./columnStores.ts"
 import type { Column } from "./rowPlan.ts"
 import * as Words from "./words.ts"
 
@@ -70,34 +71,52 @@ const put = ({ read }: Column, index: number): string => {
   const sizes = inline === undefined ? "n < 0 || n > e - p" : `n !== ${inline.size} || n > e - p`
   const refuses = inline?.refuses === undefined ? "" : ` || ${inline.refuses}`
   return `
-    if (p + 4 > e) return slow(b, s, e, i, t)
+    if (p + 4 > e) return -1
     n = ${big(0)}
     p += 4
     if (n === -1) ${c}.putNull(i)
     else {
-      if (${sizes}${refuses}) return slow(b, s, e, i, t)
+      if (${sizes}${refuses}) return -1
       ${inline === undefined ? `${c}.put(b, p, p + n, i)` : inline.code(c)}
       p += n
     }`
 }
 
-const slow: AppendRow = (bytes, start, end, row, stores) => {
-  for (const store of stores) store.rewind(row)
-  appendRow(bytes, start, end, row, stores)
+/** More columns in one function are optimised less and less well (measured). */
+const groupSize = 64
+
+/** Puts the columns of a group, and returns where the next one begins; -1 leaves the row to the closures. */
+type PutGroup = (bytes: Uint8Array, at: number, end: number, row: number, stores: ReadonlyArray<Store>) => number
+
+const makeGroup = (columns: ReadonlyArray<Column>, first: number): PutGroup => {
+  const body = `"use strict"
+return (b, p, e, i, t) => {
+  ${columns.map((_, index) => `const c${index} = t[${first + index}]`).join("\n  ")}
+  let n = 0${columns.map(put).join("")}
+  return p
+}`
+  // oxlint-disable-next-line typescript/no-implied-eval -- what is in the code is said above
+  return new Function(body)() as PutGroup
 }
 
 export const make = (columns: ReadonlyArray<Column>): AppendRow => {
-  const body = `"use strict"
-return (b, s, e, i, t) => {
-  ${columns.map((_, index) => `const c${index} = t[${index}]`).join("\n  ")}
-  let p = s + 2, n = 0
-  if (p > e || ((b[s] << 8) | b[s + 1]) !== ${columns.length}) return slow(b, s, e, i, t)
-  try {${columns.map(put).join("")}
-  } catch {
-    return slow(b, s, e, i, t)
+  const count = columns.length
+  const groups: Array<PutGroup> = []
+  for (let first = 0; first < count; first += groupSize) {
+    groups.push(makeGroup(columns.slice(first, first + groupSize), first))
   }
-  if (p !== e) slow(b, s, e, i, t)
-}`
-  // oxlint-disable-next-line typescript/no-implied-eval -- what is in the code is said above
-  return new Function("slow", body)(slow) as AppendRow
+  const slow: AppendRow = (bytes, start, end, row, stores) => {
+    for (const store of stores) store.rewind(row)
+    appendRow(bytes, start, end, row, stores)
+  }
+  return (bytes, start, end, row, stores) => {
+    let at = start + 2
+    if (at > end || ((bytes[start]! << 8) | bytes[start + 1]!) !== count) return slow(bytes, start, end, row, stores)
+    try {
+      for (let i = 0; i < groups.length && at >= 0; i++) at = groups[i]!(bytes, at, end, row, stores)
+    } catch {
+      return slow(bytes, start, end, row, stores)
+    }
+    if (at !== end) slow(bytes, start, end, row, stores)
+  }
 }

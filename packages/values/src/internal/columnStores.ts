@@ -151,6 +151,24 @@ const loopLimit = 64
 
 const maxTextBytes = 0x7fffffff
 
+/** Whether bytes are UTF-8 (RFC 3629), without a string of them. */
+const isUtf8 = (bytes: Uint8Array, start: number, end: number): boolean => {
+  for (let at = start; at < end;) {
+    const lead = bytes[at++]!
+    if (lead < 0x80) continue
+    // How many bytes follow, and which the first of them may be: neither too long a form, nor a surrogate, nor too large.
+    const more = lead < 0xc2 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : 0
+    if (more === 0 || at + more > end) return false
+    const next = bytes[at]!
+    const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
+    const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
+    if (next < least || next > most) return false
+    for (let i = 1; i < more; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return false
+    at += more
+  }
+  return true
+}
+
 export class TextStore extends Store {
   offsets = new Int32Array(1)
   bytes = new Uint8Array(0)
@@ -171,8 +189,10 @@ export class TextStore extends Store {
       into.set(bytes.subarray(start, end), at)
       units = 0x80
     }
-    // What is not plain ASCII, or long, is read once, so that what is not UTF-8 is found in its row.
-    if (units >= 0x80) this.column.read(bytes, start, end, this.column.typeModifier)
+    // What is not UTF-8 is found in its row, and reading it says so.
+    if (units >= 0x80 && (length > loopLimit || !isUtf8(bytes, start, end))) {
+      this.column.read(bytes, start, end, this.column.typeModifier)
+    }
     this.offsets[row + 1] = at + length
   }
 
