@@ -83,7 +83,7 @@ const put = ({ read }: Column, index: number): string => {
 }
 
 /** More columns in one function are optimised less and less well (measured). */
-const groupSize = 64
+const groupSize = 16
 
 /** Puts the columns of a group, and returns where the next one begins; -1 leaves the row to the closures. */
 type PutGroup = (bytes: Uint8Array, at: number, end: number, row: number, stores: ReadonlyArray<Store>) => number
