@@ -137,6 +137,8 @@ export const messages = [
 export const Message = Schema.Union(messages)
 
 /**
+ * Any message of a server.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -42,6 +42,8 @@ const noView = new DataView(noBytes.buffer)
 const maxSize = 0x7fffffff
 
 /**
+ * The writer itself; {@link make} makes one.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -11,6 +11,8 @@ import * as Utf8 from "./Utf8.ts"
 import * as Wire from "./Wire.ts"
 
 /**
+ * One field of an error or a notice: its code and its text.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -22,6 +24,8 @@ export const ErrorField = Schema.Struct({
 })
 
 /**
+ * The value of an {@link ErrorField}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +65,8 @@ export const codes = {
 } as const
 
 /**
+ * A name that a field of an error is found by.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -106,6 +106,8 @@ export const messages = [
 export const Message = Schema.Union(messages)
 
 /**
+ * Any message of a client.
+ *
  * @category models
  * @since 0.1.0
  */

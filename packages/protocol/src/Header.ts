@@ -9,6 +9,8 @@
 import { readInt32 } from "./internal/compile.ts"
 
 /**
+ * What the first five bytes of a frame say.
+ *
  * @category models
  * @since 0.1.0
  */

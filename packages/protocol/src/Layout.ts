@@ -110,6 +110,8 @@ export interface Struct {
 }
 
 /**
+ * A field of a message: its name, and how it lies on the wire.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +121,8 @@ export interface Field {
 }
 
 /**
+ * How a value lies on the wire, as data.
+ *
  * @category models
  * @since 0.1.0
  */

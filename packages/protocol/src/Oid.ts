@@ -51,6 +51,8 @@ export const categories = {
 } as const
 
 /**
+ * The letter of a category in {@link categories}.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -55,6 +55,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * What is wrong, and where: a plain value, cheap to throw.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -99,6 +101,8 @@ export const reason = (
 ): Reason => ({ _tag, messageName, field, offset, wanted, found })
 
 /**
+ * Whether something that was thrown is a {@link Reason}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -27,12 +27,16 @@ export { HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData }
 export const messages = [HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData] as const
 
 /**
+ * The union of all messages that travel inside CopyData.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Message = Schema.Union(messages)
 
 /**
+ * Any message that travels inside CopyData.
+ *
  * @category models
  * @since 0.1.0
  */

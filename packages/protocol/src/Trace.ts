@@ -39,6 +39,8 @@ export type Direction = "backend" | "frontend"
 export type Message = Backend.Message | Frontend.Message | Replication.Message
 
 /**
+ * What a line of a trace shows.
+ *
  * @category models
  * @since 0.1.0
  */

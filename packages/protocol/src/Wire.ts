@@ -35,42 +35,56 @@ const integer = (type: Exclude<Layout.Int["type"], "Int64">, minimum: number, ma
   Schema.Int.check(Schema.isBetween({ minimum, maximum })).annotate({ wire: { _tag: "Int", type } })
 
 /**
+ * A signed integer of one byte.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Int8 = integer("Int8", -0x80, 0x7f)
 
 /**
+ * An unsigned integer of one byte.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const UInt8 = integer("UInt8", 0, 0xff)
 
 /**
+ * A signed integer of two bytes.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Int16 = integer("Int16", -0x8000, 0x7fff)
 
 /**
+ * An unsigned integer of two bytes.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const UInt16 = integer("UInt16", 0, 0xffff)
 
 /**
+ * A signed integer of four bytes.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Int32 = integer("Int32", -0x8000_0000, 0x7fff_ffff)
 
 /**
+ * An unsigned integer of four bytes, such as an OID.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const UInt32 = integer("UInt32", 0, 0xffff_ffff)
 
 /**
+ * A signed integer of eight bytes, as a `bigint`.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -305,6 +319,8 @@ export type Message<Name extends string, Fields extends Schema.Struct.Fields> =
   & { readonly definition: Definition }
 
 /**
+ * A declared message, whatever its fields.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -14,6 +14,8 @@ export const AuthenticationCleartextPassword = Wire.message("AuthenticationClear
 }, {})
 
 /**
+ * The value that {@link AuthenticationCleartextPassword} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

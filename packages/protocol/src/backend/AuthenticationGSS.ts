@@ -14,6 +14,8 @@ export const AuthenticationGSS = Wire.message("AuthenticationGSS", {
 }, {})
 
 /**
+ * The value that {@link AuthenticationGSS} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

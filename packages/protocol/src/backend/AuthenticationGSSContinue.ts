@@ -16,6 +16,8 @@ export const AuthenticationGSSContinue = Wire.message("AuthenticationGSSContinue
 })
 
 /**
+ * The value that {@link AuthenticationGSSContinue} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

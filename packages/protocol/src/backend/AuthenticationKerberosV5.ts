@@ -14,6 +14,8 @@ export const AuthenticationKerberosV5 = Wire.message("AuthenticationKerberosV5",
 }, {})
 
 /**
+ * The value that {@link AuthenticationKerberosV5} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -17,6 +17,8 @@ export const AuthenticationMD5Password = Wire.message("AuthenticationMD5Password
 })
 
 /**
+ * The value that {@link AuthenticationMD5Password} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

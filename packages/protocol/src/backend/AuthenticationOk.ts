@@ -14,6 +14,8 @@ export const AuthenticationOk = Wire.message("AuthenticationOk", {
 }, {})
 
 /**
+ * The value that {@link AuthenticationOk} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

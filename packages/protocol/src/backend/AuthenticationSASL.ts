@@ -17,6 +17,8 @@ export const AuthenticationSASL = Wire.message("AuthenticationSASL", {
 })
 
 /**
+ * The value that {@link AuthenticationSASL} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -16,6 +16,8 @@ export const AuthenticationSASLContinue = Wire.message("AuthenticationSASLContin
 })
 
 /**
+ * The value that {@link AuthenticationSASLContinue} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

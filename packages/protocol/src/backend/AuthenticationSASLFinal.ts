@@ -16,6 +16,8 @@ export const AuthenticationSASLFinal = Wire.message("AuthenticationSASLFinal", {
 })
 
 /**
+ * The value that {@link AuthenticationSASLFinal} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

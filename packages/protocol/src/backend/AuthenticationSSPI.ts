@@ -14,6 +14,8 @@ export const AuthenticationSSPI = Wire.message("AuthenticationSSPI", {
 }, {})
 
 /**
+ * The value that {@link AuthenticationSSPI} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

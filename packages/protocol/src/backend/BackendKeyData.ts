@@ -14,6 +14,8 @@ export const BackendKeyData = Wire.message("BackendKeyData", { from: "backend", 
 })
 
 /**
+ * The value that {@link BackendKeyData} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const BindComplete = Wire.message("BindComplete", { from: "backend", tag: "2", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link BindComplete} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

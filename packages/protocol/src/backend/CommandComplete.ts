@@ -12,6 +12,8 @@ export const CommandComplete = Wire.message("CommandComplete", { from: "backend"
 })
 
 /**
+ * The value that {@link CommandComplete} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

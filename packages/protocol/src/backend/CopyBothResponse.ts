@@ -13,6 +13,8 @@ export const CopyBothResponse = Wire.message("CopyBothResponse", { from: "backen
 })
 
 /**
+ * The value that {@link CopyBothResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -15,6 +15,8 @@ export const CopyData = Wire.message("CopyData", { from: "both", tag: "d", limit
 })
 
 /**
+ * The value that {@link CopyData} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const CopyDone = Wire.message("CopyDone", { from: "both", tag: "c", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link CopyDone} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

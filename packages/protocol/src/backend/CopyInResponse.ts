@@ -13,6 +13,8 @@ export const CopyInResponse = Wire.message("CopyInResponse", { from: "backend", 
 })
 
 /**
+ * The value that {@link CopyInResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

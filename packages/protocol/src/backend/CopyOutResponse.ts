@@ -13,6 +13,8 @@ export const CopyOutResponse = Wire.message("CopyOutResponse", { from: "backend"
 })
 
 /**
+ * The value that {@link CopyOutResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -18,6 +18,8 @@ export const DataRow = Wire.message("DataRow", { from: "backend", tag: "D", limi
 })
 
 /**
+ * The value that {@link DataRow} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

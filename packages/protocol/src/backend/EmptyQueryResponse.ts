@@ -13,6 +13,8 @@ export const EmptyQueryResponse = Wire.message("EmptyQueryResponse", {
 }, {})
 
 /**
+ * The value that {@link EmptyQueryResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -13,6 +13,8 @@ export const ErrorResponse = Wire.message("ErrorResponse", { from: "backend", ta
 })
 
 /**
+ * The value that {@link ErrorResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -16,6 +16,8 @@ export const FunctionCallResponse = Wire.message("FunctionCallResponse", {
 })
 
 /**
+ * The value that {@link FunctionCallResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

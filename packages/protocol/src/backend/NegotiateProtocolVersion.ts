@@ -18,6 +18,8 @@ export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion",
 })
 
 /**
+ * The value that {@link NegotiateProtocolVersion} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const NoData = Wire.message("NoData", { from: "backend", tag: "n", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link NoData} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

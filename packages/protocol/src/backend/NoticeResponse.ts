@@ -13,6 +13,8 @@ export const NoticeResponse = Wire.message("NoticeResponse", { from: "backend", 
 })
 
 /**
+ * The value that {@link NoticeResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -18,6 +18,8 @@ export const NotificationResponse = Wire.message("NotificationResponse", {
 })
 
 /**
+ * The value that {@link NotificationResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -16,6 +16,8 @@ export const ParameterDescription = Wire.message("ParameterDescription", {
 })
 
 /**
+ * The value that {@link ParameterDescription} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -16,6 +16,8 @@ export const ParameterStatus = Wire.message("ParameterStatus", { from: "backend"
 })
 
 /**
+ * The value that {@link ParameterStatus} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const ParseComplete = Wire.message("ParseComplete", { from: "backend", tag: "1", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link ParseComplete} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

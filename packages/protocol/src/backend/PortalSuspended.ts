@@ -13,6 +13,8 @@ export const PortalSuspended = Wire.message(
 )
 
 /**
+ * The value that {@link PortalSuspended} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -12,6 +12,8 @@ export const ReadyForQuery = Wire.message("ReadyForQuery", { from: "backend", ta
 })
 
 /**
+ * The value that {@link ReadyForQuery} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

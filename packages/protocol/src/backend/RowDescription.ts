@@ -23,6 +23,8 @@ export const FieldDescription = Schema.Struct({
 })
 
 /**
+ * The value that {@link FieldDescription} is read to, and written from.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +41,8 @@ export const RowDescription = Wire.message("RowDescription", { from: "backend", 
 })
 
 /**
+ * The value that {@link RowDescription} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

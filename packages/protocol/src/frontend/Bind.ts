@@ -19,6 +19,8 @@ export const Bind = Wire.message("Bind", { from: "frontend", tag: "B", limit: Wi
 })
 
 /**
+ * The value that {@link Bind} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

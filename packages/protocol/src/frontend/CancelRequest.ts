@@ -12,6 +12,8 @@ export const CancelRequest = Wire.message("CancelRequest", { from: "frontend", c
 })
 
 /**
+ * The value that {@link CancelRequest} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -13,6 +13,8 @@ export const Close = Wire.message("Close", { from: "frontend", tag: "C", limit: 
 })
 
 /**
+ * The value that {@link Close} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

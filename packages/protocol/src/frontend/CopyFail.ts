@@ -12,6 +12,8 @@ export const CopyFail = Wire.message("CopyFail", { from: "frontend", tag: "f", l
 })
 
 /**
+ * The value that {@link CopyFail} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

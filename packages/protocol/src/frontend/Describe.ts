@@ -13,6 +13,8 @@ export const Describe = Wire.message("Describe", { from: "frontend", tag: "D", l
 })
 
 /**
+ * The value that {@link Describe} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

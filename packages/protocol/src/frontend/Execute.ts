@@ -13,6 +13,8 @@ export const Execute = Wire.message("Execute", { from: "frontend", tag: "E", lim
 })
 
 /**
+ * The value that {@link Execute} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const Flush = Wire.message("Flush", { from: "frontend", tag: "H", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link Flush} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -15,6 +15,8 @@ export const FunctionCall = Wire.message("FunctionCall", { from: "frontend", tag
 })
 
 /**
+ * The value that {@link FunctionCall} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

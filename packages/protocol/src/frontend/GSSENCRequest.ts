@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const GSSENCRequest = Wire.message("GSSENCRequest", { from: "frontend", code: 80877104, limit: 8 }, {})
 
 /**
+ * The value that {@link GSSENCRequest} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

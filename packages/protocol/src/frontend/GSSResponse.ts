@@ -11,6 +11,8 @@ export const GSSResponse = Wire.message("GSSResponse", { from: "frontend", tag: 
 })
 
 /**
+ * The value that {@link GSSResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

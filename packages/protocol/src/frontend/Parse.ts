@@ -15,6 +15,8 @@ export const Parse = Wire.message("Parse", { from: "frontend", tag: "P", limit: 
 })
 
 /**
+ * The value that {@link Parse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -11,6 +11,8 @@ export const PasswordMessage = Wire.message("PasswordMessage", { from: "frontend
 })
 
 /**
+ * The value that {@link PasswordMessage} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -11,6 +11,8 @@ export const Query = Wire.message("Query", { from: "frontend", tag: "Q", limit: 
 })
 
 /**
+ * The value that {@link Query} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

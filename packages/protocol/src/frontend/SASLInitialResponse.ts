@@ -14,6 +14,8 @@ export const SASLInitialResponse = Wire.message("SASLInitialResponse", { from: "
 })
 
 /**
+ * The value that {@link SASLInitialResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -11,6 +11,8 @@ export const SASLResponse = Wire.message("SASLResponse", { from: "frontend", tag
 })
 
 /**
+ * The value that {@link SASLResponse} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

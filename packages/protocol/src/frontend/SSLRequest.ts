@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const SSLRequest = Wire.message("SSLRequest", { from: "frontend", code: 80877103, limit: 8 }, {})
 
 /**
+ * The value that {@link SSLRequest} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -51,6 +51,8 @@ export const StartupMessage = Wire.message("StartupMessage", { from: "frontend",
 })
 
 /**
+ * The value that {@link StartupMessage} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const Sync = Wire.message("Sync", { from: "frontend", tag: "S", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link Sync} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -9,6 +9,8 @@ import * as Wire from "../Wire.ts"
 export const Terminate = Wire.message("Terminate", { from: "frontend", tag: "X", limit: Wire.shortLimit }, {})
 
 /**
+ * The value that {@link Terminate} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

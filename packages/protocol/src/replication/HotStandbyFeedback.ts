@@ -23,6 +23,8 @@ export const HotStandbyFeedback = Wire.message("HotStandbyFeedback", {
 })
 
 /**
+ * The value that {@link HotStandbyFeedback} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

@@ -21,6 +21,8 @@ export const PrimaryKeepalive = Wire.message("PrimaryKeepalive", {
 })
 
 /**
+ * The value that {@link PrimaryKeepalive} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

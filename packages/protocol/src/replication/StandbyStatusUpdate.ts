@@ -25,6 +25,8 @@ export const StandbyStatusUpdate = Wire.message("StandbyStatusUpdate", {
 })
 
 /**
+ * The value that {@link StandbyStatusUpdate} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */

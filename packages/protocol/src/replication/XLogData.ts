@@ -22,6 +22,8 @@ export const XLogData = Wire.message("XLogData", {
 })
 
 /**
+ * The value that {@link XLogData} is read to, and written from.
+ *
  * @category messages
  * @since 0.1.0
  */
