@@ -363,10 +363,14 @@ export const make = Effect.fnUntraced(
     const observer = new Observer(name, telemetry)
     const metrics = telemetry.metrics === true ? new PoolMetrics(name, context) : undefined
     const timed = (metric: Metric.Histogram<number>) => metrics === undefined ? identity : metrics.timed(metric)
-    const sessions = new Sessions(
+    const sessions: Sessions = new Sessions(
       settings,
-      // Each session has a scope of its own; what one of them learns of the server's types the others know.
-      Session.make(config).pipe(
+      // Each session has a scope of its own; what one of them learns of the server's types the others know. When there is none
+      // left, the database may be another by now, with other types under the same OIDs.
+      Effect.suspend(() => {
+        if (sessions.stats().size === 0) types.forget()
+        return Session.make(config)
+      }).pipe(
         timed(connectionCreateTime),
         Effect.provideService(SharedTypes, types),
         Effect.provide(Context.omit(Scope.Scope)(context))

@@ -63,6 +63,7 @@ const catalogue: ReadonlyArray<readonly [string, number]> = [
 ]
 
 const enumRow = row("90000", "mood", "mood", "e", "90001", "0", ",", "0", "-1", "0", "t", "{sad}", "{}", "{}", "{}")
+const compositeRow = row("90000", "c", "c", "c", "0", "0", ",", "0", "-1", "0", "t", "{}", "{m}", "{99999}", "{-1}")
 const answer = [fields(...catalogue), enumRow, complete("SELECT 1"), ready()] as const
 
 layer(puppet(), { excludeTestServices: true, timeout: "20 seconds" })("a catalogue that", (it) => {
@@ -131,6 +132,29 @@ layer(puppet(), { excludeTestServices: true, timeout: "20 seconds" })("a catalog
       const third = yield* Effect.forkChild(one.session.values("select 1"))
       assert.deepStrictEqual(yield* runs(one.server, "sad"), [1])
       assert.deepStrictEqual((yield* Fiber.join(third)).rows, [["sad"]])
+    }))
+
+  it.effect("may be another one after all sessions of a pool have ended is asked anew", () =>
+    Effect.gen(function*() {
+      const config = { endpoint: Endpoint.tcp("db", 5432), user: "app", sslMode: "disable" } as const
+      const opening = yield* Effect.forkChild(Pool.make(config, { min: 1, max: 1 }))
+      let server = yield* greet
+      const pool = yield* Fiber.join(opening)
+      for (
+        const [answered, value, text] of [
+          [answer, "(sad)", "(sad)"],
+          [[fields(...catalogue), compositeRow, complete("SELECT 1"), ready()], { m: "sad" }, "(sad)"]
+        ] as const
+      ) {
+        const asking = yield* Effect.forkChild(pool.values("select 1"))
+        yield* prepares(server, 90000)
+        yield* server.hear("Query")
+        yield* server.say(...answered)
+        yield* runs(server, text)
+        assert.deepStrictEqual((yield* Fiber.join(asking)).rows, [[value]])
+        yield* server.hangUp
+        server = yield* greet
+      }
     }))
 
   it.effect("talks nonsense is not believed", () =>
