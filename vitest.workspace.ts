@@ -15,7 +15,8 @@ export default defineConfig({
       test: {
         name,
         include: ["test/**/*.test.ts"],
-        testTimeout: 20_000,
+        // Only ever turns a hang into a failure, on however busy a machine.
+        testTimeout: 60_000,
         hookTimeout: 60_000
       }
     }))
