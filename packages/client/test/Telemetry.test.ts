@@ -224,7 +224,12 @@ servers({
           assert.strictEqual((yield* value("db.client.connection.idle.min"))!.value, 2)
           assert.isDefined(yield* value("db.client.connection.pending_requests"))
           assert.strictEqual((yield* value("db.client.connection.create_time"))!.count, 2)
-        })).pipe(Effect.provide(Telemetry.layer()), Effect.provideService(Metric.MetricRegistry, registry))
+        })).pipe(
+          Effect.andThen(value("db.client.connection.count", "idle")),
+          Effect.map((idle) => assert.strictEqual(idle!.value, 0)),
+          Effect.provide(Telemetry.layer()),
+          Effect.provideService(Metric.MetricRegistry, registry)
+        )
       }))
 
     it.effect("counts how long one waited for a session of a pool", () =>

@@ -51,13 +51,21 @@ export class PoolMetrics {
     let known = 0
     this.of(Telemetry.connectionMax).updateUnsafe(max, this.context)
     this.of(Telemetry.connectionIdleMin).updateUnsafe(min, this.context)
+    const show = (idleNow: number, usedNow: number, waiting: number) => {
+      idle.updateUnsafe(idleNow, this.context)
+      used.updateUnsafe(usedNow, this.context)
+      pending.updateUnsafe(waiting, this.context)
+    }
     return Effect.sync(() => {
       const now = stats()
-      idle.updateUnsafe(now.idle, this.context)
-      used.updateUnsafe(now.size - now.idle, this.context)
-      pending.updateUnsafe(now.waiting, this.context)
+      show(now.idle, now.size - now.idle, now.waiting)
       timeouts.updateUnsafe(now.timeouts - known, this.context)
       known = now.timeouts
-    }).pipe(Effect.andThen(Effect.sleep(interval)), Effect.forever)
+    }).pipe(
+      Effect.andThen(Effect.sleep(interval)),
+      Effect.forever,
+      // A pool that is closed has none of them.
+      Effect.ensuring(Effect.sync(() => show(0, 0, 0)))
+    )
   }
 }
