@@ -198,13 +198,27 @@ const queriesOf = (
       return lease === undefined ? outside(current) : inside(lease.session)
     })
 
-  const share = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
+  const shareLater = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(
         take(false, restore),
         (slot) => Effect.onExit(restore(ask(slot.session)), () => Effect.sync(() => sessions.giveBack(slot, false)))
       )
     )
+
+  const share = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      let slot: Slot | undefined
+      const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError> => {
+        slot = sessions.takeUnsafe(false)
+        return slot === undefined ? shareLater(ask) : ask(slot.session)
+      })
+      // Who gives it back is there before it is taken, so that no interruption comes in between.
+      return Effect.onExit(now, () => {
+        if (slot !== undefined) sessions.giveBack(slot, false)
+        return Effect.void
+      })
+    })
 
   const alone = <A, E, R>(
     ask: (session: Session.Session) => Effect.Effect<A, E, R>
