@@ -114,20 +114,31 @@ layer(Server, { excludeTestServices: true, timeout: "60 seconds" })("on PostgreS
             ]
             : [])
         ]
-        for (const literal of literals) {
-          if (literal.length > 1000) continue
-          for (const [whole, expression] of types) {
-            const select = `select ${expression(`cast(${quoted(literal)} as ${sql})`)}`
-            const printed = text((yield* query(channel, select)).rows[0]![0])
-            const values = yield* Effect.forEach(
-              formatsOf(whole),
-              (format) => Effect.map(query(channel, select, format), ({ rows }) => read(whole, format, rows[0]![0]!))
+        // All values of a type in one row: a query a format, and not a value.
+        const values = literals.filter((literal) => literal.length < 1000).map((literal) =>
+          `cast(${quoted(literal)} as ${sql})`
+        )
+        for (const [whole, expression] of types) {
+          const select = `select ${values.map(expression).join(", ")}`
+          const printed = (yield* query(channel, select)).rows[0]!.map(text)
+          const [first, ...others] = yield* Effect.forEach(
+            formatsOf(whole),
+            (format) =>
+              Effect.map(
+                query(channel, select, format),
+                ({ rows }) => rows[0]!.map((bytes) => read(whole, format, bytes!))
+              )
+          )
+          for (const other of others) assert.isTrue(Equal.equals(other, first), `${whole.name} ${sql}`)
+          for (const format of formatsOf(whole)) {
+            const parameters = first!.map((value) => argument(whole, format, value))
+            const back = yield* query(
+              channel,
+              `select ${parameters.map((_, i) => `$${i + 1}`).join(", ")}`,
+              0,
+              parameters
             )
-            for (const value of values) assert.isTrue(Equal.equals(value, values[0]), `${whole.name} ${sql} ${literal}`)
-            for (const format of formatsOf(whole)) {
-              const back = yield* query(channel, "select $1", 0, [argument(whole, format, values[0])])
-              assert.strictEqual(text(back.rows[0]![0]), printed)
-            }
+            assert.deepStrictEqual(back.rows[0]!.map(text), printed)
           }
         }
       }

@@ -192,8 +192,10 @@ describe("what is said of Schemas and types by themselves", () => {
     Interval.Interval
   ] as ReadonlyArray<Schema.Codec<unknown>>
 
-  // Every type by itself, and as the presets have it.
-  const types = TypeRegistry.builtIn.types.flatMap((type) =>
+  // Every type by itself, and as the presets have it. Arrays are all alike.
+  const arrays = ["int4[]", "text[]", "timestamptz[]"]
+  const own = TypeRegistry.builtIn.types.filter(({ name }) => !name.endsWith("[]") || arrays.includes(name))
+  const types = own.flatMap((type) =>
     Array.from(new Set([Preset.lossless, Preset.native, Preset.text].map((preset) => preset(type, "c"))))
   )
 
@@ -202,7 +204,7 @@ describe("what is said of Schemas and types by themselves", () => {
       for (const type of types) {
         const sampled = yield* Effect.exit(
           Arbitrary.sampleEffect(Arbitrary.schema(type.schema as Schema.Codec<unknown>), {
-            count: 12,
+            count: 6,
             seed: type.name
           })
         )

@@ -294,7 +294,8 @@ describe("a reader", () => {
         Object.getOwnPropertyNames(generated!(bytes, 0, bytes.length)),
         Object.getOwnPropertyNames(expected)
       )
-      for (let i = 0; i < 600; i++) read(bytes, 0, bytes.length)
+      // Long enough to change over; the widest would take long for nothing.
+      if (count <= 200) { for (let i = 0; i < 600; i++) read(bytes, 0, bytes.length) }
       assert.deepStrictEqual(read(bytes, 0, bytes.length), expected)
       const reasons = [generated!, closures!, read].map((read) => reasonOf(() => read(bytes, 0, bytes.length - 1)))
       assert.strictEqual(reasons[0]!._tag, "RowTruncated")
