@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec.ts"
 import * as ValueSchema from "../internal/valueSchema.ts"
@@ -37,12 +38,9 @@ const check = (value: unknown, format: Format): Cube =>
 /** As the server compares the corners, for which NaN is not itself. */
 const isPoint = ({ lower, upper }: Cube): boolean => lower.every((value, i) => value === upper[i])
 
-const encoder = new Uint8Array(32)
-
 const parseNumber = (text: string): number => {
-  if (text.length > encoder.length) return NaN
-  for (let i = 0; i < text.length; i++) encoder[i] = text.charCodeAt(i)
-  return float8.text.read(encoder, 0, text.length, -1)
+  const bytes = ByteWriter.bytesOf((out, text) => out.utf8(text), text)
+  return float8.text.read(bytes, 0, bytes.length, -1)
 }
 
 const parseCorner = (text: string): ReadonlyArray<number> => text === "" ? [] : text.split(", ").map(parseNumber)

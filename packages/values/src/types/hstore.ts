@@ -36,26 +36,54 @@ const entriesOf = (value: unknown, format: Format): ReadonlyArray<[string, strin
 
 const wanted = "\"key\"=>\"value\" or \"key\"=>NULL, with commas between"
 
-/** A key or a value, in quotation marks or without, and what stands before and behind it. */
-const pattern = /\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^\s"\\,=]|\\.|=(?!>))+))\s*(=>|,|$)/suy
+const isBlank = (character: string): boolean => /\s/.test(character)
 
-const unescape = (text: string): string => text.replace(/\\(.)/gsu, "$1")
-
+/** Not by one regular expression: its engine fails for texts of some megabytes (measured on Node 24). */
 const parse = (text: string): Hstore | undefined => {
   const value = {}
-  if (text.trim() === "") return value
-  pattern.lastIndex = 0
+  let at = 0
+
+  const skipBlanks = (): void => {
+    while (at < text.length && isBlank(text[at]!)) at++
+  }
+
+  /** A key or a value, in quotation marks or without. */
+  const take = (): { readonly text: string; readonly isNull: boolean } | undefined => {
+    skipBlanks()
+    const isQuoted = text[at] === "\""
+    const begin = isQuoted ? ++at : at
+    const isEnd = (character: string): boolean =>
+      isQuoted
+        ? character === "\""
+        : character === "," || character === "\"" || isBlank(character) || text.startsWith("=>", at)
+    let plain = ""
+    let from = begin
+    for (; at < text.length; at++) {
+      if (text[at] === "\\") {
+        plain += text.slice(from, at)
+        from = ++at // and over the character that is meant as it is
+      } else if (isEnd(text[at]!)) break
+    }
+    if (isQuoted ? at >= text.length : at > text.length || at === begin) return undefined
+    plain += text.slice(from, at)
+    const isNull = !isQuoted && at - begin === 4 && text.slice(begin, at).toLowerCase() === "null"
+    if (isQuoted) at++
+    skipBlanks()
+    return { text: plain, isNull }
+  }
+
+  skipBlanks()
+  if (at === text.length) return value
   for (;;) {
-    const key = pattern.exec(text)
-    if (key === null || key[3] !== "=>") return undefined
-    const found = pattern.exec(text)
-    if (found === null || found[3] === "=>") return undefined
-    const [, quoted, plain, behind] = found
-    const isNull = quoted === undefined && /^null$/i.test(plain!)
-    const name = unescape(key[1] ?? key[2]!)
+    const key = take()
+    if (key === undefined || !text.startsWith("=>", at)) return undefined
+    at += 2
+    const found = take()
+    if (found === undefined) return undefined
     // Of a key that comes twice the first counts, as with the server.
-    if (!Object.hasOwn(value, name)) define(value, name, isNull ? null : unescape(quoted ?? plain!))
-    if (behind !== ",") return value
+    if (!Object.hasOwn(value, key.text)) define(value, key.text, found.isNull ? null : found.text)
+    if (at === text.length) return value
+    if (text[at++] !== ",") return undefined
   }
 }
 

@@ -159,11 +159,11 @@ const checkSparse = (value: unknown, format: Format): SparseVector =>
 const parseSparse = (text: string): SparseVector | undefined => {
   const found = /^\s*\{(.*)\}\/(\d+)\s*$/s.exec(text)
   if (found === null) return undefined
-  const pairs = found[1]!.trim() === "" ? [] : found[1]!.split(",").map((pair) => pair.split(":"))
+  const pairs = found[1]!.trim() === "" ? [] : found[1]!.split(",").map((pair) => /^\s*(\d+)\s*:(.*)$/s.exec(pair))
   const value = {
     dimensions: Number(found[2]),
-    indices: pairs.map(([index]) => Number(index) - 1),
-    values: pairs.map(([, number]) => parseNumber(number ?? "", singles))
+    indices: pairs.map((pair) => Number(pair?.[1]) - 1),
+    values: pairs.map((pair) => parseNumber(pair?.[2] ?? "", singles))
   }
   return isSparse(value) ? value : undefined
 }
