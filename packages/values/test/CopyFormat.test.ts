@@ -208,6 +208,8 @@ describe("data that is wrong", () => {
     assert.deepStrictEqual(of("a,b"), [["a", "b"]])
     assert.deepStrictEqual(of("'it\\'s','\\\\n'\n", csv({ quote: "'", escape: "\\" })), [["it's", "\\n"]])
     assert.strictEqual(reasonOf(() => of("a,\"b\n"))._tag, "RowTruncated")
+    // In time that grows with the line's length.
+    assert.strictEqual(reasonOf(() => of("\"\",".repeat(1_000_000) + "\n"))._tag, "ColumnCountMismatch")
     assert.strictEqual(print(write(csv(), two, [["", null], ["a,b", "\\."]])), "\"\",\n\"a,b\",\"\\.\"\n")
   })
 

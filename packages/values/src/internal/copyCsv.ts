@@ -64,6 +64,8 @@ export const make = (
     split: (bytes, start, end, onValue) => {
       const stop = end > start && bytes[end - 1] === Lines.carriageReturn ? end - 1 : end
       let at = start
+      // One for all values of the line, which nobody keeps: one for each would cost the square of the line's length.
+      let plain: Uint8Array | undefined
       for (;;) {
         const from = at
         while (at < stop && bytes[at] !== separator && bytes[at] !== quoteByte) at++
@@ -72,8 +74,9 @@ export const make = (
           else onValue(bytes, from, at)
         } else {
           // Quotation marks may open and close anywhere in a value.
-          const plain = bytes.slice(from, stop)
-          let length = at - from
+          plain ??= new Uint8Array(stop - from)
+          let length = 0
+          while (length < at - from) plain[length] = bytes[from + length++]!
           let inQuotes = false
           for (; at < stop; at++) {
             const byte = bytes[at]!

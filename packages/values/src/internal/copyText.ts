@@ -26,12 +26,8 @@ const byteOf = new Map(letters.map(([letter, byte]) => [letter.charCodeAt(0), by
 
 const isOctal = (byte: number | undefined): byte is number => byte !== undefined && byte >= 0x30 && byte <= 0x37
 
-const hexDigit = (byte: number | undefined): number => {
-  if (byte === undefined) return -1
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  const lower = byte | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
-}
+/** The value of a digit before `end`, or a negative number. */
+const hexDigit = (bytes: Uint8Array, at: number, end: number): number => at < end ? Bytes.nibble(bytes[at]!) : -1
 
 /** The bytes that are meant by `bytes[start, end)`. */
 const unescape = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
@@ -48,9 +44,9 @@ const unescape = (bytes: Uint8Array, start: number, end: number): Uint8Array => 
       let value = next - 0x30
       for (let i = 0; i < 2 && at + 1 < end && isOctal(bytes[at + 1]); i++) value = value * 8 + bytes[++at]! - 0x30
       plain[length++] = value
-    } else if (next === 0x78 && at + 1 < end && hexDigit(bytes[at + 1]) >= 0) {
-      let value = hexDigit(bytes[++at])
-      if (at + 1 < end && hexDigit(bytes[at + 1]) >= 0) value = value * 16 + hexDigit(bytes[++at])
+    } else if (next === 0x78 && hexDigit(bytes, at + 1, end) >= 0) {
+      let value = hexDigit(bytes, ++at, end)
+      if (hexDigit(bytes, at + 1, end) >= 0) value = value * 16 + hexDigit(bytes, ++at, end)
       plain[length++] = value
     } else plain[length++] = byteOf.get(next) ?? next
   }
