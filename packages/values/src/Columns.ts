@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import * as Wire from "@hyperfect/protocol/Wire"
-import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Codec from "./internal/codec.ts"
 import * as Closures from "./internal/columnClosures.ts"
@@ -49,8 +48,10 @@ export type FixedColumn =
   | Common & { readonly _tag: "Bool"; readonly values: Uint8Array }
   /** Days from 2000-01-01; the greatest and the least number are the infinities. */
   | Common & { readonly _tag: "Date"; readonly values: Int32Array }
-  /** Microseconds from 2000-01-01 00:00:00, for instants in UTC; the greatest and the least number are the infinities. */
+  /** Microseconds from 2000-01-01 00:00:00; the greatest and the least number are the infinities. */
   | Common & { readonly _tag: "Timestamp"; readonly values: BigInt64Array }
+  /** The same for instants, in UTC. */
+  | Common & { readonly _tag: "TimestampTz"; readonly values: BigInt64Array }
 
 /**
  * Texts, as their UTF-8 in one array: that of row `i` is `bytes[offsets[i], offsets[i + 1])`. Strings are made by {@link get},
@@ -80,7 +81,7 @@ export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: 
  * | `float4`, `float8` | `Float32`, `Float64` |
  * | `bool` | `Bool` |
  * | `date` | `Date` |
- * | `timestamp`, `timestamptz` | `Timestamp` |
+ * | `timestamp`, `timestamptz` | `Timestamp`, `TimestampTz` |
  * | `text`, `varchar`, `char(n)`, `name` | `Text` |
  * | all others, and those that a preset reads in another way | `Values` |
  *
@@ -113,10 +114,9 @@ export const get = (self: Column, row: number): unknown => {
     case "Date":
       return CalendarDate.fromDayUnsafe(self.values[row]!)
     case "Timestamp":
-      return Stores.fromMicroseconds<Timestamp.Timestamp | TimestampTz.TimestampTz>(
-        self.values[row]!,
-        self.typeOid === BuiltIn.timestamp.oid ? Timestamp.fromPartsUnsafe : TimestampTz.fromPartsUnsafe
-      )
+      return Stores.fromMicroseconds(self.values[row]!, Timestamp.fromPartsUnsafe)
+    case "TimestampTz":
+      return Stores.fromMicroseconds(self.values[row]!, TimestampTz.fromPartsUnsafe)
     default:
       return self.values[row]
   }

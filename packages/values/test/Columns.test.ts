@@ -41,7 +41,7 @@ const tags = [
   "Values",
   "Date",
   "Timestamp",
-  "Timestamp",
+  "TimestampTz",
   "Values"
 ]
 
@@ -109,6 +109,16 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), readRow(good, 0, good.length))
       assert.isTrue(reader.take().every(({ nullCount, validity }) => nullCount === 0 && validity === undefined))
     })
+  })
+
+  it("hold instants or what a clock shows by the type that they are read by", () => {
+    const one = { ...column("t", BuiltIn.timestamptz), type: BuiltIn.timestamp }
+    const reader = Columns.make({ columns: [one], formats: 1, backEnd })()
+    const row = dataRow([fromHex("0000000000000007")])
+    reader.append(row, 0, row.length)
+    const [found] = reader.take()
+    assert.strictEqual(found!._tag, "Timestamp")
+    assert.strictEqual(String(Columns.get(found!, 0)), "2000-01-01T00:00:00.000007")
   })
 
   it("have a bitmap of what is there, and a zero where nothing is", () => {

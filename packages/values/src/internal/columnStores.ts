@@ -2,8 +2,8 @@
  * Where the values of a column are kept while rows are read: typed arrays that grow, with a bit for each value that says
  * whether there is one.
  *
- * A store begins a row with {@link Store.reserve}, puts its value at the row's index or none, and is rewound when the row
- * turns out to be wrong.
+ * A store has room after {@link Store.grow}, puts a value or NULL at the index of a row, and is rewound when the row turns
+ * out to be wrong.
  *
  * @internal
  */
@@ -84,7 +84,7 @@ type Fixed =
 
 /** How a type of a fixed width is kept. */
 export interface Kind {
-  readonly tag: "Int16" | "Int32" | "UInt32" | "Int64" | "Float32" | "Float64" | "Bool" | "Date" | "Timestamp"
+  readonly tag: "Int16" | "Int32" | "UInt32" | "Int64" | "Float32" | "Float64" | "Bool" | "Date" | "Timestamp" | "TimestampTz"
   readonly make: (length: number) => Fixed
   /** What is kept of a value as the codec reads it. */
   readonly keep: (value: never) => number | bigint
@@ -255,9 +255,9 @@ register(BuiltIn.int8, { tag: "Int64", make: (length) => new BigInt64Array(lengt
 register(BuiltIn.float4, { tag: "Float32", make: (length) => new Float32Array(length), keep: asIs })
 register(BuiltIn.float8, { tag: "Float64", make: (length) => new Float64Array(length), keep: asIs })
 register(BuiltIn.date, { tag: "Date", make: (length) => new Int32Array(length), keep: ({ day }: CalendarDate) => day })
-const timestamp: Kind = { tag: "Timestamp", make: (length) => new BigInt64Array(length), keep: microseconds }
-register(BuiltIn.timestamp, timestamp)
-register(BuiltIn.timestamptz, timestamp)
+const counted = { make: (length: number) => new BigInt64Array(length), keep: microseconds }
+register(BuiltIn.timestamp, { tag: "Timestamp", ...counted })
+register(BuiltIn.timestamptz, { tag: "TimestampTz", ...counted })
 for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]) {
   for (const read of readsOf(type)) texts.add(read)
 }
