@@ -82,24 +82,12 @@ export interface Options {
 }
 
 /**
- * How far a bulk insert is. The rows are those in the messages that the line has taken; whether the table will hold them is
- * known only at the end.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Progress {
-  readonly rows: number
-  readonly bytes: number
-}
-
-/**
  * @category models
  * @since 0.1.0
  */
 export interface InsertOptions<E = never, R = never> {
   /** Run after each message. The insert waits for it, and fails when it fails. */
-  readonly onProgress?: ((progress: Progress) => Effect.Effect<unknown, E, R>) | undefined
+  readonly onProgress?: ((progress: Copy.Progress) => Effect.Effect<unknown, E, R>) | undefined
   /** How many bytes are sent at a time; 1 MiB when absent, from where on larger ones are no faster. At most 128 MiB. */
   readonly messageSize?: number | undefined
 }

@@ -1,5 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Client from "@hyperfect/client/Client"
+import type { Progress } from "@hyperfect/client/Copy"
 import * as Query from "@hyperfect/client/Query"
 import type { QueryError } from "@hyperfect/client/QueryError"
 import * as Session from "@hyperfect/client/Session"
@@ -107,7 +108,7 @@ for (const kind of kinds) {
       it.effect("sends many rows in messages of a mebibyte, and tells how far it is", () =>
         Effect.gen(function*() {
           const t = yield* table
-          const seen: Array<HyperTable.Progress> = []
+          const seen: Array<Progress> = []
           const inserted = yield* t.insert(rows(150_000), {
             onProgress: (progress) => Effect.sync(() => seen.push(progress))
           })
