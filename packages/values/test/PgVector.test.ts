@@ -109,7 +109,20 @@ describe("pgvector", () => {
         assert.strictEqual(reasonOf(() => write(BuiltIn.sparsevec, format, value))._tag, "TypeMismatch")
       }
     }
-    for (const text of ["", "{}/0", "{1:0}/3", "{4:1}/3", "{0:1}/3", "{2:1,1:1}/3", "{1:1}", "{1}/3", "{1:2:3}/4", "{0x1:2}/4"]) {
+    for (
+      const text of [
+        "",
+        "{}/0",
+        "{1:0}/3",
+        "{4:1}/3",
+        "{0:1}/3",
+        "{2:1,1:1}/3",
+        "{1:1}",
+        "{1}/3",
+        "{1:2:3}/4",
+        "{0x1:2}/4"
+      ]
+    ) {
       assert.strictEqual(reasonOf(() => read(BuiltIn.sparsevec, 0, utf8(text)))._tag, "Malformed", text)
     }
   })

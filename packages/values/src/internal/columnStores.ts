@@ -84,7 +84,17 @@ type Fixed =
 
 /** How a type of a fixed width is kept. */
 export interface Kind {
-  readonly tag: "Int16" | "Int32" | "UInt32" | "Int64" | "Float32" | "Float64" | "Bool" | "Date" | "Timestamp" | "TimestampTz"
+  readonly tag:
+    | "Int16"
+    | "Int32"
+    | "UInt32"
+    | "Int64"
+    | "Float32"
+    | "Float64"
+    | "Bool"
+    | "Date"
+    | "Timestamp"
+    | "TimestampTz"
   readonly make: (length: number) => Fixed
   /** What is kept of a value as the codec reads it. */
   readonly keep: (value: never) => number | bigint
