@@ -60,7 +60,11 @@ servers({
         const session = yield* open()
         const table = fresh("batch")
         yield* session.execute(`create table ${table} (a int)`)
-        const copies = [`copy ${table} from stdin`, `copy ${table} to stdout`]
+        const copies = [
+          `copy ${table} from stdin`,
+          `copy ${table} to stdout`,
+          `-- all\n/* of it */ copy ${table} to stdout`
+        ]
         for (const copy of copies) {
           for (const statements of [[copy], ["select 1", copy], [copy, "select 1"], ["select 1", copy, "select 2"]]) {
             const error = yield* Effect.flip(session.batch(statements))
@@ -68,6 +72,20 @@ servers({
             assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])
           }
         }
+      }))
+
+    it.effect("several at once may be more than the session keeps, some of which it has", () =>
+      Effect.gen(function*() {
+        const session = yield* open({ statementCacheSize: 2 })
+        const numbers = [1, 3, 4, 5, 6]
+        const texts = numbers.map((n) => `select ${n} as a`)
+        const rows = numbers.map((a) => [{ a }])
+        yield* session.query(texts[0]!)
+        yield* session.query("select 2 as a")
+        assert.deepStrictEqual((yield* session.batch(texts)).map(({ rows }) => rows), rows)
+        yield* session.query(texts[0]!)
+        const results = (yield* session.pipeline(texts)).map(Result.getOrThrow)
+        assert.deepStrictEqual(results.map(({ rows }) => rows), rows)
       }))
 
     it.effect("a batch in a transaction is part of it", () =>

@@ -7,7 +7,7 @@ import { Transport } from "@hyperfect/transport/Transport"
 import { Effect, Exit, Fiber, Random, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { watch } from "./pools.ts"
-import { complete, error, meet, puppet, ready } from "./puppet.ts"
+import { complete, error, meet, meetWith, puppet, ready } from "./puppet.ts"
 import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
@@ -211,6 +211,24 @@ describe("a neighbour of an interrupted statement", () => {
       assert.strictEqual(requests.count, before)
       yield* server.say(complete("SELECT 1"), ready(), complete("DONE"), ready())
       assert.strictEqual((yield* Fiber.join(behind))[0]?.commandTag, "DONE")
+    }).pipe(Effect.scoped, Effect.provide(layer)))
+
+  it.effect("that has to be run before others is never hit", () =>
+    Effect.gen(function*() {
+      const before = requests.count
+      const { server, session } = yield* meetWith({ statementCacheSize: 0 })
+      const running = yield* start(session.simple("select 1"))
+      const behind = yield* start(session.pipeline(["insert into t values (1)", "select count(*) from t"]))
+      const group = ["Parse", "Bind", "Describe", "Execute", "Sync"] as const
+      yield* server.hear("Query", ...group, ...group)
+      yield* Fiber.interrupt(running)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(requests.count, before)
+      const begun = [{ _tag: "ParseComplete" }, { _tag: "BindComplete" }, { _tag: "NoData" }] as const
+      yield* server.say(complete("SELECT 1"), ready())
+      yield* server.say(...begun, complete("INSERT 0 1"), ready(), ...begun, complete("SELECT 1"), ready())
+      const tags = (yield* Fiber.join(behind)).map((result) => Result.getOrThrow(result).commandTag)
+      assert.deepStrictEqual(tags, ["INSERT 0 1", "SELECT 1"])
     }).pipe(Effect.scoped, Effect.provide(layer)))
 
   it.effect("is never hit when the one before it may have begun a transaction", () =>

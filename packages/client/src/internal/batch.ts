@@ -15,7 +15,7 @@ import { Base } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
 import { Collect, makeResult } from "./gathering.ts"
 import { type Done, type Host, outcomeOf, planUnsafe, run } from "./host.ts"
-import { type Nature, natureOf } from "./nature.ts"
+import { isReading, type Nature, natureOf } from "./nature.ts"
 import { type Asked, asked, execute, group, objects, type Plan, sync } from "./plan.ts"
 import { isStale } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
@@ -94,18 +94,25 @@ class Batch extends Base<ReadonlyArray<Result<Row>>> {
   }
 }
 
-const plan = (host: Host, gate: Gate, statement: Asked): Effect.Effect<Plan<Rows<Row>>, QueryError> =>
-  gate.pass(statement, () => planUnsafe(host, statement, objects))
+/** Plans each of several statements. */
+const makePlan = (host: Host, gate: Gate, statements: ReadonlyArray<Asked>) => {
+  const isKept = host.planner.statements.canKeep(statements.map(({ text }) => text))
+  return (statement: Asked): Effect.Effect<Plan<Rows<Row>>, QueryError> =>
+    gate.pass(statement, () => planUnsafe(host, statement, objects, isKept))
+}
 
 /**
  * The plan of a statement of a batch. One that cannot be prepared may need what those before it are going to make, such as
  * a table: it is sent unprepared, and the server says what is wrong with it in its turn.
  */
-const planInBatch = (host: Host, gate: Gate, statement: Asked): Effect.Effect<Plan<Rows<Row>>, QueryError> =>
-  Effect.catch(plan(host, gate, statement), (error) =>
-    error._tag === "ServerError" && host.engine.status === "I"
-      ? Effect.succeed(host.planner.unprepared(statement, objects))
-      : Effect.fail(error))
+const planInBatch = (host: Host, gate: Gate, statements: ReadonlyArray<Asked>) => {
+  const plan = makePlan(host, gate, statements)
+  return (statement: Asked): Effect.Effect<Plan<Rows<Row>>, QueryError> =>
+    Effect.catch(plan(statement), (error) =>
+      error._tag === "ServerError" && host.engine.status === "I"
+        ? Effect.succeed(host.planner.unprepared(statement, objects))
+        : Effect.fail(error))
+}
 
 /** What the server has forgotten is prepared anew the next time; others may have run, so nothing is repeated. */
 const forgetStale = <A>(host: Host, exchange: Base<A>, plans: ReadonlyArray<Plan<unknown>>): void => {
@@ -122,7 +129,7 @@ export const batch = (
 ): Effect.Effect<ReadonlyArray<Result<Row>>, QueryError> => {
   const statements = inputs.map(asked)
   return Effect.flatMap(
-    Effect.forEach(statements, (statement) => planInBatch(host, gate, statement), { concurrency: "unbounded" }),
+    Effect.forEach(statements, planInBatch(host, gate, statements), { concurrency: "unbounded" }),
     (plans) =>
       run<ReadonlyArray<Result<Row>>>(
         host,
@@ -147,6 +154,15 @@ export const batch = (
   )
 }
 
+/** A statement that others are run behind, and which is run again only if they need not see what it does. */
+class Step extends Collect<Row> {
+  isMovable = false
+
+  override get canRestart(): boolean {
+    return this.isMovable
+  }
+}
+
 /** What became of a statement that went its own way. */
 type Settled = Outcome.Result<Result<Row>, QueryError>
 
@@ -157,7 +173,9 @@ export const pipeline = (
   inputs: ReadonlyArray<Statement | string>
 ): Effect.Effect<ReadonlyArray<Settled>, QueryError> => {
   const statements = inputs.map(asked)
-  const planning = Effect.forEach(statements, (statement) => Effect.result(plan(host, gate, statement)), {
+  const isUnordered = statements.every(({ text }) => isReading(text))
+  const plan = makePlan(host, gate, statements)
+  const planning = Effect.forEach(statements, (statement) => Effect.result(plan(statement)), {
     concurrency: "unbounded"
   })
   return Effect.flatMap(planning, (plans) =>
@@ -175,12 +193,13 @@ export const pipeline = (
         }
         open++
         const { describe, known, state } = planned.success
-        const exchange: Collect<Row> = new Collect(state, describe, known, (exit) => {
+        const exchange: Step = new Step(state, describe, known, (exit) => {
           forgetStale(host, exchange, [planned.success])
           outcomes[i] = Effect.result(outcomeOf(exit, exchange, statements[i]!))
           settle()
         })
         exchange.text = statements[i]!.text
+        exchange.isMovable = isUnordered || i === statements.length - 1
         host.engine.submit(exchange, group(planned.success))
         return [exchange]
       })

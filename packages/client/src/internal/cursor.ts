@@ -47,6 +47,11 @@ class Portal<Row> extends StreamRows<Row> {
     this.more = more
   }
 
+  /** A Sync of others would end the portal. */
+  override get isDialogue(): boolean {
+    return true
+  }
+
   override onMessage(message: Parameters<StreamRows<Row>["onMessage"]>[0]): void {
     super.onMessage(message)
     if (message._tag === "CommandComplete" || message._tag === "EmptyQueryResponse") this.end()
@@ -61,7 +66,7 @@ class Portal<Row> extends StreamRows<Row> {
   private end(): void {
     if (this.hasSynced || this.engine.dead !== undefined || this.sent === "nothing") return
     this.hasSynced = true
-    Effect.runFork(Effect.ignore(this.engine.writeData(sync)))
+    this.engine.post(sync)
   }
 
   /** Nobody wants more: what is asked for already still comes, then the Sync is answered. */

@@ -53,7 +53,7 @@ export type { WriteFrames } from "./exchange.ts"
 export const writeFrontend = Frontend.writerUnsafe()
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the client has no data for it" })
-const sync = Frontend.encodeUnsafe({ _tag: "Sync" })
+const copyFailSync = Uint8Array.of(...copyFail, ...Frontend.encodeUnsafe({ _tag: "Sync" }))
 
 /** @internal */
 export interface Options {
@@ -100,6 +100,8 @@ export class Engine {
   private head = 0
   private flushScheduled = false
   private writing = false
+  /** Who is in the middle of writing, and has not ended. */
+  private dialogue: Exchange | undefined
   private readonly canceller: Canceller
   /** Since somebody looked, something has come. */
   private hasHeard = false
@@ -236,13 +238,15 @@ export class Engine {
     if (exchange.copies === (tag === copyInResponse ? "in" : "out")) return
     exchange.onError(new UnsupportedError({ feature: "COPY in a query", server: this.options.server }))
     if (tag === copyOutResponse) return
-    const refusal = this.write(copyFail)
     // The Sync behind the Execute has been dropped as something that may stand between the data.
-    const isExtended = exchange.state === states.Executing
-    this.options.detach(Effect.ignore(isExtended ? Effect.andThen(refusal, this.write(sync)) : refusal))
+    this.post(exchange.state === states.Executing ? copyFailSync : copyFail)
   }
 
   private dequeue(): void {
+    if (this.queue[this.head] === this.dialogue) {
+      this.dialogue = undefined
+      this.scheduleFlush()
+    }
     this.queue[this.head++] = undefined
     if (this.head === this.queue.length) {
       this.queue.length = 0
@@ -276,8 +280,13 @@ export class Engine {
     exchange.onEnd()
   }
 
+  /** Whether what is submitted has to wait. */
+  private get isHeld(): boolean {
+    return this.writing || this.dialogue !== undefined || this.canceller.isHolding
+  }
+
   private scheduleFlush(): void {
-    if (this.flushScheduled || this.writing || this.canceller.isHolding) return
+    if (this.flushScheduled || this.isHeld) return
     this.flushScheduled = true
     void endOfTick.then(this.onEndOfTick)
   }
@@ -288,11 +297,12 @@ export class Engine {
   }
 
   private flush(): void {
-    if (this.writing || this.canceller.isHolding || this.dead !== undefined) return
+    if (this.isHeld || this.dead !== undefined) return
     const pending = this.pending
     if (pending.length === 0) return
     this.pending = []
-    for (const exchange of pending) {
+    for (let i = 0; i < pending.length; i++) {
+      const exchange = pending[i]!
       // Somebody who was told of an error may have closed the session meanwhile.
       if (this.dead !== undefined) {
         this.refuse(exchange, this.dead)
@@ -303,6 +313,11 @@ export class Engine {
         exchange.frames!(this.out)
         exchange.sent = "unknown"
         this.queue.push(exchange)
+        if (exchange.isDialogue) {
+          this.dialogue = exchange
+          this.pending = [...pending.slice(i + 1), ...this.pending]
+          break
+        }
       } catch (thrown) {
         this.out.rewind(mark)
         this.refuse(exchange, fromThrown(thrown))
@@ -337,18 +352,20 @@ export class Engine {
         : Effect.forEach(parts, this.write, { concurrency: "unbounded", discard: true })
     )
 
+  /** Sends such bytes whatever becomes of who has them sent. */
+  post(bytes: Uint8Array): void {
+    this.options.detach(Effect.ignore(this.writeData(bytes)))
+  }
+
   /** Ends a COPY for which there is no more data, so that whatever is sent behind it is not taken for data. */
   readonly failCopy = (exchange: Exchange, message: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
-      const write = Effect.ignore(this.writeData(Frontend.encodeUnsafe({ _tag: "CopyFail", message })))
-      if (exchange.state === states.CopyingIn) {
-        this.options.detach(write)
-        return this.seeOff(exchange, "end of a failed COPY")
-      }
-      // It has not begun: then this waits for it on the line, and is dropped by the server when the COPY is refused.
-      this.options.detach(write)
-      return this.forsake(exchange)
+      this.post(Frontend.encodeUnsafe({ _tag: "CopyFail", message }))
+      // Before it has begun, that waits for it on the line, and is dropped by the server when the COPY is refused.
+      return exchange.state === states.CopyingIn
+        ? this.seeOff(exchange, "end of a failed COPY")
+        : this.forsake(exchange)
     })
 
   /** Takes back an exchange that has not been sent; false when it has. */

@@ -74,6 +74,10 @@ export abstract class Base<A> implements Exchange {
     return false
   }
 
+  get isDialogue(): boolean {
+    return false
+  }
+
   restart(): void {
     this.state = this.begins
     this.failure = undefined
@@ -146,6 +150,11 @@ export class CopyIn extends Base<string> {
       this.copies = undefined
       this.ready()
     } else if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+
+  /** What came behind it would be taken for its data, and end the session. */
+  override get isDialogue(): boolean {
+    return true
   }
 
   protected result(): string {

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { type Failure, type QueryError, UnsupportedError } from "../QueryError.ts"
+import { operationOf } from "../QueryText.ts"
 import type { FieldDescription } from "../Result.ts"
 import * as ServerError from "../ServerError.ts"
 import { type About, chain, fail } from "./circumstances.ts"
@@ -78,18 +79,22 @@ const failedTransaction = ServerError.fromFields([
   { code: "M", value: "the transaction has failed, statements are ignored until it is rolled back" }
 ])
 
-const isFetch = /^\s*fetch\b/i
+/** What has to be looked at more closely; a comment may stand before anything. */
+const isSuspect = /^\s*(?:copy|fetch|--|\/\*)/i
 
-const isCopy = /^\s*copy\b[^]*\bstd(?:in|out)\b/i
+const isStandard = /\bstd(?:in|out)\b/i
 
 /** Why a statement must not be run, if it must not. */
 const refusal = ({ kind, planner }: Host, text: string): Failure | undefined => {
+  const operation = isSuspect.test(text) ? operationOf(text) : undefined
   // What is sent behind it would be taken for its data, and end the session.
-  if (isCopy.test(text)) return new UnsupportedError({ feature: "COPY in a query", server: kind })
+  if (operation === "COPY" && isStandard.test(text)) {
+    return new UnsupportedError({ feature: "COPY in a query", server: kind })
+  }
   if (kind === "postgres") return undefined
   if (planner.isRefused(text)) return failedTransaction
   // It would end the whole server (measured).
-  return isFetch.test(text)
+  return operation === "FETCH"
     ? new UnsupportedError({ feature: "FETCH other than by `simple`", server: kind })
     : undefined
 }
@@ -106,9 +111,14 @@ export const checkExtended = (host: Host, statement: Asked): Effect.Effect<void,
   })
 
 /** The plan of a statement, unless it must not be run: an effect that has its outcome already if that is known. */
-export const planUnsafe = <K>(host: Host, statement: Asked, shape: Shape<K>): Effect.Effect<Plan<K>, QueryError> => {
+export const planUnsafe = <K>(
+  host: Host,
+  statement: Asked,
+  shape: Shape<K>,
+  isKept?: boolean
+): Effect.Effect<Plan<K>, QueryError> => {
   const refused = refusal(host, statement.text)
-  return refused === undefined ? host.planner.planUnsafe(statement, shape) : fail(refused, "nothing", statement)
+  return refused === undefined ? host.planner.planUnsafe(statement, shape, isKept) : fail(refused, "nothing", statement)
 }
 
 /** The exchange that makes something of a result. */

@@ -45,4 +45,9 @@ export const natureOf = (text: string): Nature => {
   return begins.has(operation) ? "begin" : repeatable.has(operation) ? "repeatable" : "closed"
 }
 
+const reads: ReadonlySet<string> = new Set(["SELECT", "VALUES", "TABLE", "SHOW"])
+
+/** Whether a statement only reads, as far as its text tells. */
+export const isReading = (text: string): boolean => reads.has(operationOf(text) ?? "") && !isSeveral(text)
+
 const begins: ReadonlySet<string> = new Set(["BEGIN", "START"])

@@ -17,6 +17,7 @@ import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import * as Effect from "effect/Effect"
 import type { QueryError } from "../QueryError.ts"
+import { operationOf } from "../QueryText.ts"
 import type { Statement } from "../Statement.ts"
 import type { Types } from "./catalogue.ts"
 import { attempt, chain } from "./circumstances.ts"
@@ -180,12 +181,17 @@ export class Planner {
 
   /** In a failed transaction Hyper leaves it to us to refuse statements, for it does not always do so (measured). */
   isRefused(text: string): boolean {
-    return this.kind === "hyper" && this.engine.status === "E" && !/^\s*(rollback|abort)\b/i.test(text)
+    return this.kind === "hyper" && this.engine.status === "E" &&
+      !["ROLLBACK", "ABORT"].includes(operationOf(text) ?? "")
   }
 
   /** An effect that has its outcome already, unless the statement is not known yet. */
-  planUnsafe<K>(statement: Asked, shape: Shape<K>): Effect.Effect<Plan<K>, QueryError> {
-    if (this.kind === "hyper" || !this.statements.isKept) return Effect.succeed(this.unprepared(statement, shape))
+  planUnsafe<K>(
+    statement: Asked,
+    shape: Shape<K>,
+    isKept = this.statements.isKept
+  ): Effect.Effect<Plan<K>, QueryError> {
+    if (this.kind === "hyper" || !isKept) return Effect.succeed(this.unprepared(statement, shape))
     const { parameters, text } = statement
     return chain(
       attempt(statement, () => this.statements.get(statement, text, declaredTypes(parameters))),

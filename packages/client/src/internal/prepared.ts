@@ -137,6 +137,11 @@ export class Statements {
     return this.capacity > 0
   }
 
+  /** Whether statements can all be kept at once. More than that would drive each other out before they are run. */
+  canKeep(texts: Iterable<string>): boolean {
+    return new Set(texts).size <= this.capacity
+  }
+
   /** A name that no other statement has. */
   freshName(): string {
     return `${this.prefix}_${++this.count}`
