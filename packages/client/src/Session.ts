@@ -116,7 +116,7 @@ const cancel = ({ again }: Established, key: Backend.BackendKeyData) =>
     const { processId, secretKey } = key
     yield* connection.write(Frontend.encodeUnsafe({ _tag: "CancelRequest", processId, secretKey }))
     yield* Effect.forever(connection.pull)
-  })).pipe(Effect.timeoutOption(cancelTimeout), Effect.ignore)
+  })).pipe(Effect.timeoutOption(cancelTimeout), Effect.ignoreCause)
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
 const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })

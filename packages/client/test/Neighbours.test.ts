@@ -178,6 +178,24 @@ describe("a neighbour of an interrupted statement", () => {
       assert.strictEqual((yield* Fiber.join(last))[0]?.commandTag, "SELECT 3")
     }).pipe(Effect.scoped, Effect.provide(layer)))
 
+  it.effect("is prepared again under its name, which the server may know by now", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const running = yield* start(session.simple("select 1"))
+      const behind = yield* start(session.query("select 2"))
+      yield* server.hear("Query", "Parse", "Describe", "Sync")
+      const interrupting = yield* start(Fiber.interrupt(running))
+      yield* TestClock.adjust("50 millis")
+      yield* server.say(complete("SELECT 1"), ready(), { _tag: "ParseComplete" }, error("57014"), ready())
+      yield* Fiber.join(interrupting)
+      yield* server.hear("Close", "Parse", "Describe", "Sync")
+      yield* server.say({ _tag: "CloseComplete" }, { _tag: "ParseComplete" })
+      yield* server.say({ _tag: "ParameterDescription", parameterTypes: [] }, { _tag: "NoData" }, ready())
+      yield* server.hear("Bind", "Execute", "Sync")
+      yield* server.say({ _tag: "BindComplete" }, complete("SELECT 2"), ready())
+      assert.strictEqual((yield* Fiber.join(behind)).commandTag, "SELECT 2")
+    }).pipe(Effect.scoped, Effect.provide(layer)))
+
   it.effect("is told when it is cancelled again, by somebody else", () =>
     Effect.gen(function*() {
       const { server, session } = yield* meet

@@ -66,7 +66,7 @@ class Portal<Row> extends StreamRows<Row> {
   private end(): void {
     if (this.hasSynced || this.engine.dead !== undefined || this.sent === "nothing") return
     this.hasSynced = true
-    this.engine.post(sync)
+    this.engine.conclude(this, sync)
   }
 
   /** Nobody wants more: what is asked for already still comes, then the Sync is answered. */

@@ -100,7 +100,7 @@ export class Engine {
   private head = 0
   private flushScheduled = false
   private writing = false
-  /** Who is in the middle of writing, and has not ended. */
+  /** Who has more to write, behind its frames. */
   private dialogue: Exchange | undefined
   private readonly canceller: Canceller
   /** Since somebody looked, something has come. */
@@ -239,14 +239,11 @@ export class Engine {
     exchange.onError(new UnsupportedError({ feature: "COPY in a query", server: this.options.server }))
     if (tag === copyOutResponse) return
     // The Sync behind the Execute has been dropped as something that may stand between the data.
-    this.post(exchange.state === states.Executing ? copyFailSync : copyFail)
+    this.conclude(exchange, exchange.state === states.Executing ? copyFailSync : copyFail)
   }
 
   private dequeue(): void {
-    if (this.queue[this.head] === this.dialogue) {
-      this.dialogue = undefined
-      this.scheduleFlush()
-    }
+    this.release(this.queue[this.head]!)
     this.queue[this.head++] = undefined
     if (this.head === this.queue.length) {
       this.queue.length = 0
@@ -352,16 +349,24 @@ export class Engine {
         : Effect.forEach(parts, this.write, { concurrency: "unbounded", discard: true })
     )
 
-  /** Sends such bytes whatever becomes of who has them sent. */
-  post(bytes: Uint8Array): void {
+  /** Sends the last of what an exchange says behind its frames, whatever becomes of the fiber that has it sent. */
+  conclude(exchange: Exchange, bytes: Uint8Array): void {
     this.options.detach(Effect.ignore(this.writeData(bytes)))
+    this.release(exchange)
+  }
+
+  /** Lets others write behind an exchange. */
+  private release(exchange: Exchange): void {
+    if (exchange !== this.dialogue) return
+    this.dialogue = undefined
+    this.scheduleFlush()
   }
 
   /** Ends a COPY for which there is no more data, so that whatever is sent behind it is not taken for data. */
   readonly failCopy = (exchange: Exchange, message: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.withdraw(exchange) || exchange.state === states.Ended) return Effect.void
-      this.post(Frontend.encodeUnsafe({ _tag: "CopyFail", message }))
+      this.conclude(exchange, Frontend.encodeUnsafe({ _tag: "CopyFail", message }))
       // Before it has begun, that waits for it on the line, and is dropped by the server when the COPY is refused.
       return exchange.state === states.CopyingIn
         ? this.seeOff(exchange, "end of a failed COPY")

@@ -114,7 +114,7 @@ export interface Exchange {
   abandoned: boolean
   /** The kind of COPY that it is there for; any other is ended as soon as the server begins with it. */
   readonly copies: "in" | "out" | undefined
-  /** It goes on writing behind its frames, so that nothing of others may be written before it has ended. */
+  /** It goes on writing behind its frames, and until it has ended or said its last nothing of others may be written. */
   readonly isDialogue: boolean
   /** A message other than DataRow, CopyData, ErrorResponse and ReadyForQuery. */
   readonly onMessage: (message: Backend.Message) => void

@@ -114,7 +114,7 @@ export class Prepare extends Base<Described> {
     else if (message._tag === "RowDescription") this.fields = message.fields
   }
 
-  /** It changes nothing but what the server knows under the name, which is nothing when it fails. */
+  /** It changes nothing but what the server knows under the name. */
   override nature(): Nature {
     return "repeatable"
   }

@@ -17,7 +17,7 @@ import * as Exit from "effect/Exit"
 import type { Failure, QueryError } from "../QueryError.ts"
 import { type Ask, readCatalogue, type Types } from "./catalogue.ts"
 import { type About, fail } from "./circumstances.ts"
-import { type Engine, writeFrontend } from "./engine.ts"
+import { type Engine, type WriteFrames, writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import { type Described, Prepare } from "./exchanges.ts"
 import { Simple } from "./gathering.ts"
@@ -234,6 +234,7 @@ export class Statements {
     this.makeRoom()
     const stale = this.toClose.splice(0)
     let isSent = false
+    const parse = parseAndDescribe(name, text, parameterTypes)
     // Not tied to the fiber that asks first: others may be waiting for the same statement.
     const exchange = new Prepare(states.Preparing, (exit) => {
       if (!isSent) this.toClose.push(...stale)
@@ -252,9 +253,7 @@ export class Statements {
     this.lastUsed = key
     this.engine.submit(exchange, (out) => {
       for (const name of stale) writeFrontend(out, { _tag: "Close", kind: "S", name })
-      writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })
-      writeFrontend(out, { _tag: "Describe", kind: "S", name })
-      writeFrontend(out, sync)
+      parse(out)
       isSent = true
     })
     return this.wait(key, statement, preparing)
@@ -275,7 +274,21 @@ export class Statements {
   }
 }
 
-const sync = Frontend.Sync.make({})
+/** @internal */
+export const sync = Frontend.Sync.make({})
+
+/** Parse and Describe of a statement under a name, or under none. */
+export const parseAndDescribe = (name: string, query: string, parameterTypes: ReadonlyArray<number>): WriteFrames => {
+  let isAgain = false
+  return (out) => {
+    // What was parsed stays although its description was cancelled, and no name may be given twice.
+    if (isAgain && name !== "") writeFrontend(out, { _tag: "Close", kind: "S", name })
+    isAgain = true
+    writeFrontend(out, { _tag: "Parse", name, query, parameterTypes })
+    writeFrontend(out, { _tag: "Describe", kind: "S", name })
+    writeFrontend(out, sync)
+  }
+}
 
 const savepoint = "hyperfect_types"
 

@@ -4,7 +4,6 @@
  * @internal
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
-import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
@@ -23,11 +22,9 @@ import { Collect, Execute } from "./gathering.ts"
 import { checkExtended, gather, type Host, outcomeOf, run } from "./host.ts"
 import { declaredTypes, forHyper, typeOids } from "./parameters.ts"
 import { arrays, type Asked, nothing, objects, type Plan, type Shape } from "./plan.ts"
-import { Prepared } from "./prepared.ts"
+import { parseAndDescribe, Prepared, sync } from "./prepared.ts"
 import type { Rows } from "./reading.ts"
 import { rows } from "./streams.ts"
-
-const sync = Frontend.Sync.make({})
 
 /** Parse and Describe of a statement under a name, or under none. */
 const describeAs = (
@@ -37,7 +34,6 @@ const describeAs = (
   statement: Asked,
   parameterTypes: ReadonlyArray<number>
 ): Effect.Effect<Described, QueryError> => {
-  const { text } = statement
   const describe = (): Effect.Effect<Described, QueryError> =>
     run<Described>(
       host,
@@ -50,11 +46,7 @@ const describeAs = (
         )
         return exchange
       },
-      (out) => {
-        writeFrontend(out, { _tag: "Parse", name, query: text, parameterTypes })
-        writeFrontend(out, { _tag: "Describe", kind: "S", name })
-        writeFrontend(out, sync)
-      },
+      parseAndDescribe(name, statement.text, parameterTypes),
       describe
     )
   return gate.pass(
