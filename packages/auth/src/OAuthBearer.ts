@@ -55,8 +55,8 @@ export interface Discovery {
  * **Details**
  *
  * It is asked without a `discovery` before the first attempt to log in; then it may return a token that it has, or
- * `undefined`. When the server has refused that, it is asked again with what the server said; `undefined` means then that
- * it can do nothing with it.
+ * `undefined`. When the server has refused that, it is asked again with what the server said and with what was `refused`,
+ * if there was a token; `undefined` means then that it can do nothing with it.
  *
  * **Gotchas**
  *
@@ -68,7 +68,8 @@ export interface Discovery {
  */
 export class TokenProvider extends Context.Service<TokenProvider, {
   readonly token: (
-    discovery: Discovery | undefined
+    discovery: Discovery | undefined,
+    refused?: Redacted.Redacted<string> | undefined
   ) => Effect.Effect<Redacted.Redacted<string> | undefined, TokenUnavailable>
 }>()("@hyperfect/auth/OAuthBearer/TokenProvider") {}
 
@@ -91,13 +92,13 @@ export const withTokenProvider = Effect.fnUntraced(function*<A, E, R>(
   attempt: (token: Redacted.Redacted<string> | undefined) => Effect.Effect<A, E, R>
 ): Effect.fn.Return<A, E | AuthError, R | TokenProvider> {
   const provider = yield* TokenProvider
-  const token = (discovery: Discovery | undefined) => Effect.mapError(provider.token(discovery), fromReason)
-  const first = yield* Effect.result(attempt(yield* token(undefined)))
+  const known = yield* Effect.mapError(provider.token(undefined), fromReason)
+  const first = yield* Effect.result(attempt(known))
   if (Result.isSuccess(first)) return first.success
   const error = first.failure
   if (!(error instanceof AuthError) || error.reason._tag !== "TokenRefused") return yield* Effect.fail(error)
   const { discoveryUrl, scope } = error.reason
-  const fresh = yield* token({ discoveryUrl, scope })
+  const fresh = yield* Effect.mapError(provider.token({ discoveryUrl, scope }, known), fromReason)
   return fresh === undefined ? yield* Effect.fail(error) : yield* attempt(fresh)
 })
 

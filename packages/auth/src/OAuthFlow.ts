@@ -76,21 +76,20 @@ const layer = (options: Options, fetch: Fetch): Layer.Layer<TokenProvider, never
         return token
       }, Effect.provideService(HttpClient.HttpClient, client))
 
+      const good = Effect.map(
+        Clock.currentTimeMillis,
+        (now) => kept !== undefined && now < kept.until ? kept.token : undefined
+      )
+
       return TokenProvider.of({
-        token: (discovery) =>
-          Effect.suspend(() => {
-            const known = kept
-            if (discovery === undefined) {
-              return Effect.map(
-                Clock.currentTimeMillis,
-                (now) => known !== undefined && now < known.until ? known.token : undefined
-              )
-            }
-            // Somebody else may have got a token while we waited for our turn.
-            return one.withPermit(
-              Effect.suspend(() => kept !== undefined && kept !== known ? Effect.succeed(kept.token) : renew(discovery))
+        token: (discovery, refused) =>
+          discovery === undefined ? good : one.withPermit(
+            // Somebody else may have got one since this one was shown to the server, or while we waited for our turn.
+            Effect.flatMap(
+              good,
+              (token) => token === undefined || token === refused ? renew(discovery) : Effect.succeed(token)
             )
-          })
+          )
       })
     })
   )

@@ -354,9 +354,10 @@ describe("OAuthBearer.withTokenProvider", () => {
       const asked: Array<OAuthBearer.Discovery | undefined> = []
       let attempts = 0
       const provider = OAuthBearer.TokenProvider.of({
-        token: (discovery) =>
+        token: (discovery, refused) =>
           Effect.suspend(() => {
             asked.push(discovery)
+            if (discovery !== undefined) assert.strictEqual(refused, answers[0])
             const answer = answers[asked.length - 1]
             return answer instanceof AuthError.TokenUnavailable ? Effect.fail(answer) : Effect.succeed(answer)
           })

@@ -27,7 +27,10 @@ interface Flow {
   >
 }
 
-/** Asks for tokens one after the other; gives them, or why there are none, and what the server was asked. */
+/**
+ * Asks for tokens one after the other, each time as one who was refused the one before; gives them, or why there are none,
+ * and what the server was asked.
+ */
 const ask = (
   { answers = {}, tokens }: Flow,
   ...discoveries: ReadonlyArray<OAuthBearer.Discovery | undefined>
@@ -35,8 +38,18 @@ const ask = (
   Effect.gen(function*() {
     const provider = yield* OAuthBearer.TokenProvider
     const server = yield* AuthorizationServer.AuthorizationServer
+    let last: Redacted.Redacted<string> | undefined
+    const next = (discovery: OAuthBearer.Discovery | undefined) =>
+      Effect.suspend(() => provider.token(discovery, last)).pipe(
+        Effect.tap((token) =>
+          Effect.sync(() => {
+            last = token
+          })
+        ),
+        Effect.result
+      )
     const found = yield* Effect.forkChild(
-      Effect.forEach(discoveries, (discovery) => Effect.result(provider.token(discovery))),
+      Effect.forEach(discoveries, next),
       { startImmediately: true }
     )
     yield* TestClock.adjust("4 minutes")
@@ -212,12 +225,19 @@ describe("a token", () => {
     Effect.gen(function*() {
       const context = yield* Layer.build(credentials()({}))
       const provider = Context.get(context, OAuthBearer.TokenProvider)
-      const found = yield* Effect.all(Array.from({ length: 10 }, () => provider.token(discovery)), {
-        concurrency: "unbounded"
-      })
-      assert.deepStrictEqual(new Set(found.map((token) => token && Redacted.value(token))), new Set(["token-1"]))
-      const asked = yield* Context.get(context, AuthorizationServer.AuthorizationServer).requests
-      assert.strictEqual(asked.filter(({ url }) => url === urls.token).length, 1)
+      const server = Context.get(context, AuthorizationServer.AuthorizationServer)
+      const all = (refused: Redacted.Redacted<string> | undefined) =>
+        Effect.all(Array.from({ length: 10 }, () => provider.token(discovery, refused)), { concurrency: "unbounded" })
+      const expected = ["token-1", "token-2"]
+      let refused: Redacted.Redacted<string> | undefined
+      for (const [i, token] of expected.entries()) {
+        // Those who come late have been refused the same one.
+        const found = [...yield* all(refused), ...yield* all(refused)]
+        assert.deepStrictEqual(new Set(found.map((token) => token && Redacted.value(token))), new Set([token]))
+        const asked = yield* server.requests
+        assert.strictEqual(asked.filter(({ url }) => url === urls.token).length, i + 1)
+        refused = found[0]
+      }
     }))
 })
 
