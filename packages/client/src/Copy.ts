@@ -61,6 +61,8 @@ export interface Progress {
 }
 
 /**
+ * How rows become messages.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +74,8 @@ export interface EncodeOptions<E = never, R = never> {
 }
 
 /**
+ * Which columns are copied, and in which format.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -83,6 +87,8 @@ export interface FromOptions {
 }
 
 /**
+ * How rows are copied into a table.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -412,6 +418,8 @@ export const fromValues = (table: Table, options: FromOptions = {}): Stream.Stre
   copyFrom("array", selectFrom(table, options), options)
 
 /**
+ * How the rows of a query are copied.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -77,6 +77,8 @@ export class TransactionLeftOpen extends Data.TaggedError("TransactionLeftOpen")
 }
 
 /**
+ * Why a pool has no session to give.
+ *
  * @category errors
  * @since 0.1.0
  */

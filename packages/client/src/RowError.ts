@@ -68,6 +68,8 @@ export class RowCountMismatch extends Schema.TaggedError<RowCountMismatch>()("Ro
 }
 
 /**
+ * Rows that are not what a program wants of them.
+ *
  * @category errors
  * @since 0.1.0
  */

@@ -57,12 +57,16 @@ export interface Fragment {
 export const fragment = "~@hyperfect/client/Fragment"
 
 /**
+ * Whether a value is a {@link Statement}.
+ *
  * @category guards
  * @since 0.1.0
  */
 export const isStatement = (u: unknown): u is Statement => typeof u === "object" && u !== null && TypeId in u
 
 /**
+ * Whether a value is a {@link Fragment}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -66,6 +66,8 @@ export type Input<S extends Schema.Constraint> = S extends {
 export type RowInput<F extends Fields> = { readonly [Name in keyof F]: Input<F[Name]> }
 
 /**
+ * Where a table is.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -82,6 +84,8 @@ export interface Options {
 }
 
 /**
+ * How rows are inserted.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -317,6 +321,8 @@ export const make = <const F extends Fields>(name: string, fields: F, options: O
 }
 
 /**
+ * Whether a value is a {@link HyperTable}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -178,6 +178,8 @@ export class EndpointUnusable extends Schema.TaggedError<EndpointUnusable>()("En
 }
 
 /**
+ * Why a server is not there: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -194,6 +196,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * Why a server is not there: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */

@@ -46,6 +46,8 @@ export type TlsOptions =
   })
 
 /**
+ * How a server is set up and started.
+ *
  * @category models
  * @since 0.1.0
  */

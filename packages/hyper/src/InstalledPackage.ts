@@ -11,6 +11,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 
 /**
+ * Which packages are looked for, and where.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -53,6 +53,8 @@ export interface ServerProcess {
 }
 
 /**
+ * How a process is started and stopped.
+ *
  * @category models
  * @since 0.1.0
  */

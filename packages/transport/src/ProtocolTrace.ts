@@ -31,6 +31,8 @@ export interface Entry {
 }
 
 /**
+ * What a trace shows.
+ *
  * @category models
  * @since 0.1.0
  */

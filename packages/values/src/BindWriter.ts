@@ -32,6 +32,8 @@ import type * as Type from "./Type.ts"
 export type BindWriter = (out: ByteWriter, values: ReadonlyArray<unknown>) => void
 
 /**
+ * What stays the same in all Bind messages of a statement.
+ *
  * @category models
  * @since 0.1.0
  */

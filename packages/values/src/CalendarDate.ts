@@ -21,6 +21,8 @@ import * as ValueSchema from "./internal/valueSchema.ts"
 const TypeId = "~@hyperfect/values/CalendarDate"
 
 /**
+ * A day of the calendar, or one of the infinities.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +69,8 @@ class Value implements CalendarDate {
 }
 
 /**
+ * Whether a value is a {@link CalendarDate}.
+ *
  * @category guards
  * @since 0.1.0
  */

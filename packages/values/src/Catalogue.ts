@@ -54,6 +54,8 @@ export const Row = Schema.Struct({
 })
 
 /**
+ * What the catalogue says of a type.
+ *
  * @category models
  * @since 0.1.0
  */

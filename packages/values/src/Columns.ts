@@ -91,6 +91,8 @@ export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: 
 export type Column = FixedColumn | TextColumn | ValuesColumn
 
 /**
+ * Whether the value of a row is NULL.
+ *
  * @category guards
  * @since 0.1.0
  */

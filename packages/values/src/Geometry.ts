@@ -16,6 +16,8 @@ import * as Schema from "effect/Schema"
 export const Point = Schema.Struct({ x: Schema.Number, y: Schema.Number })
 
 /**
+ * The value of a {@link Point}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +32,8 @@ export type Point = typeof Point.Type
 export const Line = Schema.Struct({ a: Schema.Number, b: Schema.Number, c: Schema.Number })
 
 /**
+ * The value of a {@link Line}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +48,8 @@ export type Line = typeof Line.Type
 export const Segment = Schema.Struct({ from: Point, to: Point })
 
 /**
+ * The value of a {@link Segment}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -58,6 +64,8 @@ export type Segment = typeof Segment.Type
 export const Box = Schema.Struct({ high: Point, low: Point })
 
 /**
+ * The value of a {@link Box}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +80,8 @@ export type Box = typeof Box.Type
 export const Path = Schema.Struct({ closed: Schema.Boolean, points: Schema.Array(Point).check(Schema.isMinLength(1)) })
 
 /**
+ * The value of a {@link Path}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +96,8 @@ export type Path = typeof Path.Type
 export const Polygon = Schema.Struct({ points: Schema.Array(Point).check(Schema.isMinLength(1)) })
 
 /**
+ * The value of a {@link Polygon}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -100,6 +112,8 @@ export type Polygon = typeof Polygon.Type
 export const Circle = Schema.Struct({ center: Point, radius: Schema.Number })
 
 /**
+ * The value of a {@link Circle}.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -18,6 +18,8 @@ import * as ValueSchema from "./internal/valueSchema.ts"
 const TypeId = "~@hyperfect/values/Interval"
 
 /**
+ * Months, days and microseconds, which are kept apart, or one of the infinities.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -81,6 +83,8 @@ const minInt64 = BigInt("-9223372036854775808")
 const maxInt64 = BigInt("9223372036854775807")
 
 /**
+ * Whether a value is an {@link Interval}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -12,24 +12,32 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
+ * What is no decimal number.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Special = "NaN" | "Infinity" | "-Infinity"
 
 /**
+ * A decimal number with all its digits, or a {@link Special}.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Numeric = BigDecimal.BigDecimal | Special
 
 /**
+ * Whether a value is a {@link Special}.
+ *
  * @category guards
  * @since 0.1.0
  */
 export const isSpecial = (u: unknown): u is Special => u === "NaN" || u === "Infinity" || u === "-Infinity"
 
 /**
+ * Whether a value is a {@link Numeric}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -102,6 +102,8 @@ export interface Parameter {
 export const make = <A, I>(value: I | null, type: Type.Type<A, I>): Parameter => ({ [TypeId]: TypeId, type, value })
 
 /**
+ * Whether a value is a {@link Parameter}.
+ *
  * @category guards
  * @since 0.1.0
  */

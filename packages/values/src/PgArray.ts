@@ -90,6 +90,8 @@ const maxDimensions = 6
 const maxInt32 = 0x7fffffff
 
 /**
+ * Whether a value is a {@link PgArray}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -36,6 +36,8 @@ export interface Between<out A> {
 }
 
 /**
+ * A range: empty, or what lies between two bounds.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -94,6 +96,8 @@ export const between = <A>(lower: A | null, upper: A | null, bounds: "[)" | "[]"
 })
 
 /**
+ * Whether a value is a {@link Range}.
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -103,6 +107,8 @@ const isEmpty = (u: unknown): u is Empty =>
   typeof u === "object" && u !== null && (u as Partial<Empty>)._tag === "Empty"
 
 /**
+ * Whether a value is a range that is not empty.
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -115,6 +121,8 @@ export const isBetween = (u: unknown): u is Between<unknown> => {
 }
 
 /**
+ * Whether a value is a {@link Multirange}.
+ *
  * @category guards
  * @since 0.1.0
  */

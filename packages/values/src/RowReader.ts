@@ -61,6 +61,8 @@ export type ObjectRow = { readonly [name: string]: unknown }
 export type ArrayRow = ReadonlyArray<unknown>
 
 /**
+ * What has to be known of a result to read its rows.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -38,6 +38,8 @@ export interface Column {
 export type RowWriter<Row> = (out: ByteWriter, row: Row, index: number) => void
 
 /**
+ * What has to be known of a table to write its rows.
+ *
  * @category models
  * @since 0.1.0
  */

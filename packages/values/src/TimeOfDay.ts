@@ -18,6 +18,8 @@ import * as ValueSchema from "./internal/valueSchema.ts"
 const TypeId = "~@hyperfect/values/TimeOfDay"
 
 /**
+ * What a clock shows, to the microsecond, up to 24:00:00.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -64,6 +66,8 @@ class Value implements TimeOfDay {
 }
 
 /**
+ * Whether a value is a {@link TimeOfDay}.
+ *
  * @category guards
  * @since 0.1.0
  */

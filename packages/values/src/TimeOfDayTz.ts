@@ -18,6 +18,8 @@ import type * as TimeOfDay from "./TimeOfDay.ts"
 const TypeId = "~@hyperfect/values/TimeOfDayTz"
 
 /**
+ * What a clock shows, and how far it is from UTC.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -71,6 +73,8 @@ class Value implements TimeOfDayTz {
 const maxOffset = 57_599
 
 /**
+ * Whether a value is a {@link TimeOfDayTz}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -23,6 +23,8 @@ import * as TimestampTz from "./TimestampTz.ts"
 const TypeId = "~@hyperfect/values/Timestamp"
 
 /**
+ * A day and a time of it, in no time zone, or one of the infinities.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +75,8 @@ class Value implements Timestamp {
 }
 
 /**
+ * Whether a value is a {@link Timestamp}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -22,6 +22,8 @@ import * as ValueSchema from "./internal/valueSchema.ts"
 const TypeId = "~@hyperfect/values/TimestampTz"
 
 /**
+ * An instant, to the microsecond, or one of the infinities.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +74,8 @@ class Value implements TimestampTz {
 }
 
 /**
+ * Whether a value is a {@link TimestampTz}.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -16,6 +16,8 @@ import type * as Type from "./Type.ts"
 const TypeId = "~@hyperfect/values/TypeRegistry"
 
 /**
+ * Types by their OIDs and names.
+ *
  * @category models
  * @since 0.1.0
  */

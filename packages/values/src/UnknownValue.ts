@@ -58,6 +58,8 @@ class Value implements UnknownValue {
 }
 
 /**
+ * Whether a value is an {@link UnknownValue}.
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -65,6 +67,8 @@ export const isUnknownValue = (u: unknown): u is UnknownValue =>
   typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
 
 /**
+ * An unknown value of bytes, which it keeps.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -67,6 +67,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * Why a value could not be read or written: one tag for each way.
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -129,6 +131,8 @@ export const reason = (
 })
 
 /**
+ * Whether something that was thrown is a {@link Reason}.
+ *
  * @category guards
  * @since 0.1.0
  */

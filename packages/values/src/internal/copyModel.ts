@@ -60,6 +60,8 @@ export interface CopyFormat {
 }
 
 /**
+ * How the text format differs from what it is when nothing is said.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +75,8 @@ export interface TextOptions {
 }
 
 /**
+ * How CSV differs from what it is when nothing is said.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -118,6 +118,8 @@ export const Tid = Schema.Struct({
 })
 
 /**
+ * The value of a {@link Tid}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -172,6 +174,8 @@ export const tid: Type<Tid> = {
 export const Snapshot = Schema.Struct({ xmin: unsigned64, xmax: unsigned64, inProgress: Schema.Array(unsigned64) })
 
 /**
+ * The value of a {@link Snapshot}.
+ *
  * @category models
  * @since 0.1.0
  */
