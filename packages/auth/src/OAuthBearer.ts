@@ -69,7 +69,7 @@ export interface Discovery {
 export class TokenProvider extends Context.Service<TokenProvider, {
   readonly token: (
     discovery: Discovery | undefined,
-    refused?: Redacted.Redacted<string> | undefined
+    refused?: Redacted.Redacted<string>
   ) => Effect.Effect<Redacted.Redacted<string> | undefined, TokenUnavailable>
 }>()("@hyperfect/auth/OAuthBearer/TokenProvider") {}
 
