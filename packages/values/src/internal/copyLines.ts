@@ -9,6 +9,7 @@ import type { Column } from "../RowWriter.ts"
 import * as ValueError from "../ValueError.ts"
 import type { Reader, Shapes, Writer } from "./copyModel.ts"
 import * as Pieces from "./copyPieces.ts"
+import { Rest } from "./copyRest.ts"
 import { define } from "./properties.ts"
 import * as RowWriteClosures from "./rowWriteClosures.ts"
 
@@ -144,9 +145,8 @@ export const reader = <S extends keyof Shapes>(
 ): Reader<Shapes[S]> => {
   const names = columns.map(({ name }) => name)
   const scan = rows.scan()
-  /** What is left of the pieces before, in a buffer that grows, and how far it has been looked through. */
-  let rest = new Uint8Array(0)
-  let size = 0
+  /** The beginning of a line, in which its end has been looked for. */
+  const rest = new Rest()
   let isHeader = rows.options.header
   let isOver = false
   let index = 0
@@ -196,29 +196,18 @@ export const reader = <S extends keyof Shapes>(
     index++
   }
 
-  const keep = (bytes: Uint8Array, start: number, end: number): void => {
-    const length = end - start
-    if (size + length > rest.length) {
-      const larger = new Uint8Array(Math.max(256, (size + length) * 2))
-      larger.set(rest.subarray(0, size))
-      rest = larger
-    }
-    rest.set(bytes.subarray(start, end), size)
-    size += length
-  }
-
   return {
     push: (bytes, start, end, into) => {
       try {
         let at = start
         while (at < end) {
           const stop = scan.next(bytes, at, end)
-          if (stop === end) return keep(bytes, at, end)
-          if (size === 0) takeLine(bytes, at, stop, into)
+          if (stop === end) return rest.keep(bytes, at, end)
+          if (rest.size === 0) takeLine(bytes, at, stop, into)
           else {
-            keep(bytes, at, stop)
-            takeLine(rest, 0, size, into)
-            size = 0
+            rest.keep(bytes, at, stop)
+            takeLine(rest.bytes, 0, rest.size, into)
+            rest.size = 0
           }
           at = stop + 1
         }
@@ -230,7 +219,7 @@ export const reader = <S extends keyof Shapes>(
       try {
         if (!scan.mayEnd()) throw ValueError.reason("RowTruncated", "COPY", undefined, "the end of a line", "nothing")
         // Of the last line the end may be missing.
-        if (size > 0) takeLine(rest, 0, size, into)
+        if (rest.size > 0) takeLine(rest.bytes, 0, rest.size, into)
         if (isHeader) throw ValueError.reason("RowTruncated", "COPY", undefined, "a header", "nothing")
       } catch (thrown) {
         throw Pieces.atRow(thrown, index)

@@ -6,6 +6,7 @@
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as ValueError from "../ValueError.ts"
 import type { Reader } from "./copyModel.ts"
+import { Rest } from "./copyRest.ts"
 import * as Words from "./words.ts"
 
 /** What `endOfRow` says when a row is not there as a whole: at least so many bytes are needed, as a negative number. */
@@ -44,9 +45,7 @@ export const atRow = (thrown: unknown, row: number): unknown =>
   ValueError.isReason(thrown) ? { ...thrown, row } : thrown
 
 export const reader = <Row>({ endOfRow, hasTrailer, read, signature }: Rows<Row>): Reader<Row> => {
-  /** What is left of the pieces before, in a buffer that grows. */
-  let rest = new Uint8Array(0)
-  let size = 0
+  const rest = new Rest()
   /** How many bytes it takes to get on. */
   let needed = headerSize
   let inHeader = true
@@ -54,18 +53,6 @@ export const reader = <Row>({ endOfRow, hasTrailer, read, signature }: Rows<Row>
   let toSkip = 0
   let isOver = false
   let index = 0
-
-  const keep = (bytes: Uint8Array, start: number, end: number): void => {
-    const length = end - start
-    if (size + length > rest.length) {
-      // Not more than has come: what a length says is not believed.
-      const larger = new Uint8Array(Math.max(256, (size + length) * 2))
-      larger.set(rest.subarray(0, size))
-      rest = larger
-    }
-    rest.set(bytes.subarray(start, end), size)
-    size += length
-  }
 
   const readHeader = (bytes: Uint8Array, start: number): void => {
     for (let i = 0; i < signature.length; i++) {
@@ -115,25 +102,21 @@ export const reader = <Row>({ endOfRow, hasTrailer, read, signature }: Rows<Row>
   return {
     push: (bytes, start, end, rows) => {
       try {
-        let at = start
-        if (size > 0) {
-          keep(bytes, start, end)
-          if (size < needed) return
-          at = advance(rest, 0, size, rows)
-          rest.copyWithin(0, at, size)
-          size -= at
+        if (rest.size > 0) {
+          rest.keep(bytes, start, end)
+          if (rest.size >= needed) rest.drop(advance(rest.bytes, 0, rest.size, rows))
           return
         }
-        at = advance(bytes, start, end, rows)
-        if (at < end) keep(bytes, at, end)
+        const at = advance(bytes, start, end, rows)
+        if (at < end) rest.keep(bytes, at, end)
       } catch (thrown) {
         throw atRow(thrown, index)
       }
     },
     end: () => {
-      if (inHeader) throw truncated("a header of 19 bytes", `${size} bytes`)
+      if (inHeader) throw truncated("a header of 19 bytes", `${rest.size} bytes`)
       if (toSkip > 0) throw truncated("the whole extension of the header", `${toSkip} bytes less`)
-      if (size > 0) throw atRow(truncated("a whole row", `${size} bytes of one`), index)
+      if (rest.size > 0) throw atRow(truncated("a whole row", `${rest.size} bytes of one`), index)
       if (hasTrailer && !isOver) throw atRow(truncated("the mark behind the last row", "nothing"), index)
     }
   }
