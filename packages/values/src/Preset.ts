@@ -164,6 +164,10 @@ const isChanged = (type: Type.Any, names: Readonly<Record<string, unknown>>): bo
   return found
 }
 
+/** A type to read a part by, under the OID by which the server says what the part is. */
+const inPlaceOf = (part: Type.Any, type: Type.Any): Type.Any =>
+  type.oid === part.oid ? type : { ...type, oid: part.oid, arrayOid: part.arrayOid, delimiter: part.delimiter }
+
 /** What stands for a preset: the type itself will do. */
 const toPreset = (input: Preset | Type.Any): Preset => typeof input === "function" ? input : () => input
 
@@ -192,7 +196,7 @@ export const withTypes: {
     Object.hasOwn(types, type.name)
       ? toPreset(types[type.name]!)(type, column)
       : type.mapParts !== undefined && isChanged(type, types)
-      ? type.mapParts((part) => preset(part, column))
+      ? type.mapParts((part) => inPlaceOf(part, preset(part, column)))
       : self(type, column)
   return preset
 })

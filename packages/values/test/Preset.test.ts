@@ -137,6 +137,18 @@ describe("text", () => {
 })
 
 describe("a preset", () => {
+  it("reads another type in arrays and composites by the OID that the server says", () => {
+    const mood = BuiltIn.openEnumeration(["happy"], { name: "mood", oid: 50_000, arrayOid: 50_001 })
+    const person = BuiltIn.composite([{ name: "mood", type: mood }], { name: "person", oid: 50_002, arrayOid: 50_003 })
+    const mine = Preset.withTypes(Preset.lossless, { mood: BuiltIn.text })
+    all(mine, mood, "happy", "happy")
+    all(mine, person, { mood: "happy" }, { mood: "happy" })
+    for (const [type, value] of [[BuiltIn.array(mood), ["happy"]], [BuiltIn.array(person), [{ mood: "happy" }]]] as const) {
+      assert.strictEqual(mine(type, "c").oid, type.oid)
+      all(mine, type, value, value)
+    }
+  })
+
   it("is made of others by types", () => {
     const mine = Preset.withTypes(Preset.native, { int8: BuiltIn.int8Number, jsonb: Preset.text })
     all(mine, BuiltIn.int8, BigInt(5), 5)
