@@ -143,7 +143,9 @@ describe("a preset", () => {
     const mine = Preset.withTypes(Preset.lossless, { mood: BuiltIn.text })
     all(mine, mood, "happy", "happy")
     all(mine, person, { mood: "happy" }, { mood: "happy" })
-    for (const [type, value] of [[BuiltIn.array(mood), ["happy"]], [BuiltIn.array(person), [{ mood: "happy" }]]] as const) {
+    for (
+      const [type, value] of [[BuiltIn.array(mood), ["happy"]], [BuiltIn.array(person), [{ mood: "happy" }]]] as const
+    ) {
       assert.strictEqual(mine(type, "c").oid, type.oid)
       all(mine, type, value, value)
     }
