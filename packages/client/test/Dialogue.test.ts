@@ -64,6 +64,17 @@ servers({
         assert.strictEqual((yield* session.query("select 1 as a")).rowCount, 1)
       }))
 
+    it.effect("what is asked behind a COPY without data is not taken for its data", () =>
+      Effect.gen(function*() {
+        const session = yield* open()
+        const table = fresh("refused")
+        yield* session.simple(`create table ${table} (a int)`)
+        const copying = yield* start(Effect.flip(session.simple(`select 1; copy ${table} from stdin`)))
+        const behind = [yield* start(session.query("select 1 as a")), yield* start(session.query("select 1 as a"))]
+        assert.strictEqual((yield* Fiber.join(copying))._tag, "UnsupportedError")
+        for (const fiber of behind) assert.deepStrictEqual((yield* Fiber.join(fiber)).rows, [{ a: 1 }])
+      }))
+
     it.effect("types are looked up behind a COPY that has begun meanwhile", () =>
       Effect.gen(function*() {
         const session = yield* open()

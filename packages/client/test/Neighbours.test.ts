@@ -334,6 +334,26 @@ describe("who interrupts a statement", () => {
       assert.strictEqual(failure.sent, "nothing")
     }).pipe(Effect.scoped, Effect.provide(puppet())))
 
+  it.effect("does not keep a session for ever whose transport dies of the request", () =>
+    Effect.gen(function*() {
+      const inner = yield* Transport
+      let lines = 0
+      const transport: Transport["Service"] = {
+        ...inner,
+        connect: (...to) => Effect.suspend(() => lines++ === 0 ? inner.connect(...to) : Effect.die("no line"))
+      }
+      const { server, session } = yield* Effect.provideService(meet, Transport, transport)
+      const running = yield* start(session.simple("select 1"))
+      yield* server.hear("Query")
+      const interrupting = yield* start(Fiber.interrupt(running))
+      const later = yield* start(Effect.flip(session.simple("select 2")))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(interrupting)
+      const failure = yield* Fiber.join(later)
+      assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Unresponsive")
+      assert.isAbove(lines, 2)
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+
   it.effect("leaves nothing behind when the session is closed meanwhile", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

@@ -12,6 +12,7 @@ import type { Executed } from "../Queries.ts"
 import type { Failure } from "../QueryError.ts"
 import { type ColumnsResult, type FieldDescription, type Result, rowCount } from "../Result.ts"
 import { Base, type Describe } from "./exchanges.ts"
+import { mayCopy } from "./nature.ts"
 import type { IntoColumns, Rows } from "./reading.ts"
 
 const noFields: ReadonlyArray<FieldDescription> = []
@@ -180,6 +181,11 @@ export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
   ) {
     super(state, done)
     this.describe = describe
+  }
+
+  /** A COPY that wants data is told that there is none before anything else is sent, which it would take for data. */
+  override get isDialogue(): boolean {
+    return mayCopy(this.text)
   }
 
   /** ReadyForQuery may come at any time, but there is an answer to every text. */

@@ -18,52 +18,18 @@ export interface Outlet<A> {
   readonly offer: (batch: Array<A>) => Effect.Effect<void>
 }
 
-/** A query of which the rows are handed out as they come. */
-export class StreamRows<Row> extends Base<void> {
-  private readonly describe: Describe<Rows<Row>>
-  private readonly outlet: Outlet<Row>
-  private known: Rows<Row> | undefined
-  private batch: Array<Row> = []
+/** What an exchange hands out of what has come, chunk by chunk. */
+abstract class Give<A, B> extends Base<B> {
+  protected batch: Array<A> = []
+  private readonly outlet: Outlet<A>
 
-  constructor(
-    state: number,
-    describe: Describe<Rows<Row>>,
-    known: Rows<Row> | undefined,
-    outlet: Outlet<Row>,
-    done: (exit: Exit.Exit<void, Failure>) => void
-  ) {
+  constructor(state: number, outlet: Outlet<A>, done: (exit: Exit.Exit<B, Failure>) => void) {
     super(state, done)
-    this.describe = describe
-    this.known = known
     this.outlet = outlet
   }
 
-  onMessage(message: Backend.Message): void {
-    if (message._tag !== "RowDescription") return
-    this.attempt(() => {
-      this.known = this.describe(message.fields)
-    })
-    this.finishFailed()
-  }
-
-  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
-    if (this.abandoned || this.known === undefined || this.error() !== undefined) return
-    try {
-      this.batch.push(this.known.reader(bytes, start + 5, end))
-    } catch (thrown) {
-      this.known.onFailure?.()
-      this.onError(ValueError.fromThrown(thrown))
-      this.finishFailed()
-    }
-  }
-
-  /** The consumer is told at once: its leaving cancels the statement, which may have any number of rows to come. */
-  private finishFailed(): void {
-    if (!this.abandoned && this.error() !== undefined) this.finish()
-  }
-
-  /** The rows that have not been offered yet: at the end, those of the last chunk. */
-  takeBatch(): Array<Row> {
+  /** What has not been offered yet: at the end, that of the last chunk. */
+  takeBatch(): Array<A> {
     const batch = this.batch
     this.batch = []
     return batch
@@ -73,15 +39,56 @@ export class StreamRows<Row> extends Base<void> {
     return this.batch.length === 0 || this.abandoned ? undefined : this.outlet.offer(this.takeBatch())
   }
 
+  /** The consumer is told at once: its leaving cancels the statement, which may have any amount to come. */
+  protected fail(thrown: unknown): void {
+    this.onError(ValueError.fromThrown(thrown))
+    if (!this.abandoned) this.finish()
+  }
+}
+
+/** A query of which the rows are handed out as they come. */
+export class StreamRows<Row> extends Give<Row, void> {
+  private readonly describe: Describe<Rows<Row>>
+  private known: Rows<Row> | undefined
+
+  constructor(
+    state: number,
+    describe: Describe<Rows<Row>>,
+    known: Rows<Row> | undefined,
+    outlet: Outlet<Row>,
+    done: (exit: Exit.Exit<void, Failure>) => void
+  ) {
+    super(state, outlet, done)
+    this.describe = describe
+    this.known = known
+  }
+
+  onMessage(message: Backend.Message): void {
+    if (message._tag !== "RowDescription") return
+    try {
+      this.known = this.describe(message.fields)
+    } catch (thrown) {
+      this.fail(thrown)
+    }
+  }
+
+  override onDataRow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.abandoned || this.known === undefined || this.error() !== undefined) return
+    try {
+      this.batch.push(this.known.reader(bytes, start + 5, end))
+    } catch (thrown) {
+      this.known.onFailure?.()
+      this.fail(thrown)
+    }
+  }
+
   protected result(): void {}
 }
 
 /** COPY TO STDOUT: what a reader makes of the data is handed out as it comes. */
-export class CopyOut<A> extends Base<string> {
+export class CopyOut<A> extends Give<A, string> {
   override copies: "in" | "out" | undefined = "out"
   private readonly reader: CopyReader<A>
-  private readonly outlet: Outlet<A>
-  private batch: Array<A> = []
   private commandTag = ""
   /** Whether the server has begun to copy: a statement that is no COPY TO STDOUT never does. */
   started = false
@@ -92,9 +99,8 @@ export class CopyOut<A> extends Base<string> {
     outlet: Outlet<A>,
     done: (exit: Exit.Exit<string, Failure>) => void
   ) {
-    super(state, done)
+    super(state, outlet, done)
     this.reader = reader
-    this.outlet = outlet
   }
 
   onMessage(message: Backend.Message): void {
@@ -119,22 +125,6 @@ export class CopyOut<A> extends Base<string> {
     } catch (thrown) {
       this.fail(thrown)
     }
-  }
-
-  /** The consumer is told at once: its leaving cancels the statement, which may have any amount of data to come. */
-  private fail(thrown: unknown): void {
-    this.onError(ValueError.fromThrown(thrown))
-    this.finish()
-  }
-
-  takeBatch(): Array<A> {
-    const batch = this.batch
-    this.batch = []
-    return batch
-  }
-
-  override backpressure(): Effect.Effect<void> | undefined {
-    return this.batch.length === 0 || this.abandoned ? undefined : this.outlet.offer(this.takeBatch())
   }
 
   protected result(): string {

@@ -15,6 +15,7 @@ import type { Engine, WriteFrames } from "./engine.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Base, Describe } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
+import { mayCopy } from "./nature.ts"
 import { type Asked, group, type Plan, type Planner, type Shape } from "./plan.ts"
 import { isStale } from "./prepared.ts"
 import { limited } from "./timeout.ts"
@@ -82,13 +83,11 @@ const failedTransaction = ServerError.fromFields([
 /** What has to be looked at more closely; a comment may stand before anything. */
 const isSuspect = /^\s*(?:copy|fetch|--|\/\*)/i
 
-const isStandard = /\bstd(?:in|out)\b/i
-
 /** Why a statement must not be run, if it must not. */
 const refusal = ({ kind, planner }: Host, text: string): Failure | undefined => {
   const operation = isSuspect.test(text) ? operationOf(text) : undefined
   // What is sent behind it would be taken for its data, and end the session.
-  if (operation === "COPY" && isStandard.test(text)) {
+  if (operation === "COPY" && mayCopy(text)) {
     return new UnsupportedError({ feature: "COPY in a query", server: kind })
   }
   if (kind === "postgres") return undefined

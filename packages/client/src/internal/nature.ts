@@ -45,6 +45,11 @@ export const natureOf = (text: string): Nature => {
   return begins.has(operation) ? "begin" : repeatable.has(operation) ? "repeatable" : "closed"
 }
 
+const standard = /\bstd(?:in|out)\b/i
+
+/** Whether a COPY in it may go over the line; each of the two names is taken for either direction. */
+export const mayCopy = (text: string): boolean => standard.test(text)
+
 const reads: ReadonlySet<string> = new Set(["SELECT", "VALUES", "TABLE", "SHOW"])
 
 /** Whether a statement only reads, as far as its text tells. */
