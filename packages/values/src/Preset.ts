@@ -146,7 +146,16 @@ const textInNative = oids([
  * @category constants
  * @since 0.1.0
  */
-export const native: Preset = (type, column) =>
+export const native: Preset = (type, column) => {
+  let found = natives.get(type)
+  if (found === undefined) natives.set(type, found = asNative(type, column))
+  return found
+}
+
+// Types share parts: were each one made for every place that it is in, some levels of composites would take forever.
+const natives = new WeakMap<Type.Any, Type.Any>()
+
+const asNative: Preset = (type, column) =>
   textInNative.has(type.oid)
     ? text(type, column)
     : type.oid === BuiltIn.timestamptz.oid
@@ -155,12 +164,19 @@ export const native: Preset = (type, column) =>
     ? type
     : type.mapParts((part) => native(part, column))
 
-const isChanged = (type: Type.Any, names: Readonly<Record<string, unknown>>): boolean => {
-  let found = false
+/** Whether a type has a part of one of these names. What was found of others is known. */
+const isChanged = (
+  type: Type.Any,
+  names: Readonly<Record<string, unknown>>,
+  known: Map<Type.Any, boolean>
+): boolean => {
+  let found = known.get(type) ?? false
+  if (known.has(type)) return found
   type.mapParts?.((part) => {
-    found ||= Object.hasOwn(names, part.name) || isChanged(part, names)
+    found ||= Object.hasOwn(names, part.name) || isChanged(part, names, known)
     return part
   })
+  known.set(type, found)
   return found
 }
 
@@ -191,14 +207,22 @@ const toPreset = (input: Preset | Type.Any): Preset => typeof input === "functio
 export const withTypes: {
   (types: Readonly<Record<string, Preset | Type.Any>>): (self: Preset) => Preset
   (self: Preset, types: Readonly<Record<string, Preset | Type.Any>>): Preset
-} = dual(2, (self: Preset, types: Readonly<Record<string, Preset | Type.Any>>): Preset => {
-  const preset: Preset = (type, column) =>
-    Object.hasOwn(types, type.name)
-      ? toPreset(types[type.name]!)(type, column)
-      : type.mapParts !== undefined && isChanged(type, types)
-      ? type.mapParts((part) => inPlaceOf(part, preset(part, column)))
-      : self(type, column)
-  return preset
+} = dual(2, (self: Preset, types: Readonly<Record<string, Preset | Type.Any>>): Preset => (type, column) => {
+  const made = new Map<Type.Any, Type.Any>()
+  const changed = new Map<Type.Any, boolean>()
+  const make = (type: Type.Any): Type.Any => {
+    let found = made.get(type)
+    if (found === undefined) {
+      found = Object.hasOwn(types, type.name)
+        ? toPreset(types[type.name]!)(type, column)
+        : type.mapParts !== undefined && isChanged(type, types, changed)
+        ? type.mapParts((part) => inPlaceOf(part, make(part)))
+        : self(type, column)
+      made.set(type, found)
+    }
+    return found
+  }
+  return make(type)
 })
 
 /**

@@ -137,6 +137,20 @@ describe("text", () => {
 })
 
 describe("a preset", () => {
+  it("takes composites of composites, however often each has the same part", () => {
+    let type: Type.Any = BuiltIn.int8
+    for (let level = 0; level < 60; level++) {
+      const fields = ["a", "b"].map((name) => ({ name, type }))
+      type = BuiltIn.composite(fields, { name: `level${level}`, oid: 50_000 + level, arrayOid: 0 })
+    }
+    const presets = [
+      Preset.native,
+      Preset.withTypes(Preset.native, { int8: BuiltIn.int8Number }),
+      Preset.withTypes(Preset.native, { int4: BuiltIn.text })
+    ]
+    for (const preset of presets) assert.strictEqual(preset(type, "c").name, "level59")
+  })
+
   it("reads another type in arrays and composites by the OID that the server says", () => {
     const mood = BuiltIn.openEnumeration(["happy"], { name: "mood", oid: 50_000, arrayOid: 50_001 })
     const person = BuiltIn.composite([{ name: "mood", type: mood }], { name: "person", oid: 50_002, arrayOid: 50_003 })
