@@ -156,10 +156,8 @@ const settingsOf = Effect.fnUntraced(function*(options: Options): Effect.fn.Retu
 })
 
 /** A statement that begins a transaction, whatever comments stand before it. */
-const begins = (text: string): boolean => ["BEGIN", "START"].includes(operationOf(text) ?? "")
-
 const isBegin = (statement: Statement | string): boolean =>
-  begins(typeof statement === "string" ? statement : statement.text)
+  ["BEGIN", "START"].includes(operationOf(typeof statement === "string" ? statement : statement.text) ?? "")
 
 const leftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftOpen()))
 

@@ -22,8 +22,8 @@ const endOfComment = (text: string, start: number): number => {
   return text.length
 }
 
-/** What stands between the words: white space, and comments to the end of the line. */
-const blank = /(?:\s|--[^\n]*)*/y
+/** What may stand before the first word: white space, empty statements, and comments to the end of the line. */
+const blank = /(?:[\s;]|--[^\n\r]*)*/y
 
 /** The first word; parentheses may stand before it, as in `(select 1) union (select 2)`. */
 const word = /[(\s]*([a-z]+)/iy
@@ -69,7 +69,7 @@ const token = new RegExp(
     "\"[^]*",
     "(?:\\d|\\.\\d)[\\w.]*(?:(?<=\\de)[+-]\\d+)?)",
     "(?<word>[a-z_\\u0080-\\uffff][\\w$\\u0080-\\uffff]*)",
-    "(?<line>--[^\\n]*)"
+    "(?<line>--[^\\n\\r]*)"
   ].join("|"),
   "iy"
 )

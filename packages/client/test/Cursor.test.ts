@@ -69,7 +69,7 @@ servers({
       Effect.gen(function*() {
         const session = yield* open()
         const withParameter = Stream.runDrain(session.stream(sql`select ${1}`, { fetchSize: 1 }))
-        const fetches = ["  fetch 10 from c", "-- some\n/* of /* it */ */ FETCH 10 from c"]
+        const fetches = ["  fetch 10 from c", ";fetch 10 from c", "-- some\n/* of /* it */ */ FETCH 10 from c"]
         for (const refused of [withParameter, ...fetches.map((text) => Effect.asVoid(session.query(text)))]) {
           const error = yield* Effect.flip(refused)
           assert.isTrue(error._tag === "UnsupportedError" && error.sent === "nothing")

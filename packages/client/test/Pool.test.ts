@@ -158,7 +158,7 @@ servers({
         const { pool } = yield* openPool({ max: 1 })
         const table = identifier(fresh("open"))
         yield* pool.query(sql`create table ${table} (a int)`)
-        for (const begin of ["begin", "/* hm */ -- !\n START TRANSACTION"]) {
+        for (const begin of ["begin", "/* hm */ -- !\n START TRANSACTION", "; begin", "-- !\rbegin"]) {
           const error = yield* Effect.flip(pool.query(begin))
           assert(error._tag === "PoolError")
           assert.strictEqual(error.reason._tag, "TransactionLeftOpen")

@@ -6,6 +6,7 @@ describe("the text of a statement", () => {
     const texts: Readonly<Record<string, string | undefined>> = {
       "select 1": "SELECT",
       "  -- a comment\n/* and /* one inside */ another */ insert into t values (1)": "INSERT",
+      " ; -- a comment\rbegin": "BEGIN",
       "((select 1) union (select 2))": "SELECT",
       "WITH a as (select 1) select * from a": "WITH",
       "": undefined,
@@ -24,6 +25,7 @@ describe("the text of a statement", () => {
       "select -1.5e-10, .5, 0xff, 1_000, t1.c2, x$1": "select -?, ?, ?, ?, t1.c2, x$1",
       "select b'101', x'ff', U&'\\0061', n'secret'": "select ?, ?, ?, ?",
       "select 1 -- secret 'token'\n, 2 /* secret /* nested */ secret */": "select ? \n, ?",
+      "select 1 -- it's\r, 'never\n secret'": "select ? \r, ?",
       "alter role app password 'secret'": "alter role app password ?",
       "select 'never closed secret": "select ?",
       "select $$never closed secret": "select ?",

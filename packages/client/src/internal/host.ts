@@ -80,8 +80,8 @@ const failedTransaction = ServerError.fromFields([
   { code: "M", value: "the transaction has failed, statements are ignored until it is rolled back" }
 ])
 
-/** What has to be looked at more closely; a comment may stand before anything. */
-const isSuspect = /^\s*(?:copy|fetch|--|\/\*)/i
+/** What has to be looked at more closely; comments and empty statements may stand before anything. */
+const isSuspect = /^\s*(?:copy|fetch|;|--|\/\*)/i
 
 /** Why a statement must not be run, if it must not. */
 const refusal = ({ kind, planner }: Host, text: string): Failure | undefined => {
