@@ -93,6 +93,17 @@ const problemOf = (error: unknown): string =>
     ? String(error._tag)
     : "the program that fetches it has failed"
 
+/** A program with all that it needs, and with its failure as the reason why there is no secret. */
+const fetching = <Reason extends PasswordUnavailable | TokenUnavailable, E, R>(
+  fetch: Effect.Effect<Redacted.Redacted<string>, E, R>,
+  Unavailable: new(options: { readonly problem: string; readonly cause: unknown }) => Reason
+): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, Reason>, never, R> =>
+  Effect.map(Effect.context<R>(), (context) =>
+    Effect.mapError(
+      Effect.provideContext(fetch, context),
+      (error) => error instanceof Unavailable ? error : new Unavailable({ problem: problemOf(error), cause: error })
+    ))
+
 /**
  * Lets a program fetch the password: for each connection anew, and only when the server asks for it.
  *
@@ -144,17 +155,10 @@ export const withPassword: {
 } = dual(
   2,
   <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
-    Effect.map(Effect.context<R>(), (context): ConnectionConfig => ({
-      ...config,
-      passwordOf: undefined,
-      password: Effect.mapError(
-        Effect.provideContext(fetch, context),
-        (error) =>
-          error instanceof PasswordUnavailable
-            ? error
-            : new PasswordUnavailable({ problem: problemOf(error), cause: error })
-      )
-    }))
+    Effect.map(
+      fetching(fetch, PasswordUnavailable),
+      (password): ConnectionConfig => ({ ...config, passwordOf: undefined, password })
+    )
 )
 
 /**
@@ -178,14 +182,7 @@ export const withToken: {
 } = dual(
   2,
   <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
-    Effect.map(Effect.context<R>(), (context): ConnectionConfig => ({
-      ...config,
-      token: Effect.mapError(
-        Effect.provideContext(fetch, context),
-        (error) =>
-          error instanceof TokenUnavailable ? error : new TokenUnavailable({ problem: problemOf(error), cause: error })
-      )
-    }))
+    Effect.map(fetching(fetch, TokenUnavailable), (token): ConnectionConfig => ({ ...config, token }))
 )
 
 /**
