@@ -2,8 +2,9 @@
  * The engine of a session: one queue of exchanges, one reader, one write at a time.
  *
  * Exchanges are sent in the order they are submitted, those of one tick in one write, and their answers come in the same
- * order; what is submitted behind one that still has to write waits for its last word. One fiber pulls chunks and feeds messages to the head of the queue by plain function calls. The first thing
- * that breaks the line or the protocol kills the engine: every exchange that waits, and every later one, fails with it.
+ * order. What is submitted behind one that goes on writing, such as the data of a COPY, waits for its last word. One fiber
+ * pulls chunks and feeds messages to the head of the queue by plain function calls. The first thing that breaks the line
+ * or the protocol kills the engine: every exchange that waits, and every later one, fails with it.
  *
  * @internal
  */

@@ -132,7 +132,7 @@ export type Gathering<K, A> = new(
 export type Readable = { readonly fields: ReadonlyArray<FieldDescription> } | undefined
 
 /** Runs a statement in the calling step, as far as that goes: an open gate has been passed. */
-export const gatherUnsafe = <K extends Readable, A>(
+const gatherUnsafe = <K extends Readable, A>(
   host: Host,
   gate: Gate,
   statement: Asked,
