@@ -318,6 +318,27 @@ describe("a neighbour of an interrupted statement", () => {
     }).pipe(Effect.scoped, Effect.provide(layer)))
 })
 
+describe("a neighbour of a prepared statement that is closed", () => {
+  it.effect("may take as long as it likes", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* meet
+      const scope = yield* Scope.make()
+      const preparing = yield* start(Scope.provide(session.prepare("select 1"), scope))
+      yield* server.hear("Parse", "Describe", "Sync")
+      const described = { _tag: "ParameterDescription", parameterTypes: [] } as const
+      yield* server.say({ _tag: "ParseComplete" }, described, { _tag: "NoData" }, ready())
+      yield* Fiber.join(preparing)
+      const running = yield* start(session.simple("select 2"))
+      yield* server.hear("Query")
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* server.hear("Close", "Sync")
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      yield* server.say(complete("SELECT 2"), ready(), { _tag: "CloseComplete" }, ready())
+      assert.strictEqual((yield* Fiber.join(running))[0]?.commandTag, "SELECT 2")
+    }).pipe(Effect.scoped, Effect.provide(puppet())))
+})
+
 describe("who interrupts a statement", () => {
   it.effect("does not wait long for a server that does not answer; the session is given up all the same", () =>
     Effect.gen(function*() {

@@ -417,7 +417,11 @@ export class Engine {
   /** Waits for the end of an exchange if it is near; the session sees to it all the same. */
   readonly seeOff = (exchange: Exchange, wanted: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      this.options.fork(this.settle(exchange, wanted))
+      const all = [...this.queue.slice(this.head) as ReadonlyArray<Exchange>, ...this.pending]
+      const before = all.slice(0, Math.max(0, all.indexOf(exchange)))
+      // Until those have ended, which may take any time, it is not the server that is late.
+      const turn = this.until(() => before.every(({ state }) => state === states.Ended))
+      this.options.fork(Effect.andThen(turn, this.settle(exchange, wanted)))
       return Effect.timeoutOption(this.ended(exchange), grace)
     })
 
@@ -426,9 +430,14 @@ export class Engine {
     this.within(this.ended(exchange), wanted)
 
   private ended(exchange: Exchange): Effect.Effect<void> {
+    return this.until(() => exchange.state === states.Ended)
+  }
+
+  /** Waits until something holds that the end of an exchange can bring about, or the session is dead. */
+  private until(holds: () => boolean): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const check = () => {
-        if (exchange.state !== states.Ended && this.dead === undefined) return
+        if (!holds() && this.dead === undefined) return
         this.onEnded.delete(check)
         resume(Effect.void)
       }
