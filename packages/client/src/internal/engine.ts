@@ -23,7 +23,7 @@ import * as Exit from "effect/Exit"
 import { type Failure, UnsupportedError } from "../QueryError.ts"
 import * as ServerError from "../ServerError.ts"
 import { Canceller, grace, wasHit } from "./cancelling.ts"
-import { type Exchange, makeTable, stateName, states, unexpected, type WriteFrames } from "./exchange.ts"
+import { type Copies, type Exchange, makeTable, stateName, states, unexpected, type WriteFrames } from "./exchange.ts"
 import * as MessageReader from "./messageReader.ts"
 import { tagOf } from "./messageReader.ts"
 import { ofCommand, type Traces, traces } from "./traces.ts"
@@ -45,6 +45,7 @@ const dataRow = tagOf("DataRow")
 const copyData = tagOf("CopyData")
 const copyInResponse = tagOf("CopyInResponse")
 const copyOutResponse = tagOf("CopyOutResponse")
+const copyBothResponse = tagOf("CopyBothResponse")
 const readyForQuery = tagOf("ReadyForQuery")
 const errorResponse = tagOf("ErrorResponse")
 const asynchronous = new Set((["NoticeResponse", "ParameterStatus", "NotificationResponse"] as const).map(tagOf))
@@ -55,6 +56,7 @@ export const writeFrontend = Frontend.writerUnsafe()
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the client has no data for it" })
 const copyFailSync = Uint8Array.of(...copyFail, ...Frontend.encodeUnsafe({ _tag: "Sync" }))
+const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 
 /** @internal */
 export interface Options {
@@ -194,7 +196,9 @@ export class Engine {
         const message = this.read(bytes, start, end)
         if (message._tag === "ErrorResponse") this.fail(exchange, ServerError.fromFields(message.fields))
         else exchange.sent = "all"
-        if (tag === copyInResponse || tag === copyOutResponse) this.checkCopy(exchange, tag)
+        if (tag === copyInResponse) this.checkCopy(exchange, "in")
+        else if (tag === copyOutResponse) this.checkCopy(exchange, "out")
+        else if (tag === copyBothResponse) this.checkCopy(exchange, "both")
         const state = exchange.state
         exchange.state = next
         if (message._tag === "ReadyForQuery") {
@@ -235,10 +239,12 @@ export class Engine {
   }
 
   /** Ends a COPY that its exchange is not there for. */
-  private checkCopy(exchange: Exchange, tag: number): void {
-    if (exchange.copies === (tag === copyInResponse ? "in" : "out")) return
+  private checkCopy(exchange: Exchange, kind: Copies): void {
+    if (exchange.copies === kind) return
     exchange.onError(new UnsupportedError({ feature: "COPY in a query", server: this.options.server }))
-    if (tag === copyOutResponse) return
+    if (kind === "out") return
+    // A server that replicates ends the session on CopyFail.
+    if (kind === "both") return this.conclude(exchange, copyDone)
     // The Sync behind the Execute has been dropped as something that may stand between the data.
     this.conclude(exchange, exchange.state === states.Executing ? copyFailSync : copyFail)
   }

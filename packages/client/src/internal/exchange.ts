@@ -29,6 +29,7 @@ const flow = {
     EmptyQueryResponse: "Querying",
     CopyInResponse: "CopyingIn",
     CopyOutResponse: "CopyingOut",
+    CopyBothResponse: "CopyingBoth",
     ReadyForQuery: "Ended"
   },
   /** Close of any number of statements, Parse, Describe of the statement. */
@@ -58,7 +59,11 @@ const flow = {
   Calling: { FunctionCallResponse: "Ending" },
   CopyingIn: { CommandComplete: "Querying" },
   CopyingOut: { CopyData: "CopyingOut", CopyDone: "CopiedOut" },
-  CopiedOut: { CommandComplete: "Querying" }
+  CopiedOut: { CommandComplete: "Querying" },
+  // A server that is shut down leaves out CopyDone.
+  CopyingBoth: { CopyData: "CopyingBoth", CopyDone: "CopiedBoth", CommandComplete: "Querying" },
+  // PostgreSQL answers CopyDone in the middle of a transaction, and sends the rest of that all the same (measured).
+  CopiedBoth: { CopyData: "CopiedBoth", CommandComplete: "Querying" }
 } as const satisfies Record<string, Partial<Record<Backend.Message["_tag"], string>>>
 
 /** @internal */
@@ -89,8 +94,12 @@ export const makeTable = (tagOf: (name: Backend.Message["_tag"]) => number): Rea
 /** Writes the frames of an exchange. What it throws fails that exchange alone, and nothing of it is sent. */
 export type WriteFrames = (out: ByteWriter) => void
 
+/** Which way the data of a COPY go; replication goes both ways. */
+export type Copies = "in" | "out" | "both"
+
 /**
- * One exchange. The engine calls it; it never blocks, and throws only by mistake.
+ * One exchange. The engine calls it; it never blocks, and throws only by mistake, or the `ProtocolError.Reason` for which
+ * the session has to die.
  *
  * @internal
  */
@@ -113,7 +122,7 @@ export interface Exchange {
   /** Nobody waits for it any more: it is drained, and what it gives is dropped. */
   abandoned: boolean
   /** The kind of COPY that it is there for; any other is ended as soon as the server begins with it. */
-  readonly copies: "in" | "out" | undefined
+  readonly copies: Copies | undefined
   /** It goes on writing behind its frames, and until it has ended or said its last nothing of others may be written. */
   readonly isDialogue: boolean
   /** A message other than DataRow, CopyData, ErrorResponse and ReadyForQuery. */

@@ -9,7 +9,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Failure, Sent } from "../QueryError.ts"
-import { type Exchange, states, type WriteFrames } from "./exchange.ts"
+import { type Copies, type Exchange, states, type WriteFrames } from "./exchange.ts"
 import { type Nature, natureOf } from "./nature.ts"
 
 /** Makes what reads a result, once its columns are known. Throws a `ValueError.Reason`. */
@@ -24,7 +24,7 @@ export abstract class Base<A> implements Exchange {
   frames: WriteFrames | undefined = undefined
   isExposed = false
   abandoned = false
-  copies: "in" | "out" | undefined = undefined
+  copies: Copies | undefined = undefined
   /** How far it had come when the first thing went wrong. */
   failedIn: number | undefined
   private failure: Failure | undefined
@@ -135,7 +135,7 @@ export class Prepare extends Base<Described> {
 
 /** COPY FROM STDIN: somebody is told when the server is ready for the data. */
 export class CopyIn extends Base<string> {
-  override copies: "in" | "out" | undefined = "in"
+  override copies: Copies | undefined = "in"
   private readonly ready: () => void
   private commandTag = ""
 

@@ -9,6 +9,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Failure } from "../QueryError.ts"
+import type { Copies } from "./exchange.ts"
 import { Base, type Describe } from "./exchanges.ts"
 import type { Rows } from "./reading.ts"
 
@@ -19,7 +20,7 @@ export interface Outlet<A> {
 }
 
 /** What an exchange hands out of what has come, chunk by chunk. */
-abstract class Give<A, B> extends Base<B> {
+export abstract class Give<A, B> extends Base<B> {
   protected batch: Array<A> = []
   private readonly outlet: Outlet<A>
 
@@ -87,7 +88,7 @@ export class StreamRows<Row> extends Give<Row, void> {
 
 /** COPY TO STDOUT: what a reader makes of the data is handed out as it comes. */
 export class CopyOut<A> extends Give<A, string> {
-  override copies: "in" | "out" | undefined = "out"
+  override copies: Copies | undefined = "out"
   private readonly reader: CopyReader<A>
   private commandTag = ""
   /** Whether the server has begun to copy: a statement that is no COPY TO STDOUT never does. */

@@ -30,7 +30,7 @@ export interface Giving<A> extends Exchange {
  * `leave` sees to the exchange; with `drop` it lets go of what has come and will come.
  */
 export const handOut = <A>(
-  { engine }: Host,
+  { engine }: Pick<Host, "engine">,
   gate: Gate,
   statement: About,
   start: (outlet: Outlet<A>, done: Done<void>) => Giving<A>,
