@@ -13,6 +13,7 @@ import * as Codec from "./internal/codec.ts"
 import * as Closures from "./internal/columnClosures.ts"
 import * as Generated from "./internal/columnGenerated.ts"
 import * as Stores from "./internal/columnStores.ts"
+import * as JsonReader from "./internal/jsonReader.ts"
 import * as Plan from "./internal/rowPlan.ts"
 import type * as RowReader from "./RowReader.ts"
 import * as Timestamp from "./Timestamp.ts"
@@ -194,12 +195,17 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
  * @since 0.1.0
  */
 export const make = (options: RowReader.Options): () => ColumnReader => {
-  const plan = Plan.make(options)
+  let plan = Plan.make(options)
   const backEnd: Wire.BackEnd | undefined = plan.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
     ? "closures"
     : options.backEnd
-  let appendRow = backEnd === "generated" ? Generated.make(plan) : Closures.appendRow
+  let appendRow = Closures.appendRow
   let rows = 0
+  const generate = (): void => {
+    appendRow = Generated.make(plan)
+    plan = plan.map(JsonReader.learning) // for the next stores
+  }
+  if (backEnd === "generated") generate()
   return () => {
     const stores = plan.map(Stores.make)
     let length = 0
@@ -211,7 +217,7 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
           capacity = stores[0]?.capacity ?? Infinity
         }
         if (backEnd === undefined && rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) {
-          appendRow = Generated.make(plan)
+          generate()
         }
         appendRow(bytes, start, end, length, stores)
         length++

@@ -15,6 +15,7 @@
  */
 import * as Wire from "@hyperfect/protocol/Wire"
 import * as Result from "effect/Result"
+import * as JsonReader from "./internal/jsonReader.ts"
 import * as Closures from "./internal/rowClosures.ts"
 import * as Generated from "./internal/rowGenerated.ts"
 import * as Plan from "./internal/rowPlan.ts"
@@ -89,12 +90,14 @@ const generate = <Row>(
   plan: ReadonlyArray<Plan.Column>,
   shape: "object" | "array",
   closures: RowReader<Row>
-): RowReader<Row> =>
-  plan.length <= maxGeneratedColumns
-    ? Generated.make(plan, shape, closures)
+): RowReader<Row> => {
+  const learning = plan.map(JsonReader.learning)
+  return plan.length <= maxGeneratedColumns
+    ? Generated.make(learning, shape, closures)
     : shape === "object"
-    ? Generated.wide(plan, Closures.make<ArrayRow>(plan, "array"))
-    : closures
+    ? Generated.wide(learning, Closures.make<ArrayRow>(learning, "array"))
+    : Closures.make(learning, "array")
+}
 
 const compile = <Row>(options: Options, shape: "object" | "array"): RowReader<Row> => {
   const { backEnd } = options

@@ -27,7 +27,6 @@ export const tools = {
   float64LE: Words.float64LE,
   int64: Words.int64,
   int64LE: Words.int64LE,
-  parse: JSON.parse,
   utf8: (bytes: Uint8Array, start: number, end: number): string => {
     const text = Utf8.decode(bytes, start, end)
     if (text === undefined) throw tools
@@ -59,15 +58,6 @@ for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]
     reads.set(codec?.read, { size: undefined, code: "utf8(b, p, p + n)" })
   }
 }
-
-for (const codec of [BuiltIn.json.text, BuiltIn.json.binary, BuiltIn.json.hyper, BuiltIn.jsonb.text]) {
-  reads.set(codec?.read, { size: undefined, code: "parse(utf8(b, p, p + n))" })
-}
-// A version before it, which is 1.
-reads.set(BuiltIn.jsonb.binary?.read, {
-  size: undefined,
-  code: "n > 0 && b[p] === 1 ? parse(utf8(b, p + 1, p + n)) : parse(undefined)"
-})
 
 for (const codec of [BuiltIn.bytea.binary, BuiltIn.bytea.hyper]) {
   reads.set(codec?.read, { size: undefined, code: "copy(b, p, p + n)" })

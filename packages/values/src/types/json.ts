@@ -61,6 +61,9 @@ const json_ = (format: Format): TypeCodec<unknown> => ({
  * A key `__proto__` becomes an ordinary property. When writing, what JSON cannot hold is refused where `JSON.stringify`
  * would make it null: NaN, infinities, `undefined` in an array. Properties that are `undefined` are left out.
  *
+ * Where the documents of a column look alike, readers of rows read them by code for their shape instead of `JSON.parse`. They
+ * become the same values.
+ *
  * **Gotchas**
  *
  * Numbers become JavaScript numbers, so digits beyond a double's are lost; use {@link jsonText} to get the document as it
