@@ -15,6 +15,11 @@ import type { SecretKeys } from "./ScramVerifier.ts"
  *
  * The program runs when the server wants the password, once for each log-in, and not at all when it wants none.
  *
+ * **Details**
+ *
+ * The keys that SCRAM derives from a password are kept for as long as the `Redacted` object is: another log-in with the same
+ * object, at a server that says the same salt and iterations, does not derive them again.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -16,6 +16,7 @@ import { fromReason, MechanismMalformed, Rejected, ServerNotAuthentic } from "./
 import * as ChannelBinding from "./ChannelBinding.ts"
 import { base64, utf8Unsafe } from "./internal/bytes.ts"
 import { type ClientExchange, type Failure, unexpected } from "./internal/clientExchange.ts"
+import * as DerivedKeys from "./internal/derivedKeys.ts"
 import type { ServerExchange } from "./internal/serverExchange.ts"
 import { permitIterations } from "./Policy.ts"
 import * as SaslPrep from "./SaslPrep.ts"
@@ -61,8 +62,18 @@ const keysFor = Effect.fnUntraced(function*<E, R>(
   { iterations, salt }: ScramMessage.ServerFirst
 ) {
   if (login.scramKeys !== undefined) return yield* ScramVerifier.fromSecretKeys(login.scramKeys)
-  const prepared = SaslPrep.prepareRedacted(yield* password("scram-sha-256"), login.saslPrep ?? "full")
-  return yield* ScramVerifier.keys(prepared, salt, iterations)
+  const derivation = {
+    password: yield* password("scram-sha-256"),
+    preparation: login.saslPrep ?? "full",
+    salt,
+    iterations
+  }
+  const known = DerivedKeys.find(derivation)
+  if (known !== undefined) return known
+  const prepared = SaslPrep.prepareRedacted(derivation.password, derivation.preparation)
+  const keys = yield* ScramVerifier.keys(prepared, salt, iterations)
+  DerivedKeys.keep(derivation, keys)
+  return keys
 })
 
 /** @internal */

@@ -161,6 +161,52 @@ describe("Authenticate.client", () => {
       assert.strictEqual(fetched, 1)
     }))
 
+  it.effect("derives the keys of a password once for a salt and a count", () =>
+    Effect.gen(function*() {
+      let derivations = 0
+      const counted = Layer.effect(
+        Kdf.Kdf,
+        Effect.map(Kdf.Kdf, ({ derive }) => ({
+          derive: (...args: Parameters<typeof derive>) => Effect.suspend(() => (derivations++, derive(...args)))
+        }))
+      )
+      const crypto = Layer.provideMerge(counted, Authenticate.layerCrypto)
+      const making = (salt: string, iterations: number) =>
+        Effect.map(
+          ScramVerifier.make(password, { salt: Uint8Array.from(Buffer.from(salt)), iterations }),
+          Account.scramSha256
+        )
+      const [first, saltier, ...others] = yield* Effect.all(
+        ["0123456789abcdef", "fedcba9876543210", "salt 1", "salt 2", "salt 3", "salt 4"].map((salt) =>
+          making(salt, 4096)
+        )
+      ).pipe(Effect.provide(Authenticate.layerCrypto))
+      const slower = yield* Effect.provide(making("0123456789abcdef", 5000), Authenticate.layerCrypto)
+      const logIn = (account: Account.Account, login: Login.Login, isLetIn = true) =>
+        Effect.gen(function*() {
+          const before = derivations
+          const serve = (channel: MessageChannel.Server) =>
+            Authenticate.server(channel, { account: () => Effect.succeed(account), parameters })
+          const { exit } = yield* converse(serve, { login, crypto })
+          assert.strictEqual(Exit.isSuccess(exit), isLetIn)
+          return derivations - before
+        })
+      const again = { ...login, password: Redacted.make(secret) }
+      assert.strictEqual(yield* logIn(first!, again), 1)
+      assert.strictEqual(yield* logIn(first!, again), 0)
+      assert.strictEqual(yield* logIn(saltier!, again), 1)
+      assert.strictEqual(yield* logIn(slower, again), 1)
+      assert.strictEqual(yield* logIn(first!, again), 0)
+      // Another object is another password, which may say something else; and so may the same one, prepared otherwise.
+      assert.strictEqual(yield* logIn(first!, { ...login, password: Redacted.make("wrong") }, false), 1)
+      assert.strictEqual(yield* logIn(first!, { ...login, password: Redacted.make(secret) }), 1)
+      assert.strictEqual(yield* logIn(first!, { ...again, saslPrep: "mapping" }), 1)
+      // A server that makes up salts only makes us forget.
+      for (const other of others) assert.strictEqual(yield* logIn(other, again), 1)
+      assert.strictEqual(yield* logIn(first!, again), 1)
+      assert.strictEqual(yield* logIn(others.at(-1)!, again), 0)
+    }))
+
   it.effect("passes on why the password could not be fetched", () =>
     Effect.gen(function*() {
       class VaultSealed extends Data.TaggedError("VaultSealed")<{}> {}

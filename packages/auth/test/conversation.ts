@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { Authenticate } from "@hyperfect/auth"
 import type { AuthError, Login, Policy } from "@hyperfect/auth"
 import { type Connection, InMemory, MessageChannel } from "@hyperfect/transport"
-import { Cause, Effect, Exit, Fiber, Logger, References, Result, Tracer } from "effect"
+import { Cause, Effect, Exit, Fiber, type Layer, Logger, References, Result, Tracer } from "effect"
 import { inspect } from "node:util"
 
 /** Nothing that a test logs in with; it must not turn up anywhere. */
@@ -12,6 +12,8 @@ export const secret = "c0rrect-h0rse"
 export interface Options<E, R> {
   readonly login: Login.Login<E, R>
   readonly policy?: Policy.Policy | undefined
+  /** What either end computes with. */
+  readonly crypto?: Layer.Layer<Authenticate.Services> | undefined
   /** How the line between the two behaves; see `InMemory.pair`. */
   readonly line?: InMemory.Options | undefined
   /** What the client takes its connection for. */
@@ -81,7 +83,7 @@ export const converse = <A, E2, R2, E = never, R = never>(
     const bytes = Buffer.concat(written)
     assert.notInclude(said.join("\n"), secret)
     return { exit, played, written: bytes, wroteSecret: bytes.includes(secret) }
-  }).pipe(Effect.scoped, Effect.provide(Authenticate.layerCrypto))
+  }).pipe(Effect.scoped, Effect.provide(options.crypto ?? Authenticate.layerCrypto))
 
 /** The typed failure of a log-in. A defect, an interruption or a success fails the test. */
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {

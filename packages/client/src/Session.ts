@@ -20,17 +20,15 @@ import * as Preset from "@hyperfect/values/Preset"
 import type * as Type from "@hyperfect/values/Type"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import type * as Take from "effect/Take"
+import type * as Stream from "effect/Stream"
 import type * as ConnectErrors from "./ConnectError.ts"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
 import { SharedTypes, Types } from "./internal/catalogue.ts"
 import { Engine, engineOf } from "./internal/engine.ts"
 import { establish, type Established } from "./internal/establish.ts"
 import { states } from "./internal/exchange.ts"
+import { Feed } from "./internal/feed.ts"
 import { attributesOf, Observer } from "./internal/observer.ts"
 import * as Queries_ from "./internal/queries.ts"
 import { traces } from "./internal/traces.ts"
@@ -106,9 +104,6 @@ const formats = new Map<string | undefined, Type.Format>([["text", 0], ["pgbinar
 /** How long a cancelled statement may take to end before its session is given up. */
 const cancelTimeout = 5_000
 
-/** How many notices, notifications and changes are kept for a slow subscriber. */
-const backlog = 256
-
 /** Asks, on another connection, to cancel what the session is doing. The server hangs up when it has been done. */
 const cancel = ({ again }: Established, key: Backend.BackendKeyData) =>
   Effect.scoped(Effect.gen(function*() {
@@ -128,7 +123,7 @@ const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
 const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
   Effect.suspend(() => {
     const copying = engine.current()?.state === states.CopyingIn
-    engine.die(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
+    engine.die(TransportError.closed("local"))
     const farewell = copying
       ? Effect.andThen(connection.write(copyFail), connection.write(terminate))
       : connection.write(terminate)
@@ -168,10 +163,9 @@ export const make = (
       : { kind: "hyper", version: hyperVersion }
     const observer = new Observer(attributes(established), telemetry)
     const connection = observer.counted(established.connection, yield* Effect.context<never>())
-    const notices = yield* PubSub.sliding<Take.Take<Backend.NoticeResponse>>(backlog)
-    const notifications = yield* PubSub.sliding<Take.Take<Backend.NotificationResponse>>(backlog)
-
-    const parameterChanges = yield* PubSub.sliding<Take.Take<Backend.ParameterStatus>>(backlog)
+    const notices = new Feed<Backend.NoticeResponse>()
+    const notifications = new Feed<Backend.NotificationResponse>()
+    const parameterChanges = new Feed<Backend.ParameterStatus>()
 
     const scope = yield* Effect.scope
     const detach = Effect.runForkWith(yield* Effect.context<never>())
@@ -194,20 +188,20 @@ export const make = (
             if (message.name === "alive") break
             parameters.set(message.name, message.value)
             engine.leave(traces.settings)
-            PubSub.publishUnsafe(parameterChanges, [message])
+            parameterChanges.publish(message)
             break
           case "NoticeResponse":
-            PubSub.publishUnsafe(notices, [message])
+            notices.publish(message)
             break
           case "NotificationResponse":
             engine.onNotification?.(message)
-            PubSub.publishUnsafe(notifications, [message])
+            notifications.publish(message)
         }
       },
       onDeath: () => {
-        PubSub.endUnsafe(notices, Exit.void)
-        PubSub.endUnsafe(notifications, Exit.void)
-        PubSub.endUnsafe(parameterChanges, Exit.void)
+        notices.end()
+        notifications.end()
+        parameterChanges.end()
       }
     })
     yield* Effect.forkScoped(engine.run, { startImmediately: true })
@@ -225,9 +219,9 @@ export const make = (
       transactionStatus: () => engine.status,
       processId: login.key?.processId,
       tls: connection.tls(),
-      notices: Stream.fromPubSubTake(notices),
-      notifications: Stream.fromPubSubTake(notifications),
-      parameterChanges: Stream.fromPubSubTake(parameterChanges)
+      notices: notices.stream,
+      notifications: notifications.stream,
+      parameterChanges: parameterChanges.stream
     }
     const queries = Queries_.make({
       engine,

@@ -66,8 +66,8 @@ const lingerSize = 256 * 1024
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
-/** Made once: it says the same of every line, and an error is dear for what every line comes to. */
-const closedHere = failure(new TransportError.Closed({ by: "local" }))
+const closedHere = Effect.fail(TransportError.closed("local"))
+const closedThere = Effect.fail(TransportError.closed("peer"))
 
 /**
  * Makes a connection of an open socket that nobody reads from or listens to.
@@ -132,7 +132,7 @@ export const fromSocketUnsafe = (
     line.pause()
   }
   const onData = (chunk: Uint8Array): void => receive(chunk)
-  const onEnd = (): void => end(failure(new TransportError.Closed({ by: "peer" })), undefined)
+  const onEnd = (): void => end(closedThere, undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
     // What Node had read before the failure, such as the reason that a server gives before it hangs up.

@@ -174,8 +174,9 @@ export const limits = (options?: Options): Frame.Limits => Family.limits(message
  * @category decoding
  * @since 0.1.0
  */
-export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> =>
-  Family.reader(messages, options?.backEnd ?? Wire.defaultBackEnd) as Wire.ReadFrame<Message>
+export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> => sharedReader(options?.backEnd)
+
+const sharedReader = Family.perBackEnd((backEnd) => Family.reader(messages, backEnd) as Wire.ReadFrame<Message>)
 
 /**
  * A function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
@@ -183,8 +184,9 @@ export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> =>
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> =>
-  Family.writer(messages, options?.backEnd ?? Wire.defaultBackEnd)
+export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.backEnd)
+
+const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Family.writer(messages, backEnd))
 
 /**
  * The codec between one whole frame and its message.

@@ -174,7 +174,18 @@ export const limits = (options?: Options): Frame.Limits => Family.limits(message
  * @since 0.1.0
  */
 export const readerUnsafe = (phase: Phase, options?: Options): Wire.ReadFrame<Message> =>
-  Family.reader(messagesIn(phase), options?.backEnd ?? Wire.defaultBackEnd) as Wire.ReadFrame<Message>
+  sharedReaders[phase](options?.backEnd)
+
+const sharedReaderIn = (phase: Phase) =>
+  Family.perBackEnd((backEnd) => Family.reader(messagesIn(phase), backEnd) as Wire.ReadFrame<Message>)
+
+const sharedReaders = {
+  startup: sharedReaderIn("startup"),
+  password: sharedReaderIn("password"),
+  "sasl-initial": sharedReaderIn("sasl-initial"),
+  sasl: sharedReaderIn("sasl"),
+  gss: sharedReaderIn("gss")
+}
 
 /**
  * A function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
@@ -182,8 +193,9 @@ export const readerUnsafe = (phase: Phase, options?: Options): Wire.ReadFrame<Me
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> =>
-  Family.writer(messages, options?.backEnd ?? Wire.defaultBackEnd)
+export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.backEnd)
+
+const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Family.writer(messages, backEnd))
 
 /**
  * Whether the packet without a tag at `start` is a StartupMessage: the only one that messages with tags follow.

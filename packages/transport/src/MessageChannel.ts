@@ -68,6 +68,9 @@ interface Unread {
   readonly end: number
 }
 
+/** Who logs in writes little. */
+const firstSlab = 1024
+
 const make = <In, Out>(
   connection: Connection,
   limits: Frame.Limits,
@@ -82,7 +85,7 @@ const make = <In, Out>(
     unread.push({ bytes, start, end })
     onFrame(bytes, start, parser)
   })
-  const out = ByteWriter.make()
+  const out = ByteWriter.make(firstSlab)
 
   const next = Effect.suspend((): Effect.Effect<In, ProtocolError.ProtocolError | TransportError> => {
     const frame = unread.shift()

@@ -29,7 +29,7 @@ type Failure = Effect.Effect<never, TransportError.TransportError>
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
-const closedHere = failure(new TransportError.Closed({ by: "local" }))
+const closedHere = Effect.fail(TransportError.closed("local"))
 const hungUp = failure(new TransportError.WriteFailed({ code: "EPIPE" }))
 
 /** 1000 is an orderly end, 1001 one that is going away, 1005 one that says nothing (RFC 6455, section 7.4.1). */

@@ -171,3 +171,20 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
  * @since 0.1.0
  */
 export const fromReason = (reason: Reason): TransportError => new TransportError({ reason })
+
+const ends = {
+  peer: fromReason(new Closed({ by: "peer" })),
+  local: fromReason(new Closed({ by: "local" }))
+}
+
+/**
+ * The end of a line, by either end.
+ *
+ * **Details**
+ *
+ * It is always the same object, for it says the same of every line, every line comes to it, and errors are dear to make.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const closed = (by: Closed["by"]): TransportError => ends[by]

@@ -93,7 +93,7 @@ export const make = (channel: MessageChannel.Server, startup: Startup, dialect: 
         if (answer._tag === tag) return answer as Extract<Answer, { readonly _tag: Tag }>
         // A client that has no password, or does not like the method, leaves in order.
         if (answer._tag === "Terminate") {
-          return yield* TransportError.fromReason(new TransportError.Closed({ by: "peer" }))
+          return yield* TransportError.closed("peer")
         }
         const reason = ProtocolError.reason("MessageUnexpected", answer._tag, "", 0, tag, answer._tag)
         return yield* violated(`expected ${tag}, got ${answer._tag}`, new ProtocolError.ProtocolError({ reason }))

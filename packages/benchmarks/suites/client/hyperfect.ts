@@ -18,15 +18,23 @@ const overlap = 4
 /** Made once, at the edge of a program. */
 const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
 
-export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
+/** As a program has it: once, so that the keys of its password are derived once. */
+const configs = new Map<boolean, ConnectionConfig>()
+
+const configOf = (tls: boolean): ConnectionConfig => {
   const { database, host, password, port, root, user } = getAddress(tls)
-  const config: ConnectionConfig = {
+  return {
     endpoint: Endpoint.tcp(host, port),
     user,
     password: Redacted.make(password),
     database,
-    ...(tls === true ? { sslMode: "verify-full", rootCertificates: root } : { sslMode: "disable" })
+    ...(tls ? { sslMode: "verify-full", rootCertificates: root } : { sslMode: "disable" })
   }
+}
+
+export const open = async ({ connections, tls = false }: OpenOptions): Promise<Driver> => {
+  const config = configs.get(tls) ?? configOf(tls)
+  configs.set(tls, config)
   const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
     ? Session.make(config)
     : Pool.make(config, { min: connections, max: connections })

@@ -507,11 +507,9 @@ const nextState = (exchange: Exchange, tag: number): number => {
 const toError = (cause: Cause.Cause<Failure>): Failure => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) return failure.error
-  return TransportError.fromReason(
-    Cause.hasDies(cause)
-      ? new TransportError.ReadFailed({ cause: Cause.squash(cause) })
-      : new TransportError.Closed({ by: "local" })
-  )
+  return Cause.hasDies(cause)
+    ? TransportError.fromReason(new TransportError.ReadFailed({ cause: Cause.squash(cause) }))
+    : TransportError.closed("local")
 }
 
 /** What writing frames may throw: a value that does not fit, or a text that may not be on the wire. */

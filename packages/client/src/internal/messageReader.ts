@@ -13,9 +13,15 @@ const tags = new Map(
 export const tagOf = (name: Backend.Message["_tag"]): number => tags.get(name)!
 
 /** What stands around rows: messages of few bytes, and mostly the same ones again and again. */
-const recurring = new Set(
+const recurring =
   (["ParseComplete", "BindComplete", "CloseComplete", "NoData", "CommandComplete", "ReadyForQuery"] as const).map(tagOf)
-)
+
+interface Last {
+  frame: Uint8Array
+  message: Backend.Message | undefined
+}
+
+const nothing = new Uint8Array(0)
 
 /** A longer one is not likely to come again. */
 const maxSize = 32
@@ -26,11 +32,8 @@ const maxSize = 32
  */
 export const make = (): (bytes: Uint8Array, start: number, end: number) => Backend.Message => {
   const read = Backend.readerUnsafe()
-  const last = Array.from(
-    { length: 256 },
-    (_, tag) =>
-      recurring.has(tag) ? { frame: new Uint8Array(0), message: undefined as Backend.Message | undefined } : undefined
-  )
+  const last = new Array<Last | undefined>(256).fill(undefined)
+  for (const tag of recurring) last[tag] = { frame: nothing, message: undefined }
   return (bytes, start, end) => {
     const known = last[bytes[start]!]
     const size = end - start

@@ -8,7 +8,7 @@ import type { ByteWriter } from "../ByteWriter.ts"
 import type { Limits } from "../Frame.ts"
 import { reason } from "../ProtocolError.ts"
 import { type AnyMessage, type BackEnd, codecFrom, type Definition, type ReadFrame, type WriteFrame } from "../Wire.ts"
-import { headerSize, readBody, readInt32, writeFrame } from "./compile.ts"
+import { defaultBackEnd, headerSize, readBody, readInt32, writeFrame } from "./compile.ts"
 import type { ReadBody } from "./generate.ts"
 
 interface Entry {
@@ -83,6 +83,16 @@ export const reader = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) =>
     if (entry !== undefined) return entry.read(bytes, codeAt + 4, end)
     if (plain === undefined) throw unknownCode(slot, codeAt - start, code)
     return plain.read(bytes, codeAt, end)
+  }
+}
+
+/** What is made once for each back end, because it keeps nothing but the code that it has compiled. */
+export const perBackEnd = <A>(make: (backEnd: BackEnd) => A): (backEnd: BackEnd | undefined) => A => {
+  const made = new Map<BackEnd, A>()
+  return (backEnd = defaultBackEnd) => {
+    let found = made.get(backEnd)
+    if (found === undefined) made.set(backEnd, found = make(backEnd))
+    return found
   }
 }
 

@@ -21,13 +21,13 @@ interface Write {
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
-const closedHere = failure(new TransportError.Closed({ by: "local" }))
+const closedHere = Effect.fail(TransportError.closed("local"))
 
 const wrongVersion = failure(new TransportError.TlsFailed({ code: "ERR_SSL_WRONG_VERSION_NUMBER" }))
 
 const cutReasons = {
   close: {
-    read: failure(new TransportError.Closed({ by: "peer" })),
+    read: Effect.fail(TransportError.closed("peer")),
     write: failure(new TransportError.WriteFailed({ code: "EPIPE" }))
   },
   reset: {

@@ -25,7 +25,7 @@ type Taken = Effect.Effect<Chunks, TransportError.TransportError>
 type Sent = Extract<Recorded, { readonly _tag: "Sent" }>
 
 const fail = (reason: TransportError.Reason) => Effect.fail(TransportError.fromReason(reason))
-const closedHere = fail(new TransportError.Closed({ by: "local" }))
+const closedHere = Effect.fail(TransportError.closed("local"))
 
 /** What the client's errors say when it did not do as recorded; their cause is the report. */
 const notAsRecorded = "NOT_AS_RECORDED"
