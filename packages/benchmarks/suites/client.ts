@@ -2,7 +2,7 @@
 import type { Workload } from "../Workload.ts"
 import { connects } from "./client/connects.ts"
 import { copiedIn, copiedOut } from "./client/copies.ts"
-import { drivers } from "./client/drivers.ts"
+import { drivers, spread } from "./client/drivers.ts"
 import { byArrays, byValues } from "./client/inserts.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
 import { collected, encrypted, streamed } from "./client/results.ts"
@@ -11,7 +11,7 @@ import { rowsCopiedIn, rowsCopiedOut } from "./client/rowCopies.ts"
 export const workloads: ReadonlyArray<Workload> = [
   sequential(drivers),
   inFlight(drivers),
-  pooled(drivers),
+  pooled([...drivers, spread]),
   collected(drivers),
   streamed(drivers),
   byValues(drivers),

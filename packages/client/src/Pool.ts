@@ -2,9 +2,9 @@
  * Many sessions of one server, used as one client.
  *
  * **What it does.** A query that stands for itself goes to the least loaded session, where it may be pipelined behind
- * others; a session that is idle is preferred, then one that can still be opened, then one that answers at the moment. A
- * stream, a COPY, a transaction and a text of the simple protocol have a session of their own. Those who have to wait are
- * served in the order in which they came.
+ * others; a session that is idle is preferred, then one that can still be opened, then one that answers at the moment
+ * (`sharing` of {@link Options} has it the other way round). A stream, a COPY, a transaction and a text of the simple
+ * protocol have a session of their own. Those who have to wait are served in the order in which they came.
  *
  * **Lifetimes.** A pool lives as long as its scope. Closing it lets what runs come to its end for a while, then cancels it
  * on the server, then closes the sessions. A session is closed when it was idle for long, when it is old, when its line
@@ -78,6 +78,13 @@ export interface Options {
   readonly max?: number | undefined
   /** How many queries one session may carry at once; 32 when absent. With 1, every query has a session of its own. */
   readonly depth?: number | undefined
+  /**
+   * Where a query goes that stands for itself. `"even"`, the default: to the least loaded session, an idle one if there is
+   * or may be any, so that the server works on as many queries at once as it can. `"packed"`: to the first that has carried
+   * fewer than `depth` and answers at the moment, so that short queries, of which the server makes little, travel together
+   * and keep few sessions busy.
+   */
+  readonly sharing?: "even" | "packed" | undefined
   /** How long to wait for a session before the `AcquireTimeout`; 30 seconds when absent. */
   readonly acquireTimeout?: Duration.Input | undefined
   /** How many may wait at once before the `QueueFull`; any number when absent. */
@@ -144,6 +151,7 @@ const settingsOf = Effect.fnUntraced(function*(options: Options): Effect.fn.Retu
     min,
     max,
     depth: yield* count("depth", options.depth, 32, 1),
+    packed: options.sharing === "packed",
     maxWaiting: yield* count("maxWaiting", options.maxWaiting, Infinity, 0),
     acquireTimeout: duration(options.acquireTimeout, "30 seconds"),
     idleTimeout: duration(options.idleTimeout, "10 minutes"),

@@ -68,6 +68,32 @@ servers({
         assert.strictEqual(pool.stats().opened, 1)
       }))
 
+    it.effect("fills one session before another when it is packed", () =>
+      Effect.gen(function*() {
+        const many = (pool: Pool.Pool, count: number) =>
+          Effect.all(Array.from({ length: count }, (_, i) => pool.values(sql`select ${i}::int`)), {
+            concurrency: "unbounded"
+          })
+        const { pool } = yield* openPool({ min: 4, max: 4, warmUp: true, depth: 8, sharing: "packed" })
+        const busy = () => pool.stats().size - pool.stats().idle
+        const most = (count: number) =>
+          Effect.gen(function*() {
+            const running = yield* Effect.forkChild(many(pool, count), { startImmediately: true })
+            const sessions = busy()
+            const answers = yield* Fiber.join(running)
+            assert.deepStrictEqual(answers.map(({ rows }) => rows[0]![0]), Array.from({ length: count }, (_, i) => i))
+            return sessions
+          })
+        for (const [count, sessions] of [[1, 1], [8, 1], [9, 2], [24, 3], [32, 4], [200, 4]] as const) {
+          assert.strictEqual(yield* most(count), sessions)
+        }
+        // It opens no more than it fills.
+        const { pool: growing } = yield* openPool({ max: 4, depth: 8, sharing: "packed" })
+        yield* many(growing, 1)
+        yield* many(growing, 8)
+        assert.strictEqual(growing.stats().opened, 1)
+      }))
+
     it.effect("lets a transaction have a session of its own, and finds it again from inside", () =>
       Effect.gen(function*() {
         const { pool } = yield* openPool()
@@ -420,14 +446,16 @@ servers({
 
     it.effect("lets nobody wait behind a slow query while another session answers", () =>
       Effect.gen(function*() {
-        const { pool } = yield* openPool({ max: 2 })
-        const slow = yield* Effect.forkChild(pool.query("select pg_sleep(30)"), { startImmediately: true })
-        yield* Effect.sleep("100 millis")
-        for (let i = 0; i < 5; i++) {
-          yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
+        for (const sharing of ["even", "packed"] as const) {
+          const { pool } = yield* openPool({ max: 2, sharing })
+          const slow = yield* Effect.forkChild(pool.query("select pg_sleep(30)"), { startImmediately: true })
+          yield* Effect.sleep("100 millis")
+          for (let i = 0; i < 5; i++) {
+            yield* Effect.all(Array.from({ length: 20 }, () => pool.query("select 1")), { concurrency: "unbounded" })
+          }
+          assert.strictEqual(slow.pollUnsafe(), undefined)
+          yield* Fiber.interrupt(slow)
         }
-        assert.strictEqual(slow.pollUnsafe(), undefined)
-        yield* Fiber.interrupt(slow)
       }))
 
     it.effect("takes back settings, temporary tables, listeners and locks of a borrower", () =>

@@ -23,6 +23,12 @@ const isInstalled = (name: string): boolean => {
   }
 }
 
+/** Ours as its pool is when nothing is said of it. */
+export const spread: Contender = contender("hyperfect, even", "ours", async () => {
+  const { open } = await import("./hyperfect.ts")
+  return { open: (options) => open(options, {}) }
+})
+
 export const drivers: ReadonlyArray<Contender> = [
   contender("hyperfect", "ours", () => import("./hyperfect.ts")),
   contender("@effect/sql-pg", "peer", () => import("./effectSqlPg.ts")),

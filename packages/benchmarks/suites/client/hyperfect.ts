@@ -18,6 +18,9 @@ const overlap = 4
 /** Made once, at the edge of a program. */
 const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
 
+/** What suits queries that the server makes little of, as `multiplex` does at the peer that has it. */
+export const packed: Pool.Options = { sharing: "packed", depth: 64 }
+
 /** As a program has it: once, so that the keys of its password are derived once. */
 const configs = new Map<boolean, ConnectionConfig>()
 
@@ -32,12 +35,15 @@ const configOf = (tls: boolean): ConnectionConfig => {
   }
 }
 
-export const open = async ({ connections, tls = false }: OpenOptions): Promise<Driver> => {
+export const open = async (
+  { connections, tls = false }: OpenOptions,
+  sharing: Pool.Options = packed
+): Promise<Driver> => {
   const config = configs.get(tls) ?? configOf(tls)
   configs.set(tls, config)
   const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
     ? Session.make(config)
-    : Pool.make(config, { min: connections, max: connections })
+    : Pool.make(config, { min: connections, max: connections, ...sharing })
   const [queries, close] = await acquire(Effect.provide(client, await platform))
   return {
     ...loops(Effect.map(queries.query(one), ({ rows }) => rows[0]!["n"] as number)),

@@ -14,6 +14,8 @@ export interface Settings {
   readonly min: number
   readonly max: number
   readonly depth: number
+  /** Whether a session is filled before another one is used. */
+  readonly packed: boolean
   readonly acquireTimeout: number
   readonly maxWaiting: number
   readonly idleTimeout: number

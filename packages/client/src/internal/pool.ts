@@ -148,17 +148,19 @@ export class Sessions {
     return !slot.taken && !slot.retired && engine.dead === undefined && engine.traces === traces.none
   }
 
-  /** The least loaded session. While another one can be opened, none that is busy. */
+  /** The least loaded session; while another one can be opened, none that is busy. Or the first that has room. */
   private pickShared(): Slot | undefined {
     const now = this.members.now()
+    const { depth, packed } = this.members.settings
     let best: Slot | undefined
-    let least = this.members.settings.depth
+    let least = depth
     for (const slot of this.members.slots) {
       if (slot.reservedFor !== undefined || !this.isLendable(slot)) continue
       const queries = load(slot)
       if (queries === 0) {
         if (this.caring.isFresh(slot, this.waiting.count)) return slot
       } else if (queries < least && now - slot.movedAt < patience) {
+        if (packed) return slot
         best = slot
         least = queries
       }
