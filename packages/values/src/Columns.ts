@@ -201,13 +201,14 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
     : options.backEnd
   let appendRow = Closures.appendRow
   let rows = 0
+  let expected = plan.map(() => Stores.nothingExpected)
   const generate = (): void => {
     appendRow = Generated.make(plan)
     plan = plan.map(JsonReader.learning) // for the next stores
   }
   if (backEnd === "generated") generate()
   return () => {
-    const stores = plan.map(Stores.make)
+    const stores = plan.map((column, i) => Stores.make(column, expected[i]!))
     let length = 0
     let capacity = 0
     return {
@@ -222,7 +223,10 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
         appendRow(bytes, start, end, length, stores)
         length++
       },
-      take: () => stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+      take: () => {
+        expected = stores.map((store) => store.likeness(length))
+        return stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+      }
     }
   }
 }

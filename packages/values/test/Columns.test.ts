@@ -70,6 +70,24 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       })
     )
 
+    it("hold the same whatever the result before them held", () => {
+      const start = Columns.make({ columns, formats: format, backEnd })
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+      for (
+        const [first, length] of [[0, 1], [5, 63], [0, 0], [9, 64], [1, 65], [3, 1000], [7, 70], [0, 1097], [2, 64]]
+      ) {
+        const reader = start()
+        const expected = rows.slice(first, first! + length!).map((row) => {
+          const bytes = dataRow(row)
+          reader.append(bytes, 0, bytes.length)
+          return readRow(bytes, 0, bytes.length)
+        })
+        for (const [i, one] of reader.take().entries()) {
+          assert.deepStrictEqual(Columns.toArray(one), expected.map((row) => row[i]))
+        }
+      }
+    })
+
     it("hold what rows read as arrays hold", () => {
       const reader = Columns.make({ columns, formats: format, backEnd })()
       const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })

@@ -21,20 +21,35 @@ const firstCapacity = 64
 
 type Read = Codec<unknown>["read"]
 
+/** How large a column is likely to become, once it has more than a few rows: as large as it was the last time. */
+export interface Expected {
+  readonly capacity: number
+  readonly textBytes: number
+}
+
+export const nothingExpected: Expected = { capacity: 0, textBytes: 0 }
+
 export abstract class Store {
   readonly column: Column
+  readonly expected: Expected
   /** Least significant bit first, 1 for a value; `undefined` as long as no value is NULL. */
   validity: Uint8Array | undefined
   nullCount = 0
   capacity = 0
 
-  constructor(column: Column) {
+  constructor(column: Column, expected: Expected) {
     this.column = column
+    this.expected = expected
+  }
+
+  /** What to expect of the next store, if it becomes like this one with so many rows. */
+  likeness(length: number): Expected {
+    return { capacity: length + 31 & ~31, textBytes: 0 }
   }
 
   /** Makes room for more rows. */
   grow(): void {
-    this.capacity = this.capacity === 0 ? firstCapacity : this.capacity * 2
+    this.capacity = this.capacity === 0 ? firstCapacity : Math.max(this.capacity * 2, this.expected.capacity)
     if (this.validity !== undefined) this.validity = this.widened(this.validity)
     this.resize(this.capacity)
   }
@@ -106,8 +121,8 @@ export class FixedStore extends Store {
   /** The same memory in words of 32 bits. */
   words: Int32Array
 
-  constructor(column: Column, kind: Kind) {
-    super(column)
+  constructor(column: Column, expected: Expected, kind: Kind) {
+    super(column, expected)
     this.kind = kind
     this.values = kind.make(0)
     this.words = new Int32Array(0)
@@ -206,12 +221,17 @@ export class TextStore extends Store {
     this.offsets[row + 1] = at + length
   }
 
+  override likeness(length: number): Expected {
+    return { ...super.likeness(length), textBytes: this.offsets[length]! }
+  }
+
   private makeRoom(length: number): void {
     if (length > maxTextBytes) {
       const { format, typeName } = this.column
       Codec_.outOfRange(typeName, format, `at most ${maxTextBytes} bytes of text in a column`, "more")
     }
-    const bytes = new Uint8Array(Math.min(maxTextBytes, Math.max(length, this.bytes.length * 2, firstCapacity * 16)))
+    const expected = this.capacity > firstCapacity ? this.expected.textBytes : firstCapacity * 16
+    const bytes = new Uint8Array(Math.min(maxTextBytes, Math.max(length, this.bytes.length * 2, expected)))
     bytes.set(this.bytes)
     this.bytes = bytes
   }
@@ -273,8 +293,8 @@ for (const type of [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name]
 }
 
 /** The store for a column, by the codec that reads it: a type that a preset reads as something else is kept as that. */
-export const make = (column: Column): Store => {
+export const make = (column: Column, expected: Expected): Store => {
   const kind = kinds.get(column.read)
-  if (kind !== undefined) return new FixedStore(column, kind)
-  return texts.has(column.read) ? new TextStore(column) : new ValuesStore(column)
+  if (kind !== undefined) return new FixedStore(column, expected, kind)
+  return texts.has(column.read) ? new TextStore(column, expected) : new ValuesStore(column, expected)
 }
