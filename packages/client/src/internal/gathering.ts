@@ -11,6 +11,7 @@ import type * as Exit from "effect/Exit"
 import type { Executed } from "../Queries.ts"
 import type { Failure } from "../QueryError.ts"
 import { type ColumnsResult, type FieldDescription, type Result, rowCount } from "../Result.ts"
+import { states } from "./exchange.ts"
 import { Base, type Describe } from "./exchanges.ts"
 import { mayCopy } from "./nature.ts"
 import type { IntoColumns, Rows } from "./reading.ts"
@@ -232,3 +233,18 @@ export class Simple<Row> extends Base<ReadonlyArray<Result<Row>>> {
     return this.results
   }
 }
+
+const nobody = (): never => {
+  throw new Error("nobody asks it")
+}
+
+/**
+ * One of each kind, never used: V8 forgets what objects of a class look like when it has found none of them twice while it
+ * collected garbage, and with it all code that it had optimised for them, which here is that of a whole session.
+ */
+export const kept: ReadonlyArray<Base<never>> = [
+  new Collect<never>(states.Ended, nobody, undefined, nobody),
+  new CollectColumns(states.Ended, nobody, undefined, nobody),
+  new Execute(states.Ended, nobody, undefined, nobody),
+  new Simple<never>(states.Ended, nobody, nobody)
+] as unknown as ReadonlyArray<Base<never>>

@@ -298,3 +298,15 @@ export const make = (column: Column, expected: Expected): Store => {
   if (kind !== undefined) return new FixedStore(column, expected, kind)
   return texts.has(column.read) ? new TextStore(column, expected) : new ValuesStore(column, expected)
 }
+
+const nobody: Column = { name: "", read: () => null, typeModifier: -1, typeName: "", format: 0 }
+
+/**
+ * One of each kind, never used: V8 forgets what objects of a class look like when it has found none of them twice while it
+ * collected garbage, and with it all code that it had optimised for them.
+ */
+export const kept: ReadonlyArray<Store> = [
+  new FixedStore(nobody, nothingExpected, kinds.get(BuiltIn.int4.text.read)!),
+  new TextStore(nobody, nothingExpected),
+  new ValuesStore(nobody, nothingExpected)
+]
