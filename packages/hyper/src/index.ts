@@ -1,4 +1,6 @@
+export * as ArrowError from "./ArrowError.ts"
 export * as Hyper from "./Hyper.ts"
+export * as HyperArrow from "./HyperArrow.ts"
 export * as Hyperd from "./Hyperd.ts"
 export * as HyperdError from "./HyperdError.ts"
 export * as HyperdOptions from "./HyperdOptions.ts"

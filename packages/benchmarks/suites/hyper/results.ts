@@ -1,9 +1,12 @@
-/** H2, H3: a million rows, as objects and in columns. */
+/** H2, H3, H4: a million rows, as objects, in columns and as a table of Arrow. */
+import { fromTextUnsafe } from "@hyperfect/client/Statement"
+import * as HyperArrow from "@hyperfect/hyper/HyperArrow"
 import * as Columns from "@hyperfect/values/Columns"
+import { tableFromIPC } from "apache-arrow"
 import { Effect } from "effect"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
 import { makeDigest } from "../codec/chunks.ts"
-import { open as openDrain } from "./drain.ts"
+import { extended, open as openDrain, simple } from "./drain.ts"
 import { open, type Opened } from "./session.ts"
 
 const text = "select i, i * 2 as twice, 'text' || i as name from generate_series(0, 999999) as g(i)"
@@ -17,14 +20,14 @@ const ours = (work: (opened: Opened) => Omit<Prepared, "close">): Entry => ({
   }
 })
 
-const drained: Entry = {
+const drained = (messages: Buffer): Entry => ({
   name: "socket",
   kind: "limit",
   setup: async () => {
     const { close, drain } = await openDrain()
-    return { run: () => drain(text), check: () => drain(text).then(() => undefined), close }
+    return { run: () => drain(messages), check: () => drain(messages).then(() => undefined), close }
   }
-}
+})
 
 export const intoObjects: Workload = {
   id: "H2",
@@ -39,7 +42,7 @@ export const intoObjects: Workload = {
         return digest.end()
       }
     })),
-    drained
+    drained(extended(text))
   ]
 }
 
@@ -59,6 +62,29 @@ export const intoColumns: Workload = {
           return digest.end()
         }))
     })),
-    drained
+    drained(extended(text))
+  ]
+}
+
+export const intoArrow: Workload = {
+  id: "H4",
+  title: "1M rows of int, int and text, as a table of apache-arrow",
+  rounds: 9,
+  entries: [
+    ours(({ run }) => {
+      const table = Effect.map(HyperArrow.collect(fromTextUnsafe(text)), (bytes) => tableFromIPC(bytes))
+      return {
+        run: async () => {
+          const { numRows } = await run(table)
+          if (numRows !== 1_000_000) throw new Error(`${numRows} rows`)
+        },
+        check: async () => {
+          const digest = makeDigest()
+          for (const row of await run(table)) digest.add(JSON.stringify(row))
+          return digest.end()
+        }
+      }
+    }),
+    drained(simple(`copy (${text}) to stdout with (format arrowstream)`))
   ]
 }
