@@ -167,7 +167,13 @@ const readers: Readonly<Record<string, Read>> = {
   krbsrvname: harmless,
   gsslib: harmless,
   gssdelegation: harmless,
-  replication: unsupported("a session that is replicated from has other commands", "false", "off", "no", "0"),
+  replication: unsupported(
+    "a session that is replicated from has other commands; Replication opens one",
+    "false",
+    "off",
+    "no",
+    "0"
+  ),
   target_session_attrs: (draft, value, key) => {
     draft.targetSessionAttrs = choice(value, key, [
       "any",
