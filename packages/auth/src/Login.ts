@@ -18,7 +18,8 @@ import type { SecretKeys } from "./ScramVerifier.ts"
  * **Details**
  *
  * The keys that SCRAM derives from a password are kept for as long as the `Redacted` object is: another log-in with the same
- * object, at a server that says the same salt and iterations, does not derive them again.
+ * object, at a server that says the same salt and iterations, does not derive them again. Wiping the object ends that; the
+ * keys themselves stay in memory until the object is collected.
  *
  * @category models
  * @since 0.1.0

@@ -2,7 +2,7 @@
 import type { Workload } from "../Workload.ts"
 import { connects } from "./client/connects.ts"
 import { copiedIn, copiedOut } from "./client/copies.ts"
-import { drivers, spread } from "./client/drivers.ts"
+import { anew, drivers, spread } from "./client/drivers.ts"
 import { byArrays, byValues } from "./client/inserts.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
 import { collected, encrypted, streamed } from "./client/results.ts"
@@ -20,7 +20,7 @@ export const workloads: ReadonlyArray<Workload> = [
   copiedOut(drivers),
   rowsCopiedIn,
   rowsCopiedOut,
-  connects(drivers),
+  connects([...drivers, anew]),
   encrypted(drivers)
 ]
 

@@ -3,7 +3,7 @@
  *
  * **What it does.** A query that stands for itself goes to the least loaded session, where it may be pipelined behind
  * others; a session that is idle is preferred, then one that can still be opened, then one that answers at the moment
- * (`sharing` of {@link Options} has it the other way round). A stream, a COPY, a transaction and a text of the simple
+ * (`sharing` of {@link Options} can change that). A stream, a COPY, a transaction and a text of the simple
  * protocol have a session of their own. Those who have to wait are served in the order in which they came.
  *
  * **Lifetimes.** A pool lives as long as its scope. Closing it lets what runs come to its end for a while, then cancels it
@@ -80,9 +80,9 @@ export interface Options {
   readonly depth?: number | undefined
   /**
    * Where a query goes that stands for itself. `"even"`, the default: to the least loaded session, an idle one if there is
-   * or may be any, so that the server works on as many queries at once as it can. `"packed"`: to the first that has carried
-   * fewer than `depth` and answers at the moment, so that short queries, of which the server makes little, travel together
-   * and keep few sessions busy.
+   * or may be any, so that the server works on as many queries at once as it can. `"packed"`: to the first that carries
+   * fewer than `depth`, unless it has not answered for 50 ms, so that short queries, of which the server makes little,
+   * travel together and keep few sessions busy. What comes within those 50 ms waits for a slow query, though others are idle.
    */
   readonly sharing?: "even" | "packed" | undefined
   /** How long to wait for a session before the `AcquireTimeout`; 30 seconds when absent. */

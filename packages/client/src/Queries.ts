@@ -105,6 +105,7 @@ export interface StreamOptions {
 export interface PreparedStatement extends Description {
   readonly query: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Result<ObjectRow>, QueryError>
   readonly values: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Result<ArrayRow>, QueryError>
+  readonly columns: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<ColumnsResult, QueryError>
   readonly execute: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Executed, QueryError>
   readonly stream: (...parameters: ReadonlyArray<unknown>) => Stream.Stream<ObjectRow, QueryError>
   readonly streamValues: (...parameters: ReadonlyArray<unknown>) => Stream.Stream<ArrayRow, QueryError>

@@ -1,12 +1,37 @@
 import { assert } from "@effect/vitest"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Exit, Fiber, Scheduler, Scope, Stream } from "effect"
 import { open, servers } from "./servers.ts"
+
+/** Lets a fiber yield once, at its operation of this number, as it would where so many thousands have come before. */
+const yieldingAt = (operation: number): Scheduler.Scheduler => {
+  let operations = 0
+  return Object.assign(Object.create(new Scheduler.MixedScheduler()) as Scheduler.Scheduler, {
+    shouldYield: () => ++operations === operation
+  })
+}
 
 const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {
+    it.effect("reaches the first listeners, wherever the one is interrupted by the other or by the end", () =>
+      Effect.gen(function*() {
+        for (let operation = 1; operation <= 30; operation++) {
+          const scope = yield* Scope.make()
+          const session = yield* Scope.provide(open(), scope)
+          const listen = Stream.runCollect(session.notices)
+          const first = yield* start(Effect.provideService(listen, Scheduler.Scheduler, yieldingAt(operation)))
+          const second = yield* start(listen)
+          yield* session.simple("begin")
+          yield* session.simple("begin")
+          const third = yield* start(Effect.provideService(listen, Scheduler.Scheduler, yieldingAt(operation)))
+          yield* Scope.close(scope, Exit.void)
+          const heard = yield* Effect.all([first, second, third].map((fiber) => Fiber.join(fiber)))
+          assert.deepStrictEqual(heard.map(({ length }) => length), [1, 1, 0], `${operation}`)
+        }
+      }))
+
     it.effect("hands out warnings that come with a command, to everybody who listens", () =>
       Effect.gen(function*() {
         const session = yield* open()

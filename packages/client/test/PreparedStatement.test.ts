@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
+import * as Columns from "@hyperfect/values/Columns"
 import * as Parameter from "@hyperfect/values/Parameter"
 import { Effect, Stream } from "effect"
 import { open, servers } from "./servers.ts"
@@ -26,6 +27,8 @@ servers({
           assert.deepStrictEqual((yield* prepared.values(41, null)).rows, [[42, null]])
           assert.deepStrictEqual(yield* Stream.runCollect(prepared.streamValues(2, "y")), [[3, "y!"]])
           assert.deepStrictEqual(yield* Stream.runCollect(prepared.stream(3, "z")), [{ a: 4, b: "z!" }])
+          const { columns } = yield* prepared.columns(4, "c")
+          assert.deepStrictEqual(columns.map((column) => Columns.toArray(column)), [[5], ["c!"]])
           assert.strictEqual((yield* prepared.execute(2, "y")).rowCount, 1)
           assert.strictEqual((yield* Effect.flip(prepared.query(1)))._tag, "ValueError")
           assert.oneOf((yield* Effect.flip(prepared.query("one", "x")))._tag, ["ValueError", "ServerError"])

@@ -78,7 +78,7 @@ export const makeUnsafe = (): Backlog => {
       const next: Effect.Effect<Closeable, TransportError.TransportError> = Effect.suspend(() => {
         const connection = connections.shift()
         if (connection !== undefined) return Effect.succeed(connection)
-        if (!open) return Effect.fail(TransportError.fromReason(new TransportError.Closed({ by: "local" })))
+        if (!open) return Effect.fail(TransportError.closed("local"))
         return Effect.andThen(restore(arrival), next)
       })
       return Effect.acquireRelease(next, (connection) => connection.close)

@@ -172,17 +172,17 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
  */
 export const fromReason = (reason: Reason): TransportError => new TransportError({ reason })
 
-const ends = {
-  peer: fromReason(new Closed({ by: "peer" })),
-  local: fromReason(new Closed({ by: "local" }))
-}
+const end = (by: Closed["by"]): TransportError => Object.freeze(fromReason(Object.freeze(new Closed({ by }))))
+
+const ends = { peer: end("peer"), local: end("local") }
 
 /**
  * The end of a line, by either end.
  *
  * **Details**
  *
- * It is always the same object, for it says the same of every line, every line comes to it, and errors are dear to make.
+ * It is always the same object, which cannot be changed: it says the same of every line, every line comes to it, and errors
+ * are dear to make. Its `stack` says nothing, therefore.
  *
  * @category constructors
  * @since 0.1.0

@@ -204,7 +204,7 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
   let expected = plan.map(() => Stores.nothingExpected)
   const generate = (): void => {
     appendRow = Generated.make(plan)
-    plan = plan.map(JsonReader.learning) // for the next stores
+    plan = plan.map(JsonReader.learning)
   }
   if (backEnd === "generated") generate()
   return () => {
@@ -219,6 +219,7 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
         }
         if (backEnd === undefined && rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) {
           generate()
+          for (const [i, store] of stores.entries()) store.column = plan[i]!
         }
         appendRow(bytes, start, end, length, stores)
         length++

@@ -119,6 +119,31 @@ describe.each(all)("a column of $type.name in format $format", (column) => {
     assert.strictEqual(countParses(() => Array.from({ length: 10 }, () => read(same))), 10)
   })
 
+  it("leaves documents that are much longer than others to JSON.parse", () => {
+    const read = make(column, "generated")
+    const list = (length: number) =>
+      column.toBytes(utf8(`{"id":1,"ok":true,"list":[${Array.from({ length }, (_, i) => i).join(",")}]}`))
+    read(list(1))
+    read(list(1))
+    assert.strictEqual(countParses(() => read(list(2))), 0)
+    assert.strictEqual(countParses(() => read(list(100))), 1)
+  })
+
+  it("gives up where documents often look like those that it knows and are not, so that they cost no more", () => {
+    const read = make(column, "generated")
+    const small = (name: string) => column.toBytes(utf8(`{"id": 1, "ok": true, "list": [1, 2], "${name}": 1}`))
+    for (const name of ["a", "b", "c", "d"]) {
+      read(small(name))
+      read(small(name))
+    }
+    assert.strictEqual(countParses(() => read(small("a"))), 0)
+    for (let i = 0; i < 50; i++) {
+      read(small("a"))
+      read(small("z"))
+    }
+    assert.strictEqual(countParses(() => read(small("a"))), 1)
+  })
+
   it("reads each kind of value as JSON.parse does", () => {
     const values = [
       "0 -0 -0.0 7 -12 9007199254740991 9007199254740993 123456789012345678901234567890",

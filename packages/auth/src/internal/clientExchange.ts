@@ -107,7 +107,7 @@ export const make = <E, R>(
     password: (method) =>
       Effect.suspend((): Effect.Effect<Redacted.Redacted<string>, AuthError | E, R> => {
         const { password, user } = login
-        const missing = Effect.suspend(() => Effect.fail(fromReason(new PasswordMissing({ user, method }))))
+        const missing = Effect.failSync(() => fromReason(new PasswordMissing({ user, method })))
         if (password === undefined) return missing
         const secret: Effect.Effect<Redacted.Redacted<string>, E, R> = Redacted.isRedacted(password)
           ? Effect.succeed(password)

@@ -31,7 +31,8 @@ export const find = (derivation: Derivation): Keys | undefined =>
 
 export const keep = (derivation: Derivation, keys: Keys): void => {
   const all = known.get(derivation.password) ?? new Map<string, Keys>()
+  all.set(nameOf(derivation), keys)
   const [oldest] = all.keys()
-  if (oldest !== undefined && all.size >= maxSalts) all.delete(oldest)
-  known.set(derivation.password, all.set(nameOf(derivation), keys))
+  if (all.size > maxSalts) all.delete(oldest!)
+  known.set(derivation.password, all)
 }

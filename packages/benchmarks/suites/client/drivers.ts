@@ -29,6 +29,11 @@ export const spread: Contender = contender("hyperfect, even", "ours", async () =
   return { open: (options) => open(options, {}) }
 })
 
+/** Ours when it derives the keys of its password for each session. */
+export const anew: Contender = contender("hyperfect, keys anew", "ours", async () => ({
+  open: (await import("./hyperfect.ts")).openAnew
+}))
+
 export const drivers: ReadonlyArray<Contender> = [
   contender("hyperfect", "ours", () => import("./hyperfect.ts")),
   contender("@effect/sql-pg", "peer", () => import("./effectSqlPg.ts")),

@@ -35,6 +35,12 @@ const configOf = (tls: boolean): ConnectionConfig => {
   }
 }
 
+/** As a program has it that makes a configuration, and a password, for each session. */
+export const openAnew = (options: OpenOptions): Promise<Driver> => {
+  configs.clear()
+  return open(options)
+}
+
 export const open = async (
   { connections, tls = false }: OpenOptions,
   sharing: Pool.Options = packed

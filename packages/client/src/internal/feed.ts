@@ -25,7 +25,12 @@ export class Feed<A> {
       : Effect.map(this.pubsub === undefined ? this.open : Effect.succeed(this.pubsub), Stream.fromPubSubTake)
   ))
 
-  private readonly open = Effect.map(PubSub.sliding<Take.Take<A>>(backlog), (pubsub) => this.pubsub = pubsub)
+  /** Another subscriber may have opened it, and it may have ended, while this one was about to. */
+  private readonly open = Effect.map(PubSub.sliding<Take.Take<A>>(backlog), (made) => {
+    const pubsub = this.pubsub ??= made
+    if (this.hasEnded) PubSub.endUnsafe(pubsub, Exit.void)
+    return pubsub
+  })
 
   publish(value: A): void {
     if (this.pubsub !== undefined) PubSub.publishUnsafe(this.pubsub, [value])

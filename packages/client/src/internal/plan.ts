@@ -158,15 +158,20 @@ export class Planner {
     }
   }
 
+  /** How the result of a statement is read that Hyper knows. */
+  declared({ fields }: Described): Reading {
+    return new Reading(fields, this.defaultPreset, this.types.initial, () => 2)
+  }
+
   /** A statement that Hyper knows, with these values of the types that it was told. Throws a `ValueError.Reason`. */
   declaredUnsafe<K>(
-    { parameters, preset = this.defaultPreset }: Asked,
+    { parameters }: Asked,
     shape: Shape<K>,
     name: string,
-    { fields }: Described,
+    reading: Reading,
     types: ReadonlyArray<Type.Any>
   ): Plan<K> {
-    const known = shape(new Reading(fields, preset, this.types.initial, () => 2))
+    const known = shape(reading)
     return {
       state: states.BindingPrepared,
       prepared: undefined,

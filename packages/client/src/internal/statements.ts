@@ -11,19 +11,19 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Description, Executed, PreparedStatement } from "../Queries.ts"
 import type { QueryError } from "../QueryError.ts"
-import type { Result } from "../Result.ts"
+import type { ColumnsResult, Result } from "../Result.ts"
 import type { Types } from "./catalogue.ts"
 import { attempt, chain } from "./circumstances.ts"
 import { writeFrontend } from "./engine.ts"
 import { states } from "./exchange.ts"
 import { Base, type Described, Prepare } from "./exchanges.ts"
 import type { Gate } from "./gate.ts"
-import { Collect, Execute } from "./gathering.ts"
+import { Collect, CollectColumns, Execute } from "./gathering.ts"
 import { checkExtended, gather, type Host, outcomeOf, run } from "./host.ts"
 import { declaredTypes, forHyper, typeOids } from "./parameters.ts"
-import { arrays, type Asked, nothing, objects, type Plan, type Shape } from "./plan.ts"
+import { arrays, type Asked, columns, nothing, objects, type Plan, type Shape } from "./plan.ts"
 import { parseAndDescribe, Prepared, sync } from "./prepared.ts"
-import type { Rows } from "./reading.ts"
+import type { IntoColumns, Rows } from "./reading.ts"
 import { rows } from "./streams.ts"
 
 /** Parse and Describe of a statement under a name, or under none. */
@@ -114,11 +114,12 @@ export const prepare = (
   return Effect.acquireRelease(describing, () => close, { interruptible: true }).pipe(Effect.map((described) => {
     const { planner } = host
     const prepared = new Prepared(name, described.parameterTypes, described.fields, types)
+    const reading = planner.declared(described)
     const planUnsafe = <K>(statement: Asked, shape: Shape<K>): Effect.Effect<Plan<K>, QueryError> =>
       host.kind === "hyper"
         ? Effect.andThen(
           checkExtended(host, statement),
-          attempt(statement, () => planner.declaredUnsafe(statement, shape, name, described, declared))
+          attempt(statement, () => planner.declaredUnsafe(statement, shape, name, reading, declared))
         )
         : chain(
           planner.statements.settled(prepared),
@@ -137,6 +138,10 @@ export const prepare = (
       ...typed(planner.defaultPreset, types, described),
       query: (...parameters) => query<ObjectRow>(parameters, objects),
       values: (...parameters) => query<ArrayRow>(parameters, arrays),
+      columns: (...parameters) => {
+        const statement = withValues(parameters)
+        return gather<IntoColumns, ColumnsResult>(host, statement, () => planUnsafe(statement, columns), CollectColumns)
+      },
       execute: (...parameters) => {
         const statement = withValues(parameters)
         return gather<undefined, Executed>(host, statement, () => planUnsafe(statement, nothing), Execute)

@@ -86,7 +86,7 @@ export const reader = (messages: ReadonlyArray<AnyMessage>, backEnd: BackEnd) =>
   }
 }
 
-/** What is made once for each back end, because it keeps nothing but the code that it has compiled. */
+/** What is made once for each back end, because it keeps nothing of a message, only the code that it has compiled. */
 export const perBackEnd = <A>(make: (backEnd: BackEnd) => A): (backEnd: BackEnd | undefined) => A => {
   const made = new Map<BackEnd, A>()
   return (backEnd = defaultBackEnd) => {

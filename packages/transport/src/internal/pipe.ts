@@ -126,15 +126,15 @@ export const make = (capacity: number): Pipe => {
       read -= bytes.length
     },
     closeWriting: () => {
-      readEnd ??= failure(new TransportError.Closed({ by: "peer" }))
-      writeEnd = failure(new TransportError.Closed({ by: "local" }))
+      readEnd ??= Effect.fail(TransportError.closed("peer"))
+      writeEnd = Effect.fail(TransportError.closed("local"))
       wakeReader(readEnd)
       wakeWriters()
     },
     closeReading: () => {
       chunks.length = 0
       offset = 0
-      readEnd = failure(new TransportError.Closed({ by: "local" }))
+      readEnd = Effect.fail(TransportError.closed("local"))
       writeEnd ??= failure(new TransportError.WriteFailed({ code: "EPIPE" }))
       wakeReader(readEnd)
       wakeWriters()

@@ -21,7 +21,7 @@ const firstCapacity = 64
 
 type Read = Codec<unknown>["read"]
 
-/** How large a column is likely to become, once it has more than a few rows: as large as it was the last time. */
+/** How large a column is likely to become: as large as it was the last time. */
 export interface Expected {
   readonly capacity: number
   readonly textBytes: number
@@ -29,8 +29,12 @@ export interface Expected {
 
 export const nothingExpected: Expected = { capacity: 0, textBytes: 0 }
 
+/** Twice as much, or quickly towards what is expected: not at once, for a small result may follow a large one. */
+const grown = (size: number, expected: number): number => Math.max(size * 2, Math.min(size * 16, expected))
+
 export abstract class Store {
-  readonly column: Column
+  /** It may be replaced by one that is read in another way to the same values. */
+  column: Column
   readonly expected: Expected
   /** Least significant bit first, 1 for a value; `undefined` as long as no value is NULL. */
   validity: Uint8Array | undefined
@@ -49,7 +53,7 @@ export abstract class Store {
 
   /** Makes room for more rows. */
   grow(): void {
-    this.capacity = this.capacity === 0 ? firstCapacity : Math.max(this.capacity * 2, this.expected.capacity)
+    this.capacity = this.capacity === 0 ? firstCapacity : grown(this.capacity, this.expected.capacity)
     if (this.validity !== undefined) this.validity = this.widened(this.validity)
     this.resize(this.capacity)
   }
@@ -230,8 +234,8 @@ export class TextStore extends Store {
       const { format, typeName } = this.column
       Codec_.outOfRange(typeName, format, `at most ${maxTextBytes} bytes of text in a column`, "more")
     }
-    const expected = this.capacity > firstCapacity ? this.expected.textBytes : firstCapacity * 16
-    const bytes = new Uint8Array(Math.min(maxTextBytes, Math.max(length, this.bytes.length * 2, expected)))
+    const wanted = grown(Math.max(this.bytes.length, firstCapacity * 8), this.expected.textBytes)
+    const bytes = new Uint8Array(Math.min(maxTextBytes, Math.max(length, wanted)))
     bytes.set(this.bytes)
     this.bytes = bytes
   }

@@ -21,12 +21,13 @@ const maxShapes = 4
 /** How many documents are looked at for their shapes, which costs more than parsing them does. */
 const maxLooks = 32
 
-/** So many misses more than hits, and the column is taken to have no shapes. */
+/** So many readings in vain more than others, and the column is taken to have no shapes. */
 const patience = 64
 
 /**
- * A reader for a column, where `version` is the byte before each document, if there is one. It makes code for a shape when it meets it again, and
- * gives up where documents have little in common. What it has no code for is for `read`, and so is all that is wrong.
+ * A reader for a column, where `version` is the byte before each document, if there is one. It makes code for a shape when it
+ * meets it again, and gives up where documents have little in common. What it has no code for is for `read`, and so is all
+ * that is wrong.
  */
 const make = (read: Read, version: number | undefined): Read => {
   const before = version === undefined ? 0 : 1
@@ -47,7 +48,7 @@ const make = (read: Read, version: number | undefined): Read => {
     }
     seen = others
     latest = readShapes.length
-    readShapes.push(JsonShape.compile(shape))
+    readShapes.push(JsonShape.compile(shape, text))
     if (readShapes.length === maxShapes) looks = 0
   }
 
@@ -61,7 +62,8 @@ const make = (read: Read, version: number | undefined): Read => {
         return value
       }
     }
-    score--
+    // What was tried in vain has cost time, each as much as it liked to look at.
+    score = Math.max(0, score - Math.max(1, readShapes.length))
     const value = read(bytes, start, end, typeModifier)
     if (looks > 0) look(Utf8.decode(bytes, start + before, end)!)
     return value

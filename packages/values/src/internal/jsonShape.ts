@@ -129,6 +129,9 @@ export const same = (a: Shape, b: Shape): boolean => {
 /** Reads the document that is `bytes[start, end)`, or gives `miss`. */
 export type ReadShape = (bytes: Uint8Array, start: number, end: number) => unknown
 
+/** A document that is so many times longer than the one that was learned from is not what the code was made for. */
+const maxGrowth = 4
+
 /** Goes over a text that has to be at `p`. */
 const expect = (text: string): string => {
   const bytes = Array.from(text, (_, i) => `b[p + ${i}] !== ${text.charCodeAt(i)}`)
@@ -174,10 +177,12 @@ const readInto = (variable: string, shape: Shape): string => {
 
 const tools = { end: JsonScalar.end, miss: JsonScalar.miss, scalar: JsonScalar.read }
 
-export const compile = (shape: Shape): ReadShape => {
+/** The code for the shape of a text. Documents that are much longer than that are misses before they are looked at. */
+export const compile = (shape: Shape, text: string): ReadShape => {
   const body = `"use strict"
 const { ${Object.keys(tools).join(", ")} } = tools
 return (b, p, e) => {
+  if (e - p > ${text.length * maxGrowth}) return miss
   let v
   ${readInto("v", shape)}
   return p === e ? v : miss
