@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config"
 
 const conditions = ["@hyperfect/source"]
 const root = import.meta.dirname
+
+/** Their files leave something behind in the modules that they share: servers that are started once, counts of what is open. */
+const isolated = ["examples", "hyper", "node", "testing"]
 const names = readdirSync(`${root}/packages`).filter((name) => existsSync(`${root}/packages/${name}/test`))
 
 export default defineConfig({
@@ -15,6 +18,7 @@ export default defineConfig({
       test: {
         name,
         include: ["test/**/*.test.ts"],
+        isolate: isolated.includes(name),
         // Only ever turns a hang into a failure, on however busy a machine.
         testTimeout: 60_000,
         hookTimeout: 60_000
