@@ -2,12 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Statement from "@hyperfect/client/Statement"
 import { Effect, Fiber, Result } from "effect"
+import { start } from "./fibers.ts"
 import { complete, error, meet, puppet, ready } from "./puppet.ts"
 import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

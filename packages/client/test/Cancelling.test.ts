@@ -2,9 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { start } from "./fibers.ts"
 import { complete, error, meet, puppet, ready } from "./puppet.ts"
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 const empty = { _tag: "EmptyQueryResponse" } as const
 

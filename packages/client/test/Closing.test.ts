@@ -5,9 +5,8 @@ import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import * as Transport from "@hyperfect/transport/Transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
+import { start } from "./fibers.ts"
 import { endlessRows, fresh, hyper, longStatement, open, postgres, servers, Target } from "./servers.ts"
-
-const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
 /** A session that is closed by hand. */
 const openClosable = Effect.gen(function*() {

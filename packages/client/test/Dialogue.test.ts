@@ -3,11 +3,10 @@ import { assert } from "@effect/vitest"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { start } from "./fibers.ts"
 import { fresh, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

@@ -3,9 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Backend from "@hyperfect/protocol/Backend"
 import { Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { start } from "./fibers.ts"
 import { complete, copyIn, error, meet, puppet, ready } from "./puppet.ts"
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 const empty: Backend.Message = { _tag: "EmptyQueryResponse" }
 const bytes = (text: string) => new TextEncoder().encode(text)

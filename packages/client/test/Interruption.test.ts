@@ -3,6 +3,7 @@ import type { QueryError, TransactionRolledBack } from "@hyperfect/client/QueryE
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Effect, Fiber, Random, Stream } from "effect"
+import { start } from "./fibers.ts"
 import { fresh, longStatement, makeTable, open, servers, sockets } from "./servers.ts"
 
 const { sql } = Statement
@@ -14,8 +15,6 @@ const check = Effect.fnUntraced(function*(session: Session.Session, token: strin
   const { rows } = yield* session.values(sql`select ${token}::text`)
   assert.deepStrictEqual(rows, [[token]])
 })
-
-const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

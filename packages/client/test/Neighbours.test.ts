@@ -6,13 +6,12 @@ import * as Statement from "@hyperfect/client/Statement"
 import { Transport } from "@hyperfect/transport/Transport"
 import { Effect, Exit, Fiber, Random, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { start } from "./fibers.ts"
 import { watch } from "./pools.ts"
 import { complete, error, meet, meetWith, puppet, ready } from "./puppet.ts"
 import { fresh, longStatement, makeTable, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 /** All that may wait behind a statement that is cancelled, and that each gets its own answer. */
 const neighbours = (

@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import { Effect, Exit, Fiber, Scheduler, Scope, Stream } from "effect"
+import { start } from "./fibers.ts"
 import { open, servers } from "./servers.ts"
 
 /** Lets a fiber yield once, at its operation of this number, as it would where so many thousands have come before. */
@@ -10,8 +11,6 @@ const yieldingAt = (operation: number): Scheduler.Scheduler => {
     shouldYield: () => ++operations === operation
   })
 }
-
-const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

@@ -5,12 +5,11 @@ import type { QueryError } from "@hyperfect/client/QueryError"
 import * as Statement from "@hyperfect/client/Statement"
 import { Cause, Effect, Fiber, Redacted, Stream } from "effect"
 import { inspect } from "node:util"
+import { start } from "./fibers.ts"
 import { complete, error, meet, puppet, ready } from "./puppet.ts"
 import { open, servers } from "./servers.ts"
 
 const { sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

@@ -4,10 +4,9 @@ import * as Query from "@hyperfect/client/Query"
 import type { QueryError } from "@hyperfect/client/QueryError"
 import { Effect, Fiber, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { start } from "./fibers.ts"
 import { complete, copyIn, error, meetWith, puppet, ready } from "./puppet.ts"
 import { longStatement, open, servers } from "./servers.ts"
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

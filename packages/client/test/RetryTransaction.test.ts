@@ -4,13 +4,12 @@ import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import { start } from "./fibers.ts"
 import { openPool } from "./pools.ts"
 import { complete, error, meet, puppet, ready, type Server } from "./puppet.ts"
 import { fresh, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 servers({
   both(it) {

@@ -6,12 +6,11 @@ import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as Parameter from "@hyperfect/values/Parameter"
 import * as Timestamp from "@hyperfect/values/Timestamp"
 import { BigDecimal, Effect, Fiber, Stream } from "effect"
+import { start } from "./fibers.ts"
 import { complete, meetWith, puppet, ready } from "./puppet.ts"
 import { fresh, open, servers } from "./servers.ts"
 
 const { identifier, sql } = Statement
-
-const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 const unnamed = open({ statementCacheSize: 0 })
 
