@@ -1,3 +1,5 @@
+import { makeAddress } from "../address.ts"
+
 /** Where the servers are, for the processes of all entries. */
 export interface Address {
   readonly host: string
@@ -14,16 +16,12 @@ export interface Address {
   readonly root: string
 }
 
-const variable = "HYPERFECT_BENCH_POSTGRES"
+const { get, set } = makeAddress<Address>("HYPERFECT_BENCH_POSTGRES")
 
-export const setAddress = (address: Address): void => {
-  process.env[variable] = JSON.stringify(address)
-}
+export const setAddress = set
 
 /** Where to connect to. */
 export const getAddress = (tls = false): Address => {
-  const text = process.env[variable]
-  if (text === undefined) throw new Error(`${variable} does not say where the servers are`)
-  const address = JSON.parse(text) as Address
+  const address = get()
   return tls ? { ...address, port: address.tlsPort } : address
 }

@@ -19,7 +19,7 @@ const overlap = 4
 const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
 
 /** What suits queries that the server makes little of, as `multiplex` does at the peer that has it. */
-export const packed: Pool.Options = { sharing: "packed", depth: 64 }
+const packed: Pool.Options = { sharing: "packed", depth: 64 }
 
 /** As a program has it: once, so that the keys of its password are derived once. */
 const configs = new Map<boolean, ConnectionConfig>()
@@ -36,17 +36,21 @@ const configOf = (tls: boolean): ConnectionConfig => {
 }
 
 /** As a program has it that makes a configuration, and a password, for each session. */
-export const openAnew = (options: OpenOptions): Promise<Driver> => {
-  configs.clear()
-  return open(options)
-}
+export const openAnew = (options: OpenOptions): Promise<Driver> =>
+  openWith(configOf(options.tls === true), options, packed)
 
-export const open = async (
-  { connections, tls = false }: OpenOptions,
-  sharing: Pool.Options = packed
-): Promise<Driver> => {
+export const open = (options: OpenOptions, sharing: Pool.Options = packed): Promise<Driver> => {
+  const tls = options.tls === true
   const config = configs.get(tls) ?? configOf(tls)
   configs.set(tls, config)
+  return openWith(config, options, sharing)
+}
+
+const openWith = async (
+  config: ConnectionConfig,
+  { connections }: OpenOptions,
+  sharing: Pool.Options
+): Promise<Driver> => {
   const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
     ? Session.make(config)
     : Pool.make(config, { min: connections, max: connections, ...sharing })

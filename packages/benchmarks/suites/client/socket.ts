@@ -1,59 +1,13 @@
 /** The least that can be done: bytes that were made before, answers that are counted and not read. */
 import { connect, type Socket } from "node:net"
-import { type Address, getAddress } from "./address.ts"
+import { executeAll, message, numbers, onReady, startup, sync, value } from "../messages.ts"
+import { getAddress } from "./address.ts"
 import type { Driver, OpenOptions, Parameters } from "./Driver.ts"
 import { one } from "./Driver.ts"
 
-const message = (tag: string, ...parts: ReadonlyArray<string | Buffer>): Buffer => {
-  const body = Buffer.concat(parts.map((part) => typeof part === "string" ? Buffer.from(`${part}\0`) : part))
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(body.length + 4)
-  return Buffer.concat([Buffer.from(tag), length, body])
-}
-
-const numbers = (...values: ReadonlyArray<number>): Buffer => {
-  const buffer = Buffer.alloc(2 * values.length)
-  values.forEach((value, i) => buffer.writeInt16BE(value, 2 * i))
-  return buffer
-}
-
-const sync = message("S")
-const executeAll = message("E", "", Buffer.alloc(4))
 /** Runs a prepared statement, all columns in binary. */
 const run = (name: string): Buffer => Buffer.concat([message("B", "", name, numbers(0, 0, 1, 1)), executeAll, sync])
 const prepare = (name: string, text: string): Buffer => Buffer.concat([message("P", name, text, numbers(0)), sync])
-
-/** Calls back for every ReadyForQuery, by walking over the headers of what comes. */
-const onReady = (socket: Socket, ready: () => void): void => {
-  let left = 0
-  let rest: Buffer = Buffer.alloc(0)
-  socket.on("data", (chunk: Buffer) => {
-    let at = left
-    let bytes = chunk
-    if (rest.length > 0) {
-      bytes = Buffer.concat([rest, chunk])
-      rest = Buffer.alloc(0)
-    }
-    while (at + 5 <= bytes.length) {
-      if (bytes[at] === 0x45) throw new Error(bytes.toString("latin1", at))
-      if (bytes[at] === 0x5a) ready()
-      at += 1 + bytes.readInt32BE(at + 1)
-    }
-    if (at < bytes.length) {
-      rest = bytes.subarray(at)
-      left = 0
-    } else {
-      left = at - bytes.length
-    }
-  })
-}
-
-const startup = ({ database, trusted }: Address): Buffer => {
-  const body = Buffer.from(`\0\x03\0\0user\0${trusted}\0database\0${database}\0\0`, "latin1")
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(body.length + 4)
-  return Buffer.concat([length, body])
-}
 
 interface Line {
   readonly socket: Socket
@@ -66,7 +20,7 @@ const openLine = async (): Promise<Line> => {
   const socket = connect({ ...address, noDelay: true })
   const line: Line = { socket, ready: () => {} }
   onReady(socket, () => line.ready())
-  await ask(line, startup(address))
+  await ask(line, startup("user", address.trusted, "database", address.database))
   await ask(line, prepare("one", one))
   return line
 }
@@ -100,12 +54,7 @@ const toText = (value: unknown): string =>
   Array.isArray(value) ? `{${value.map((item) => JSON.stringify(item)).join(",")}}` : String(value)
 
 const runWith = (name: string, parameters: Parameters): Buffer => {
-  const values = parameters.flatMap((parameter) => {
-    const text = Buffer.from(toText(parameter))
-    const length = Buffer.alloc(4)
-    length.writeInt32BE(text.length)
-    return [length, text]
-  })
+  const values = parameters.map((parameter) => value(Buffer.from(toText(parameter))))
   const bind = message("B", "", name, numbers(0, parameters.length), ...values, numbers(0))
   return Buffer.concat([bind, executeAll, sync])
 }

@@ -1,90 +1,86 @@
 /** H2, H3, H4: a million rows, as objects, in columns and as a table of Arrow. */
+import type { Client } from "@hyperfect/client/Client"
+import type { Session } from "@hyperfect/client/Session"
 import { fromTextUnsafe } from "@hyperfect/client/Statement"
 import * as HyperArrow from "@hyperfect/hyper/HyperArrow"
 import * as Columns from "@hyperfect/values/Columns"
 import { tableFromIPC } from "apache-arrow"
 import { Effect } from "effect"
-import type { Entry, Prepared, Workload } from "../../Workload.ts"
+import type { Workload } from "../../Workload.ts"
 import { makeDigest } from "../codec/chunks.ts"
 import { extended, open as openDrain, simple } from "./drain.ts"
-import { open, type Opened } from "./session.ts"
+import { open } from "./session.ts"
 
 const text = "select i, i * 2 as twice, 'text' || i as name from generate_series(0, 999999) as g(i)"
 
-const ours = (work: (opened: Opened) => Omit<Prepared, "close">): Entry => ({
-  name: "hyperfect",
-  kind: "ours",
-  setup: async () => {
-    const opened = await open()
-    return { ...work(opened), close: opened.close }
-  }
-})
+const rowCount = 1_000_000
 
-const drained = (messages: Buffer): Entry => ({
-  name: "socket",
-  kind: "limit",
-  setup: async () => {
-    const { close, drain } = await openDrain()
-    return { run: () => drain(messages), check: () => drain(messages).then(() => undefined), close }
-  }
-})
-
-export const intoObjects: Workload = {
-  id: "H2",
-  title: "1M rows of int, int and text, collected as objects",
+/** Reads a result, of which `rowsOf` gives the rows, against a socket that sends messages for the same one. */
+const reading = <A>(
+  id: string,
+  what: string,
+  read: (session: Session) => Effect.Effect<A, unknown, Client>,
+  rowsOf: (result: A) => Iterable<unknown>,
+  messages: Buffer
+): Workload => ({
+  id,
+  title: `1M rows of int, int and text, ${what}`,
   rounds: 9,
   entries: [
-    ours(({ run, session }) => ({
-      run: () => run(session.query(text)),
-      check: async () => {
-        const digest = makeDigest()
-        for (const row of (await run(session.query(text))).rows) digest.add(JSON.stringify(row))
-        return digest.end()
-      }
-    })),
-    drained(extended(text))
-  ]
-}
-
-export const intoColumns: Workload = {
-  id: "H3",
-  title: "1M rows of int, int and text, collected in columns",
-  rounds: 9,
-  entries: [
-    ours(({ run, session }) => ({
-      run: () => run(session.columns(text)),
-      check: () =>
-        run(Effect.map(session.columns(text), ({ columns }) => {
-          const digest = makeDigest()
-          for (let row = 0; row < columns[0]!.length; row++) {
-            digest.add(JSON.stringify(columns.map((column) => Columns.get(column, row))))
-          }
-          return digest.end()
-        }))
-    })),
-    drained(extended(text))
-  ]
-}
-
-export const intoArrow: Workload = {
-  id: "H4",
-  title: "1M rows of int, int and text, as a table of apache-arrow",
-  rounds: 9,
-  entries: [
-    ours(({ run }) => {
-      const table = Effect.map(HyperArrow.collect(fromTextUnsafe(text)), (bytes) => tableFromIPC(bytes))
-      return {
-        run: async () => {
-          const { numRows } = await run(table)
-          if (numRows !== 1_000_000) throw new Error(`${numRows} rows`)
-        },
-        check: async () => {
-          const digest = makeDigest()
-          for (const row of await run(table)) digest.add(JSON.stringify(row))
-          return digest.end()
+    {
+      name: "hyperfect",
+      kind: "ours",
+      setup: async () => {
+        const { close, run, session } = await open()
+        return {
+          run: () => run(read(session)),
+          check: async () => {
+            const digest = makeDigest()
+            for (const row of rowsOf(await run(read(session)))) digest.add(JSON.stringify(row))
+            return digest.end()
+          },
+          close
         }
       }
-    }),
-    drained(simple(`copy (${text}) to stdout with (format arrowstream)`))
+    },
+    {
+      name: "socket",
+      kind: "limit",
+      setup: async () => {
+        const { close, drain } = await openDrain()
+        return { run: () => drain(messages), check: () => drain(messages).then(() => undefined), close }
+      }
+    }
   ]
-}
+})
+
+export const intoObjects = reading(
+  "H2",
+  "collected as objects",
+  (session) => session.query(text),
+  ({ rows }) => rows,
+  extended(text)
+)
+
+export const intoColumns = reading(
+  "H3",
+  "collected in columns",
+  (session) => session.columns(text),
+  function*({ columns }) {
+    for (let row = 0; row < columns[0]!.length; row++) yield columns.map((column) => Columns.get(column, row))
+  },
+  extended(text)
+)
+
+export const intoArrow = reading(
+  "H4",
+  "as a table of apache-arrow",
+  () =>
+    Effect.map(HyperArrow.collect(fromTextUnsafe(text)), (bytes) => {
+      const table = tableFromIPC(bytes)
+      if (table.numRows !== rowCount) throw new Error(`${table.numRows} rows`)
+      return table
+    }),
+  (table) => table,
+  simple(`copy (${text}) to stdout with (format arrowstream)`)
+)

@@ -51,7 +51,7 @@ export const statements: Workload = {
       setup: async () => {
         const { close, drain } = await Drain.open()
         await drain(Drain.simple(create))
-        await drain(Drain.prepare("i", "insert into numbers values ($1)", BuiltIn.int4.oid))
+        await drain(Drain.prepare("i", "insert into numbers values ($1)"))
         const messages = Buffer.concat(numbers.map((n) => Drain.run("i", n)))
         const insert = () => drain(messages, count)
         return { run: insert, check: () => insert().then(() => undefined), close }

@@ -1,0 +1,11 @@
+/** How a suite tells the processes of its entries where its servers are. */
+export const makeAddress = <A>(variable: string) => ({
+  set: (address: A): void => {
+    process.env[variable] = JSON.stringify(address)
+  },
+  get: (): A => {
+    const text = process.env[variable]
+    if (text === undefined) throw new Error(`${variable} does not say where the servers are`)
+    return JSON.parse(text) as A
+  }
+})
