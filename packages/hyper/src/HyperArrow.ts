@@ -26,6 +26,7 @@
 import { Client, type ClientError } from "@hyperfect/client/Client"
 import type { Copied } from "@hyperfect/client/Queries"
 import { type Fragment, identifier, sql, type Statement } from "@hyperfect/client/Statement"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { ArrowError } from "./ArrowError.ts"
@@ -77,22 +78,7 @@ export const stream = (query: Statement): Stream.Stream<Uint8Array, ClientError,
  * @since 0.1.0
  */
 export const collect = (query: Statement): Effect.Effect<Uint8Array, ClientError, Client> =>
-  Effect.map(
-    Stream.runFold(stream(query), () => ({ parts: [] as Array<Uint8Array>, size: 0 }), (all, part) => {
-      all.parts.push(part)
-      all.size += part.length
-      return all
-    }),
-    ({ parts, size }) => {
-      const bytes = new Uint8Array(size)
-      let at = 0
-      for (const part of parts) {
-        bytes.set(part, at)
-        at += part.length
-      }
-      return bytes
-    }
-  )
+  Effect.map(Stream.runCollect(stream(query)), Bytes.concat)
 
 /**
  * A table: its name, which is quoted, or something that stands for a table, such as a `HyperTable` or

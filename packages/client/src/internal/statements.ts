@@ -23,7 +23,7 @@ import { checkExtended, gather, type Host, outcomeOf, run } from "./host.ts"
 import { declaredTypes, forHyper, typeOids } from "./parameters.ts"
 import { arrays, type Asked, columns, nothing, objects, type Plan, type Shape } from "./plan.ts"
 import { parseAndDescribe, Prepared, sync } from "./prepared.ts"
-import type { IntoColumns, Rows } from "./reading.ts"
+import type { IntoColumns, Reading, Rows } from "./reading.ts"
 import { rows } from "./streams.ts"
 
 /** Parse and Describe of a statement under a name, or under none. */
@@ -114,12 +114,15 @@ export const prepare = (
   return Effect.acquireRelease(describing, () => close, { interruptible: true }).pipe(Effect.map((described) => {
     const { planner } = host
     const prepared = new Prepared(name, described.parameterTypes, described.fields, types)
-    const reading = planner.declared(described)
+    let reading: Reading | undefined
     const planUnsafe = <K>(statement: Asked, shape: Shape<K>): Effect.Effect<Plan<K>, QueryError> =>
       host.kind === "hyper"
         ? Effect.andThen(
           checkExtended(host, statement),
-          attempt(statement, () => planner.declaredUnsafe(statement, shape, name, reading, declared))
+          attempt(statement, () => {
+            reading ??= planner.declared(described)
+            return planner.declaredUnsafe(statement, shape, name, reading, declared)
+          })
         )
         : chain(
           planner.statements.settled(prepared),

@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import * as Bytes from "effect/Bytes"
 import { ArrowError } from "../ArrowError.ts"
 
 const prefixSize = 8
@@ -43,8 +44,6 @@ const root = (flatbuffer: DataView) => {
   }
 }
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
-
 /**
  * Makes one stream of any number of streams of one schema that follow each other, cut anywhere. What it gives are parts of
  * the chunks that it takes, and no end of a stream: Hyper takes one for the end of all data, without an error (measured).
@@ -56,7 +55,7 @@ export const joinStreams = () => {
   let head = new Uint8Array(prefixSize)
   let filled = 0
   let wanted = prefixSize
-  /** How much of a body is still to come, and whether it is left out. */
+  /** How much of a body is still to come. */
   let body = 0
   let first: Uint8Array | undefined
   let isInStream = false
@@ -91,7 +90,7 @@ export const joinStreams = () => {
     if (length > 0) return fail("malformed")
     isInStream = true
     if (first === undefined) return first = whole
-    return isSame(whole, first) ? undefined : fail("schema-differs")
+    return Bytes.Equivalence(whole, first) ? undefined : fail("schema-differs")
   }
 
   const startHead = (): void => {

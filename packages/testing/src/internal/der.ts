@@ -4,26 +4,16 @@
  * @since 0.1.0
  */
 import * as Utf8 from "@hyperfect/protocol/Utf8"
-
-/** @internal */
-export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
+import * as Bytes from "effect/Bytes"
 
 const base256 = (value: number): Array<number> => (value === 0 ? [] : [...base256(value >>> 8), value & 0xff])
 
 /** @internal */
 export const value = (tag: number, ...contents: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const content = concat(contents)
+  const content = Bytes.concat(contents)
   const size = base256(content.length)
   const length = content.length < 0x80 ? [content.length] : [0x80 | size.length, ...size]
-  return concat([Uint8Array.of(tag, ...length), content])
+  return Bytes.concat([Uint8Array.of(tag, ...length), content])
 }
 
 /** @internal */

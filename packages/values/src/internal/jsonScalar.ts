@@ -75,10 +75,15 @@ const string = (bytes: Uint8Array, start: number, limit: number): string | typeo
   return Utf8.decode(bytes, start + 1, stop) ?? miss
 }
 
-const isWord = (bytes: Uint8Array, start: number, word: string): boolean => {
-  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word.charCodeAt(i)) return false
-  at = start + word.length
+/** Whether a text of ASCII is there. */
+export const isAt = (bytes: Uint8Array, start: number, text: string): boolean => {
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
+}
+
+const isWord = (bytes: Uint8Array, start: number, word: string): boolean => {
+  at = start + word.length
+  return isAt(bytes, start, word)
 }
 
 /**

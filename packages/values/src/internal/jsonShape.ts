@@ -47,9 +47,10 @@ const nameText = /"([ !#-[\]-~]*)"/y
  */
 export const of = (text: string): Shape | undefined => {
   let at = 0
+  /** What code would be needed for, which elements of an array share. */
   let values = 0
-  let read = 0
-  let named = 0
+  /** What there is, and how much of it has a name. */
+  let [read, named] = [0, 0]
 
   const skip = (pattern: RegExp): RegExpExecArray | undefined => {
     pattern.lastIndex = at
@@ -135,11 +136,6 @@ const maxGrowth = 4
 /** Longer texts are compared by a loop, which is as fast and takes a quarter of the memory (measured on Node 24). */
 const maxUnrolled = 12
 
-const isAt = (bytes: Uint8Array, at: number, text: string): boolean => {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
-  return true
-}
-
 /** Goes over a text that has to be at `p`. */
 const expect = (text: string): string => {
   const differs = text.length > maxUnrolled
@@ -185,7 +181,7 @@ const readInto = (variable: string, shape: Shape): string => {
   }
 }
 
-const tools = { end: JsonScalar.end, isAt, miss: JsonScalar.miss, scalar: JsonScalar.read }
+const tools = { end: JsonScalar.end, isAt: JsonScalar.isAt, miss: JsonScalar.miss, scalar: JsonScalar.read }
 
 /** The code for the shape of a text. Documents that are much longer than that are misses before they are looked at. */
 export const compile = (shape: Shape, text: string): ReadShape => {
