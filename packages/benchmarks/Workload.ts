@@ -1,27 +1,33 @@
 /**
- * What a suite consists of: pieces of work, each done by several entries.
+ * The parts of a suite: workloads, each performed by several entries.
  *
- * A suite is a module in `suites/` that exports `workloads`. It is loaded anew in the process of every entry, so that
- * whatever a module computes while it is loaded costs every entry the same.
+ * A suite is a module in `suites/` that exports `workloads`. It is loaded again in the process of every entry, so that
+ * computations at load time cost every entry the same.
  */
 
 /**
- * Who does the work.
+ * The kind of an entry.
  *
  * - `ours`: Hyperfect.
  * - `peer`: another library; the fastest one sets the goal.
- * - `limit`: code that does less than the work, to show what no decoder can beat: a copy, a walk over headers, a bare
- *   socket that drains what it gets.
+ * - `limit`: code that does less than the work, as a lower bound for any decoder: a copy, a walk over headers, a bare
+ *   socket that discards what it receives.
  */
 export type Kind = "ours" | "peer" | "limit"
 
+/** The result of a run in a process of its own. */
+export interface Child {
+  /** The processor time of that process. */
+  readonly childCpuMs?: number
+}
+
 /** An entry that is ready to run. */
 export interface Prepared {
-  /** Does all of the work once. This alone is timed. */
+  /** Does all of the work once. Only this is timed. A result that is a {@link Child} has its own processor time. */
   readonly run: () => unknown
   /**
-   * Does the work once more and returns a digest of every value that came out of it. All digests of a workload have to
-   * be the same before anything is timed. A limit that has no values returns `undefined`.
+   * Does the work once more and returns a digest of every resulting value. All digests of a workload must be equal
+   * before anything is timed. A limit without values returns `undefined`.
    */
   readonly check: () => Promise<string | undefined>
   readonly close?: () => Promise<void>
@@ -30,16 +36,16 @@ export interface Prepared {
 export interface Entry {
   readonly name: string
   readonly kind: Kind
-  /** Makes the input, connects, and so on, in a process that is this entry's own. */
+  /** Makes the input, connects, and so on, in the entry's own process. */
   readonly setup: () => Promise<Prepared>
 }
 
 export interface Workload {
   readonly id: string
   readonly title: string
-  /** Timed rounds of each entry; 15 unless told. */
+  /** The number of timed rounds per entry; 15 when absent. */
   readonly rounds?: number
-  /** Name of the limit that `ratioToFloor` refers to; the fastest one unless told. */
+  /** The name of the limit that `ratioToFloor` refers to; the fastest one when absent. */
   readonly floor?: string
   readonly entries: ReadonlyArray<Entry>
 }
@@ -47,8 +53,8 @@ export interface Workload {
 export interface Suite {
   readonly workloads: ReadonlyArray<Workload>
   /**
-   * Starts what all entries share, such as a server, once for a run, and returns what ends it. How it is found is told by
-   * environment variables, which the processes of the entries inherit.
+   * Starts what all entries share, such as a server, once for a run, and returns a function that stops it. Its address
+   * is passed in environment variables, which the processes of the entries inherit.
    */
   readonly start?: (() => Promise<() => Promise<void>>) | undefined
 }

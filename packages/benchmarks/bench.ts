@@ -1,15 +1,17 @@
-// npm run bench -- SUITE [--only ID,ID] [--rounds N] [--json FILE]
-import { existsSync, readdirSync, writeFileSync } from "node:fs"
+// npm run bench -- SUITE [--only ID,ID] [--rounds N] [--json FILE] [--record]
+import { execFileSync } from "node:child_process"
+import { appendFileSync, existsSync, readdirSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { lineOf } from "./History.ts"
 import { type Measurement, table } from "./report.ts"
 import { run } from "./run.ts"
 import { load } from "./Workload.ts"
 
 const suites = join(import.meta.dirname, "suites")
 const names = readdirSync(suites).filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -3))
-const usage = `npm run bench -- SUITE [--only ID,ID] [--rounds N] [--json FILE]\nsuites: ${names.join(", ")}`
+const usage = `npm run bench -- SUITE [--only ID,ID] [--rounds N] [--json FILE] [--record]\nsuites: ${names.join(", ")}`
 
 const fail = (why: string): never => {
   console.error(why)
@@ -18,7 +20,12 @@ const fail = (why: string): never => {
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: "string" }, rounds: { type: "string" }, json: { type: "string" } }
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string" },
+    json: { type: "string" },
+    record: { type: "boolean" }
+  }
 })
 const path = join(suites, `${positionals[0]}.ts`)
 if (positionals.length !== 1 || !existsSync(path)) fail(usage)
@@ -32,7 +39,8 @@ if (unknown.length > 0) {
   fail(`no ${unknown.join(", ")} in ${positionals[0]}, which has ${workloads.map(({ id }) => id).join(", ")}`)
 }
 
-console.log(`Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}\n`)
+const machine = `Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}`
+console.log(`${machine}\n`)
 const all: Array<Measurement> = []
 const end = await start?.()
 try {
@@ -45,3 +53,9 @@ try {
   await end?.()
 }
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(all, null, 2) + "\n")
+if (values.record === true) {
+  const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim()
+  const run = { date: new Date().toISOString(), commit, machine, suite: positionals[0]! }
+  appendFileSync(join(import.meta.dirname, "history", `${run.suite}.jsonl`), lineOf(run, all))
+  console.log("recorded: update the chart by `npm run generate`")
+}

@@ -1,4 +1,4 @@
-/** What the runner and the process of an entry say to each other, one answer for each request. */
+/** The messages between the runner and the process of an entry, one reply for each request. */
 
 export type Request = "reset" | "round" | "finish"
 
@@ -7,10 +7,10 @@ export type Reply =
   | { readonly _tag: "Reset" }
   | Sample & { readonly _tag: "Round" }
   | { readonly _tag: "Finished"; readonly rssMb: number }
-  /** The entry cannot go on, and its process ends. */
+  /** The entry failed, and its process exits. */
   | { readonly _tag: "Failed"; readonly message: string }
 
-/** One timed round: time on the clock, and processor time of the entry's process, all of its threads together. */
+/** One timed round: wall-clock time, and processor time of the entry's process, all threads together. */
 export interface Sample {
   readonly ms: number
   readonly cpuMs: number

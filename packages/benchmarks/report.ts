@@ -1,4 +1,4 @@
-/** From samples to figures, and from figures to a table. */
+/** Computes figures from samples, and formats them as a table. */
 import type { Sample } from "./protocol.ts"
 import type { Entry, Kind, Workload } from "./Workload.ts"
 
@@ -10,18 +10,20 @@ export interface Measurement {
   readonly medianMs: number
   readonly minMs: number
   readonly maxMs: number
-  /** Median of the processor time of a round. */
+  /** The median processor time of a round. */
   readonly cpuMs: number
-  /** Peak of the resident memory during the timed rounds, in MiB. */
+  /** The peak resident memory during the timed rounds, in MiB. */
   readonly rssMb: number
-  /** Median against that of the fastest peer, in this run; `null` without a peer. */
+  /** The median divided by that of the fastest peer, in this run; `null` without a peer. */
   readonly ratioToBestPeer: number | null
-  /** Median against that of the workload's floor, in this run; `null` without a limit. */
+  /** The processor time divided by that of the peer with the least, in this run; `null` without a peer. */
+  readonly cpuToBestPeer: number | null
+  /** The median divided by that of the workload's floor, in this run; `null` without a limit. */
   readonly ratioToFloor: number | null
   readonly rounds: number
 }
 
-/** Everything that was seen of one entry. */
+/** All samples of one entry. */
 export interface Samples {
   readonly entry: Entry
   readonly rssMb: number
@@ -36,24 +38,28 @@ export const median = (values: ReadonlyArray<number>): number => {
 
 const rounded = (value: number): number => Number(value.toPrecision(4))
 
-/** The figures of a workload. */
+/** Computes the figures of a workload. */
 export const measurements = (
   workload: Pick<Workload, "id" | "floor">,
   all: ReadonlyArray<Samples>
 ): ReadonlyArray<Measurement> => {
-  const medians = new Map(all.map(({ entry, samples }) => [entry, median(samples.map(({ ms }) => ms))]))
-  const fastest = (accept: (entry: Entry) => boolean): number | undefined => {
-    const accepted = [...medians].filter(([entry]) => accept(entry)).map(([, ms]) => ms)
+  const mediansOf = (of: keyof Sample) =>
+    new Map(all.map(({ entry, samples }) => [entry, median(samples.map((sample) => sample[of]))]))
+  const [medians, cpuMedians] = [mediansOf("ms"), mediansOf("cpuMs")]
+  const least = (of: ReadonlyMap<Entry, number>, accept: (entry: Entry) => boolean): number | undefined => {
+    const accepted = [...of].filter(([entry]) => accept(entry)).map(([, ms]) => ms)
     return accepted.length === 0 ? undefined : Math.min(...accepted)
   }
-  const peer = fastest(({ kind }) => kind === "peer")
-  const floor = fastest(({ kind, name }) => kind === "limit" && name === (workload.floor ?? name))
+  const isPeer = ({ kind }: Entry): boolean => kind === "peer"
+  const peer = least(medians, isPeer)
+  const peerCpu = least(cpuMedians, isPeer)
+  const floor = least(medians, ({ kind, name }) => kind === "limit" && name === (workload.floor ?? name))
   if (workload.floor !== undefined && floor === undefined) {
     throw new Error(`${workload.id} has no limit called ${workload.floor}`)
   }
   return all.map(({ entry, rssMb, samples }) => {
     const times = samples.map(({ ms }) => ms)
-    const medianMs = medians.get(entry)!
+    const [medianMs, cpuMs] = [medians.get(entry)!, cpuMedians.get(entry)!]
     return {
       id: workload.id,
       entry: entry.name,
@@ -61,9 +67,10 @@ export const measurements = (
       medianMs: rounded(medianMs),
       minMs: rounded(Math.min(...times)),
       maxMs: rounded(Math.max(...times)),
-      cpuMs: rounded(median(samples.map(({ cpuMs }) => cpuMs))),
+      cpuMs: rounded(cpuMs),
       rssMb: rounded(rssMb),
       ratioToBestPeer: peer === undefined ? null : rounded(medianMs / peer),
+      cpuToBestPeer: peerCpu === undefined ? null : rounded(cpuMs / peerCpu),
       ratioToFloor: floor === undefined ? null : rounded(medianMs / floor),
       rounds: samples.length
     }
@@ -82,7 +89,7 @@ const columns: ReadonlyArray<readonly [title: string, cell: (measurement: Measur
   ["x floor", ({ ratioToFloor }) => ratioToFloor?.toFixed(2) ?? "-"]
 ]
 
-/** The figures of one workload as an aligned table, fastest first. */
+/** Formats the figures of one workload as an aligned table, fastest first. */
 export const table = (workload: Pick<Workload, "id" | "title">, all: ReadonlyArray<Measurement>): string => {
   const sorted = [...all].sort((a, b) => a.medianMs - b.medianMs)
   const rows = [columns.map(([title]) => title), ...sorted.map((row) => columns.map(([, cell]) => cell(row)))]

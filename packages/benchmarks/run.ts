@@ -1,8 +1,8 @@
 /**
- * Runs one workload: every entry in a process of its own, checked first, then timed in turns.
+ * Runs one workload: every entry in its own process, checked first, then timed in turns.
  *
- * In turns means that each entry does one round before any does its next, beginning with another entry every time: what
- * disturbs the machine disturbs all of them. Entries that wait use no processor time.
+ * In turns means that each entry does one round before any does its next, starting with another entry every time, so
+ * that a disturbance of the machine affects all of them. Waiting entries use no processor time.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import type { Reply, Request, Sample } from "./protocol.ts"
@@ -13,14 +13,14 @@ const defaultRounds = 15
 const warmUpRounds = 2
 
 /** The process of one entry. */
-interface Runner {
+interface EntryProcess {
   readonly entry: Entry
   readonly digest: string | undefined
-  readonly ask: <Tag extends Reply["_tag"]>(request: Request, tag: Tag) => Promise<Extract<Reply, { _tag: Tag }>>
+  readonly request: <Tag extends Reply["_tag"]>(request: Request, tag: Tag) => Promise<Extract<Reply, { _tag: Tag }>>
   readonly kill: () => void
 }
 
-/** The next message of a process; fails when that tells of a failure, and when the process has ended without one. */
+/** Returns the next message of a process; fails if that reports a failure, or if the process exits without one. */
 const nextReply = (child: ChildProcess, who: string): Promise<Exclude<Reply, { _tag: "Failed" }>> =>
   new Promise((resolve, reject) => {
     const onExit = (code: number | null, signal: string | null): void => {
@@ -37,7 +37,7 @@ const nextReply = (child: ChildProcess, who: string): Promise<Exclude<Reply, { _
     child.once("message", onMessage)
   })
 
-const start = async (suite: string, workload: Workload, entry: Entry): Promise<Runner> => {
+const start = async (suite: string, workload: Workload, entry: Entry): Promise<EntryProcess> => {
   const who = `${workload.id} ${entry.name}`
   const execArgv = ["--expose-gc", "--conditions=@hyperfect/source"]
   const child = fork(`${import.meta.dirname}/worker.ts`, [suite, workload.id, entry.name], { execArgv })
@@ -46,7 +46,7 @@ const start = async (suite: string, workload: Workload, entry: Entry): Promise<R
   return {
     entry,
     digest: ready.digest,
-    ask: async (request, tag) => {
+    request: async (request, tag) => {
       const reply = nextReply(child, who)
       child.send(request)
       const { _tag, ...rest } = await reply
@@ -57,8 +57,8 @@ const start = async (suite: string, workload: Workload, entry: Entry): Promise<R
   }
 }
 
-/** Nothing is timed unless everybody got the same values. */
-const assertSame = (workload: Workload, runners: ReadonlyArray<Runner>): void => {
+/** Fails unless all entries returned the same values, before anything is timed. */
+const assertSame = (workload: Workload, runners: ReadonlyArray<EntryProcess>): void => {
   const without = runners.find(({ digest, entry }) => digest === undefined && entry.kind !== "limit")
   if (without !== undefined) throw new Error(`${workload.id}: ${without.entry.name} shows no values`)
   const digests = new Map<string, Array<string>>()
@@ -74,31 +74,31 @@ const assertSame = (workload: Workload, runners: ReadonlyArray<Runner>): void =>
 }
 
 /**
- * Checks and times a workload of the suite at the path `suite`. Fails when an entry fails, or when two entries that
- * show their values do not show the same.
+ * Checks and times a workload of the suite at the path `suite`. Fails if an entry fails, or if two entries with values
+ * return different ones.
  */
 export const run = async (
   suite: string,
   workload: Workload,
   options?: { readonly rounds?: number | undefined }
 ): Promise<ReadonlyArray<Measurement>> => {
-  const runners: Array<Runner> = []
+  const runners: Array<EntryProcess> = []
   try {
     for (const entry of workload.entries) runners.push(await start(suite, workload, entry))
     assertSame(workload, runners)
-    const inTurn = async (round: number, each: (runner: Runner) => Promise<unknown>): Promise<void> => {
+    const inTurn = async (round: number, each: (runner: EntryProcess) => Promise<unknown>): Promise<void> => {
       for (let i = 0; i < runners.length; i++) await each(runners[(i + round) % runners.length]!)
     }
-    for (let round = 0; round < warmUpRounds; round++) await inTurn(round, (runner) => runner.ask("round", "Round"))
-    await inTurn(0, (runner) => runner.ask("reset", "Reset"))
-    const samples = new Map<Runner, Array<Sample>>(runners.map((runner) => [runner, []]))
+    for (let round = 0; round < warmUpRounds; round++) await inTurn(round, (runner) => runner.request("round", "Round"))
+    await inTurn(0, (runner) => runner.request("reset", "Reset"))
+    const samples = new Map<EntryProcess, Array<Sample>>(runners.map((runner) => [runner, []]))
     const rounds = options?.rounds ?? workload.rounds ?? defaultRounds
     for (let round = 0; round < rounds; round++) {
-      await inTurn(round, async (runner) => samples.get(runner)!.push(await runner.ask("round", "Round")))
+      await inTurn(round, async (runner) => samples.get(runner)!.push(await runner.request("round", "Round")))
     }
     const all: Array<Samples> = []
     for (const runner of runners) {
-      const { rssMb } = await runner.ask("finish", "Finished")
+      const { rssMb } = await runner.request("finish", "Finished")
       all.push({ entry: runner.entry, rssMb, samples: samples.get(runner)! })
     }
     return measurements(workload, all)

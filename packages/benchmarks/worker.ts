@@ -1,19 +1,19 @@
-// The process of one entry: `worker.ts SUITE WORKLOAD ENTRY`. It makes itself ready, answers every `round` with a
-// sample, and `finish` with the peak of its memory. What goes wrong on the way is said too. See protocol.ts.
+// The process of one entry: `worker.ts SUITE WORKLOAD ENTRY`. It sets up the entry, replies to every `round` with a
+// sample, and to `finish` with its peak memory. Failures are also sent as replies. See protocol.ts.
 import { readFileSync, writeFileSync } from "node:fs"
 import type { Reply, Request } from "./protocol.ts"
-import { load } from "./Workload.ts"
+import { type Child, load } from "./Workload.ts"
 
 const reply = (message: Reply): void => {
   process.send!(message)
 }
 
-/** Tells the parent, which shows it under the name of the entry; there is nothing more to do here. */
+/** Reports the error to the parent, which shows it with the name of the entry. */
 process.on("uncaughtException", (error) => {
   process.exitCode = 1
   process.send!({ _tag: "Failed", message: error.stack ?? error.message } satisfies Reply, () => process.exit())
 })
-// Without a parent there is nobody to work for.
+// Without a parent there is no work to do.
 process.on("disconnect", () => process.exit())
 
 const [path, id, name] = process.argv.slice(2)
@@ -24,12 +24,12 @@ if (entry === undefined) throw new Error(`${path} has no entry ${name} in ${id}`
 const collectGarbage = globalThis.gc
 if (collectGarbage === undefined) throw new Error("start the worker with --expose-gc")
 
-/** Makes the kernel forget the peak so far, which includes that of `check`. */
+/** Resets the kernel's peak memory counter, which includes that of `check`. */
 const resetPeak = (): void => {
   try {
     writeFileSync("/proc/self/clear_refs", "5")
   } catch {
-    // Not on Linux, or not allowed: the peak then includes what came before the rounds, in every entry alike.
+    // Not on Linux, or not permitted: the peak then includes the memory used before the rounds, in every entry alike.
   }
 }
 
@@ -38,7 +38,7 @@ const peakMb = (): number => {
     const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))
     if (match !== null) return Number(match[1]) / 1024
   } catch {
-    // Not on Linux: the answer below is good enough there.
+    // Not on Linux: the value below is good enough there.
   }
   return process.resourceUsage().maxRSS / 1024
 }
@@ -50,10 +50,10 @@ const round = async (): Promise<void> => {
   const cpu = process.cpuUsage()
   const started = performance.now()
   const result = prepared.run()
-  if (result instanceof Promise) await result
+  const ran = result instanceof Promise ? await result : result
   const ms = performance.now() - started
   const { system, user } = process.cpuUsage(cpu)
-  reply({ _tag: "Round", ms, cpuMs: (user + system) / 1000 })
+  reply({ _tag: "Round", ms, cpuMs: (ran as Child | undefined)?.childCpuMs ?? (user + system) / 1000 })
 }
 
 const finish = async (): Promise<void> => {

@@ -1,9 +1,9 @@
 /**
- * Starts a Hyper server, logs in, loads two data sets into a new `.hyper` file and asks questions about them.
+ * Starts a Hyper server, logs in, loads two data sets into a new `.hyper` file and queries them.
  *
  * Run: npm run demo [-- --postgres | -- --url postgresql://user:password@host:port/database]
  *
- * On the server of a URI the tables are temporary: nothing there is touched, and nothing stays.
+ * On the server of a URI the tables are temporary: nothing there is modified or left behind.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Client, Query, Statement } from "@hyperfect/client"
@@ -13,8 +13,8 @@ import { PostgresServer } from "@hyperfect/testing"
 import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { resolve } from "node:path"
-import { birdstrikes, flights, packageDirectory } from "./demo/data.ts"
-import { bars, facts, heading, loaded, progress, table } from "./demo/screen.ts"
+import { birdstrikes, flights, packageDirectory } from "./demo/datasets.ts"
+import { bars, heading, keyValues, loadSummary, progress, table } from "./demo/output.ts"
 
 const { sql } = Statement
 const { NullOr } = Schema
@@ -48,12 +48,12 @@ const load = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables, data: s
   yield* Flight.create
   yield* Birdstrike.create
   const rows = yield* flights(data)
-  yield* loaded("flights", yield* Flight.insert(rows, { onProgress: progress("flights", rows.length) }))
+  yield* loadSummary("flights", yield* Flight.insert(rows, { onProgress: progress("flights", rows.length) }))
   const strikes = Birdstrike.insert(birdstrikes(data), { onProgress: progress("birdstrikes", 10_000) })
-  yield* loaded("birdstrikes", yield* strikes)
+  yield* loadSummary("birdstrikes", yield* strikes)
 })
 
-const ask = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables) {
+const runQueries = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables) {
   const client = yield* Client.Client
 
   yield* heading("Average delay of long flights by hour of departure")
@@ -93,26 +93,26 @@ const ask = Effect.fnUntraced(function*({ Birdstrike, Flight }: Tables) {
   yield* Console.log(`  ${caught}`)
 })
 
-interface Setting {
-  /** Where the data are when the demo is over. */
+interface DemoOptions {
+  /** The location of the data after the demo. */
   readonly where: string
   readonly data: string
   readonly temporary?: boolean
 }
 
-const demo = Effect.fnUntraced(function*({ data, temporary, where }: Setting) {
+const demo = Effect.fnUntraced(function*({ data, temporary, where }: DemoOptions) {
   const started = performance.now()
   const { authentication, server } = yield* Client.Client
   yield* heading("Connected")
-  yield* facts({
+  yield* keyValues({
     server: `${server.kind === "hyper" ? "Hyper" : "PostgreSQL"} ${server.version}`,
     "logged in by": authentication
   })
   const made = tables({ temporary })
   yield* load(made, data)
-  yield* ask(made)
+  yield* runQueries(made)
   yield* heading("Done")
-  yield* facts({ "in all": `${((performance.now() - started) / 1000).toFixed(2)} s`, "the data": where })
+  yield* keyValues({ "in all": `${((performance.now() - started) / 1000).toFixed(2)} s`, "the data": where })
 })
 
 const database = resolve("demo.hyper")
@@ -147,7 +147,7 @@ const command = Command.make("demo", flags, ({ data, postgres, url }) => {
     : postgres
     ? Effect.provide(demo({ where: "on a server that is gone with this program", data }), onPostgres)
     : Effect.provide(demo({ where: database, data }), onHyper)
-  // Whatever goes wrong, a user wants one line, and a shell wants to know.
+  // Prints any error in one line; the exit code reports it to the shell.
   return Effect.tapError(run, (error) => Console.error(`demo: ${error.message.split("\n")[0]}`))
 })
 

@@ -4,8 +4,8 @@
  *     node proxy.ts audit --server db.example:5432 --server-user app --user guest
  *     node proxy.ts websockets --server db.example:5432
  *
- * The first lets in users of its own and writes down what they ask; passwords come from `PROXY_SERVER_PASSWORD` and
- * `PROXY_PASSWORD`. The second is reached by WebSockets.
+ * The first has its own users and logs their queries; passwords come from `PROXY_SERVER_PASSWORD` and `PROXY_PASSWORD`.
+ * The second accepts WebSockets.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Account, ScramVerifier } from "@hyperfect/auth"
@@ -14,8 +14,8 @@ import { NodePlatform } from "@hyperfect/node"
 import { Endpoint } from "@hyperfect/transport"
 import { Config, Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Auditing from "./proxy/auditing.ts"
-import * as WebSockets from "./proxy/webSockets.ts"
+import * as AuditProxy from "./proxy/auditProxy.ts"
+import * as WebSocketProxy from "./proxy/webSocketProxy.ts"
 
 const common = {
   server: Flag.String("server").pipe(Flag.withDescription("the server behind the proxy, as host:port")),
@@ -32,7 +32,7 @@ const audit = Command.make("audit", {
 }, ({ port, server, serverUser, user }) =>
   Effect.scoped(Effect.gen(function*() {
     const account = Account.scramSha256(yield* ScramVerifier.make(yield* Config.Redacted("PROXY_PASSWORD")))
-    const endpoint = yield* Auditing.start({
+    const endpoint = yield* AuditProxy.start({
       listen: Endpoint.tcp("127.0.0.1", port),
       server: {
         endpoint: yield* endpointOf(server),
@@ -40,7 +40,7 @@ const audit = Command.make("audit", {
         password: yield* Config.Redacted("PROXY_SERVER_PASSWORD")
       },
       accounts: new Map([[user, account]]),
-      note: (user, line) => Console.log(`${user}\t${line}`)
+      log: (user, line) => Console.log(`${user}\t${line}`)
     })
     yield* Console.log(`listening on ${Endpoint.format(endpoint)}`)
     return yield* Effect.never
@@ -49,7 +49,7 @@ const audit = Command.make("audit", {
 const webSockets = Command.make("websockets", common, ({ port, server }) =>
   Effect.scoped(Effect.gen(function*() {
     const endpoint = yield* endpointOf(server)
-    const found = yield* WebSockets.start({ host: "127.0.0.1", port, server: () => endpoint })
+    const found = yield* WebSocketProxy.start({ host: "127.0.0.1", port, server: () => endpoint })
     yield* Console.log(`listening on ws://127.0.0.1:${found}`)
     return yield* Effect.never
   })))

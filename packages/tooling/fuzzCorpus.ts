@@ -1,29 +1,29 @@
-/** The inputs that the fuzzer has kept: one for each outcome, as lines of JSON. */
+/** The corpus of the fuzzer: one input for each outcome, as lines of JSON. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import type { Found, Target } from "./fuzzing.ts"
+import type { CorpusEntry, Target } from "./fuzzer.ts"
 
 const path = new URL("fuzz-corpus.jsonl", import.meta.url)
 
-interface Line {
+interface JsonLine {
   readonly outcome: string
   readonly target: Target
   readonly hex: string
 }
 
-export const fromLine = (line: string): Found => {
-  const { hex, outcome, target }: Line = JSON.parse(line)
+export const fromLine = (line: string): CorpusEntry => {
+  const { hex, outcome, target }: JsonLine = JSON.parse(line)
   return { outcome, input: { target, bytes: Uint8Array.from(Buffer.from(hex, "hex")) } }
 }
 
-export const toLine = ({ input, outcome }: Found): string =>
-  JSON.stringify({ outcome, target: input.target, hex: Buffer.from(input.bytes).toString("hex") } satisfies Line)
+export const toLine = ({ input, outcome }: CorpusEntry): string =>
+  JSON.stringify({ outcome, target: input.target, hex: Buffer.from(input.bytes).toString("hex") } satisfies JsonLine)
 
-export const load = (): ReadonlyArray<Found> =>
+export const load = (): ReadonlyArray<CorpusEntry> =>
   !existsSync(path) ? [] : readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map(fromLine)
 
-/** Keeps the shortest input of each outcome. */
-export const save = (found: ReadonlyArray<Found>): number => {
-  const shortest = new Map<string, Found>()
+/** Adds inputs to the corpus, keeping the shortest input of each outcome. */
+export const save = (found: ReadonlyArray<CorpusEntry>): number => {
+  const shortest = new Map<string, CorpusEntry>()
   for (const one of found) {
     const other = shortest.get(one.outcome)
     if (other === undefined || one.input.bytes.length < other.input.bytes.length) shortest.set(one.outcome, one)

@@ -20,8 +20,9 @@ const Type = Schema.Struct({
 })
 
 /**
- * The types whose OIDs are the same on every server (those from 10000 on are given out anew in each version), without the
- * row types of the catalogue's own tables and their arrays. An element is what a subscript gives, where all of the value is elements.
+ * The types whose OIDs are the same on every server (those from 10000 on are reassigned in each version), without the
+ * row types of the catalog's own tables and their arrays. An element type is the type of a subscript, for values that
+ * consist entirely of elements.
  */
 const builtIn = sql`
   select typname::text as name, oid::int4 as oid, typarray::int4 as array,
@@ -31,7 +32,7 @@ const builtIn = sql`
   order by oid
 `
 
-/** What Hyper has besides, as its server describes its columns. */
+/** Types that only Hyper has, as its server describes its columns. */
 const ofHyper: ReadonlyArray<typeof Type.Type> = [
   { name: "tabgeography", oid: 5003, array: 5004, element: 0, category: "U" },
   { name: "_tabgeography", oid: 5004, array: 0, element: 5003, category: "A" }
@@ -51,7 +52,11 @@ const types = [...await Effect.runPromise(Effect.scoped(program).pipe(Effect.pro
   .toSorted((a, b) => a.oid - b.oid)
 if (new Set(types.map(({ name }) => name)).size !== types.length) throw new Error("names are not unique")
 
-const entries = types.map(({ array, category, element, name, oid }) =>
+// What Oid.ts derives from the element is not listed.
+const elements = new Map(types.map((type) => [`_${type.name}`, type.oid]))
+const listed = types.filter(({ category, element, name }) => category !== "A" || elements.get(name) !== element)
+
+const entries = listed.map(({ array, category, element, name, oid }) =>
   `  ${name}: { oid: ${oid}, array: ${array}, element: ${element}, category: "${category}" }`
 )
 
@@ -62,7 +67,7 @@ const text = `/**
  */
 
 /**
- * Every type, by its name.
+ * Every type but those whose name, OID and element follow from their element, by its name.
  *
  * @category constants
  * @since 0.1.0

@@ -1,4 +1,4 @@
-// Writes packages/protocol/src/internal/sqlStates.ts from the errcodes.txt of the PostgreSQL that is installed for the tests.
+// Writes packages/protocol/src/internal/sqlStates.ts from the errcodes.txt of the PostgreSQL installed for the tests.
 // Run: npm exec -- node packages/tooling/generate-sql-state.ts
 import { readFileSync, writeFileSync } from "node:fs"
 
@@ -26,13 +26,13 @@ const listed = lines.flatMap((line) => {
   return entry === null ? [] : [{ code: entry[1]!, macro: pascal(entry[2]!), short: pascal(entry[3] ?? entry[2]!) }]
 }).filter(({ code }, i, all) => all.findIndex((other) => other.code === code) === i)
 
-// Some classes share a condition's name; there the macro's name, which is unique, tells them apart.
+// Some classes share a condition's name; there the macro's unique name is used.
 const conditions: Array<Condition> = listed.map(({ code, macro, short }) => ({
   code,
   name: listed.filter((other) => other.short === short).length > 1 ? macro : short
 }))
 
-// What Hyper adds, as its server sends it.
+// The codes that Hyper adds, as its server sends them.
 conditions.push({ code: "53S01", name: "QueryTimeLimitExceeded" }, { code: "58S01", name: "DatabaseFileUnavailable" })
 if (new Set(conditions.map(({ name }) => name)).size !== conditions.length) throw new Error("names are not unique")
 conditions.sort((a, b) => a.code < b.code ? -1 : 1)

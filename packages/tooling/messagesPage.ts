@@ -1,4 +1,4 @@
-/** The reference page of every message, from their declarations. */
+/** The reference page of every message, generated from their declarations. */
 import { Backend, Frontend, type Layout, Replication, type Wire } from "@hyperfect/protocol"
 
 interface Row {
@@ -8,7 +8,7 @@ interface Row {
 
 const quoted = (characters: ReadonlyArray<string>) => characters.map((character) => `\`${character}\``).join(", ")
 
-/** One row for a value, and below it one for each part of what is repeated in it. */
+/** Returns one row for a value, and one for each nested field of a repeated one. */
 const rows = (path: string, layout: Layout.Layout): ReadonlyArray<Row> => {
   switch (layout._tag) {
     case "Int":
@@ -49,19 +49,18 @@ const header = (definition: Wire.Definition): string => {
     definition.from === "both" ? "sent by both" : `sent by the ${by}`,
     definition.tag === undefined ? "no tag" : `tag \`${definition.tag}\``,
     ...definition.code === undefined ? [] : [`code ${definition.code}`],
-    ...definition.within === undefined ? [] : [`inside ${definition.within}, without a length`],
+    ...definition.carriedBy === undefined ? [] : [`inside ${definition.carriedBy}, without a length`],
     `at most ${definition.limit.toLocaleString("en-US")} bytes`
   ]
   return parts.join(", ") + "."
 }
 
-/** A table whose columns are as wide as their widest cell, as the formatter wants them. */
-const tableOf = (cells: ReadonlyArray<readonly [string, string]>): string => {
-  const widths = [0, 1].map((column) => Math.max(...cells.map((row) => row[column]!.length)))
-  const line = ([left, right]: readonly [string, string]) =>
-    `| ${left.padEnd(widths[0]!)} | ${right.padEnd(widths[1]!)} |`
+/** Formats a table whose columns are as wide as their widest cell, as the formatter does. */
+export const tableOf = (cells: ReadonlyArray<ReadonlyArray<string>>): string => {
   const [first, ...rest] = cells
-  return [line(first!), line(["-".repeat(widths[0]!), "-".repeat(widths[1]!)]), ...rest.map(line)].join("\n")
+  const widths = first!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const line = (row: ReadonlyArray<string>) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
+  return [line(first!), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n")
 }
 
 const section = ({ definition }: { readonly definition: Wire.Definition }): string => {
@@ -75,12 +74,12 @@ const section = ({ definition }: { readonly definition: Wire.Definition }): stri
 const sections = (messages: ReadonlyArray<{ readonly definition: Wire.Definition }>): string =>
   messages.map(section).join("\n")
 
-/** The page as Markdown. */
+/** Renders the page as Markdown. */
 export const render = (): string =>
   `# Messages
 
 Every message that this package reads and writes, in the order of the bytes. Written by
-packages/tooling/generate-messages.ts from the declarations in src/backend, src/frontend and src/replication.
+packages/tooling/generate-pages.ts from the declarations in src/backend, src/frontend and src/replication.
 
 A message is its tag (one byte), its length (Int32, which counts itself and all that follows, but not the tag), its code
 if it has one (Int32), and its fields. Integers are big-endian. A limit is for what the length says. Messages that may be

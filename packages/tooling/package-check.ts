@@ -1,5 +1,5 @@
-// What a user gets is what is checked: every public package is packed, its tarball looked at by publint and
-// are-the-types-wrong, and all of them are installed into an empty project that imports every module of theirs.
+// Checks what a user installs: every public package is packed, its tarball checked by publint and are-the-types-wrong,
+// and all of them are installed into an empty project that imports every module.
 import { execFile } from "node:child_process"
 import {
   existsSync,
@@ -22,6 +22,7 @@ const project = join(work, "project")
 interface Manifest {
   readonly name: string
   readonly private?: boolean
+  readonly files?: ReadonlyArray<string>
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
@@ -39,7 +40,7 @@ const report = (what: string, failure: string | undefined): void => {
   console.log(failure + "\n")
 }
 
-/** Runs a program and resolves with what it printed, or with why it failed. */
+/** Runs a program and resolves with its output, and the reason if it failed. */
 const run = (command: string, args: ReadonlyArray<string>, cwd: string) =>
   new Promise<{ readonly output: string; readonly failure: string | undefined }>((resolve) => {
     execFile(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -63,7 +64,7 @@ const pack = async (name: string): Promise<ReadonlyArray<Package>> => {
   return [{ directory, manifest, tarball: join(work, JSON.parse(output)[0].filename) }]
 }
 
-/** The names by which a user may import the package: its barrel, and each module that is not internal. */
+/** Returns the import specifiers of a package: its barrel, and each module that is not internal. */
 const entries = ({ directory, manifest }: Package): ReadonlyArray<string> => [
   manifest.name,
   ...globSync("**/*.ts", { cwd: join(directory, "src") })
@@ -72,7 +73,7 @@ const entries = ({ directory, manifest }: Package): ReadonlyArray<string> => [
     .sort()
 ]
 
-/** Only the tarballs are installed, so that nothing is fetched; what they ask of their user is borrowed from the root. */
+/** Installs only the tarballs, so that nothing is downloaded; peer dependencies are linked from the root. */
 const install = async (packages: ReadonlyArray<Package>): Promise<void> => {
   mkdirSync(project)
   const dependencies = Object.fromEntries(packages.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`]))
@@ -80,7 +81,8 @@ const install = async (packages: ReadonlyArray<Package>): Promise<void> => {
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
   await step("npm install", "npm", ["install", "--legacy-peer-deps", "--prefer-offline", ...quiet], project)
   const peers = new Set(packages.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})))
-  for (const peer of [...peers, "@types/node"]) {
+  // The declarations of PGlite name Emscripten's, which it does not install.
+  for (const peer of [...peers, "@types/emscripten", "@types/node"]) {
     const link = join(project, "node_modules", peer)
     mkdirSync(dirname(link), { recursive: true })
     symlinkSync(join(root, "node_modules", peer), link)
@@ -97,16 +99,42 @@ for (const name of ${JSON.stringify(packages.map(({ manifest }) => manifest.name
   const code = await import(name + "/internal/any").then(() => "imported", (error) => error.code)
   if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(name + "/internal is not closed: " + code)
 }
+for (const name of ${JSON.stringify(names)}) {
+  const [scope, own, ...path] = name.split("/")
+  const exported = path.length === 0 ? undefined : (await import(scope + "/" + own))[path.at(-1)]
+  for (const [key, value] of Object.entries(exported ?? {})) {
+    if ((await import(name))[key] !== value) throw new Error(name + " and the index have different " + key)
+  }
+}
 `
   )
   await step(`import ${names.length} modules`, process.execPath, ["run.js"], project)
+  await step("import them as bundlers do", process.execPath, ["--conditions=module", "run.js"], project)
 
   const lines = names.map((name, index) => `import * as m${index} from "${name}"\nexport const x${index} = m${index}\n`)
   writeFileSync(join(project, "use.ts"), lines.join(""))
-  const compilerOptions = { module: "nodenext", target: "es2023", strict: true, noEmit: true, types: ["node"] }
+  const compilerOptions = {
+    module: "nodenext",
+    target: "es2023",
+    strict: true,
+    noEmit: true,
+    types: ["node", "emscripten"]
+  }
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }))
   const tsc = join(root, "node_modules/typescript/bin/tsc")
   await step(`types of ${names.length} modules`, process.execPath, [tsc, "-p", "."], project)
+}
+
+/** Checks the licence of each tarball, and the notice of those that derive from another project's work. */
+const checkTexts = ({ directory, manifest }: Package): void => {
+  const files = (manifest.files ?? []).includes("NOTICE") ? ["LICENSE", "NOTICE"] : ["LICENSE"]
+  const differing = files.filter((file) => {
+    const path = join(directory, file)
+    return !existsSync(path) || readFileSync(path, "utf8") !== readFileSync(join(root, file), "utf8")
+  })
+  const missing = existsSync(join(directory, "README.md")) ? [] : ["README.md is missing"]
+  const problems = [...missing, ...differing.map((file) => `${file} is not the same as at the root`)]
+  report(`texts ${manifest.name}`, problems.length === 0 ? undefined : problems.join("\n"))
 }
 
 try {
@@ -118,6 +146,7 @@ try {
     await step(`publint ${name}`, "publint", ["run", tarball, "--strict"], root)
     await step(`attw ${name}`, "attw", [tarball, "--profile", "esm-only"], root)
   }
+  for (const item of packages) checkTexts(item)
   await install(packages)
   await importAll(packages)
   console.log(`packages: ${packages.length} packed, ${failures} failures`)

@@ -1,10 +1,10 @@
 /**
- * The situations of PostgreSQL's own test module libpq_pipeline, of which it keeps traces: what a client sends, and which
- * message of the server it waits for before it goes on.
+ * The conversations of PostgreSQL's test module libpq_pipeline, which has traces of them: the messages that a client
+ * sends, and the server message it waits for before it continues.
  */
 import { type Backend, Frontend } from "@hyperfect/protocol"
 
-/** Messages that are sent together, and those that are waited for then, one after the other. */
+/** Messages that are sent together, and the responses that are then awaited in order. */
 export interface Step {
   readonly send: ReadonlyArray<Frontend.Message>
   readonly until: ReadonlyArray<Backend.Message["_tag"]>
@@ -21,14 +21,17 @@ const execution = [Describe.make({ kind: "P", name: "" }), Execute.make({ portal
 const bind = (statement: string, values: ReadonlyArray<string> = [], resultFormats = [0]) =>
   Bind.make({ portal: "", statement, parameterFormats: [], parameters: values.map(text), resultFormats })
 
-/** A statement with values in text, whose types are said or not. */
+/** A statement with text values, whose types may be declared. */
 const run = (query: string, values: ReadonlyArray<string> = [], parameterTypes: ReadonlyArray<number> = []) => [
   Parse.make({ name: "", query, parameterTypes }),
   bind("", values),
   ...execution
 ]
 
-/** As PostgreSQL 14 did outside of pipelines: results in the default format, and the portal closed at once. */
+/**
+ * A statement as PostgreSQL 14 ran it outside of pipelines: results in the default format, and the portal closed at
+ * once.
+ */
 const runAndClose = (query: string) => [
   Parse.make({ name: "", query, parameterTypes: [] }),
   bind("", [], []),

@@ -1,7 +1,7 @@
-// Records conversations with a PostgreSQL 18 and a Hyper server that it starts, so that every message which they can send
-// is in one, into packages/protocol/test/vectors/{postgres,hyper}/recorded.json.
+// Records conversations with a PostgreSQL 18 and a Hyper server that it starts, which together contain every message
+// that the servers can send, into packages/protocol/test/vectors/{postgres,hyper}/recorded.json.
 // Run: npm exec -- node --conditions=@hyperfect/source packages/tooling/record-goldens.ts
-// Process ids, keys, salts, nonces, versions, times and log positions are other ones after each run; nothing else should be.
+// Process ids, keys, salts, nonces, versions, times and log positions differ after each run; nothing else should.
 import * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
@@ -28,8 +28,8 @@ interface Transcript {
 
 const transcripts: Array<Transcript> = []
 
-/** A connection whose bytes go into a transcript, both ways; what follows from the same side goes into one entry. */
-const recorded = Effect.fnUntraced(function*(name: string, endpoint: Endpoint) {
+/** Opens a connection whose bytes are recorded in both directions; consecutive bytes of one side form one entry. */
+const openRecorded = Effect.fnUntraced(function*(name: string, endpoint: Endpoint) {
   const connection = yield* (yield* Transport).connect(endpoint)
   const messages: Array<Entry> = []
   transcripts.push({ name, messages })
@@ -47,10 +47,10 @@ const recorded = Effect.fnUntraced(function*(name: string, endpoint: Endpoint) {
   return { connection: tapped, channel: MessageChannel.client(tapped) }
 })
 
-type Line = Effect.Success<ReturnType<typeof recorded>>
+type RecordedConnection = Effect.Success<ReturnType<typeof openRecorded>>
 
-/** Receives up to a message of this name, and returns it. */
-const until = <Tag extends Backend.Message["_tag"]>({ channel }: Line, tag: Tag) =>
+/** Receives messages up to one of this name, and returns it. */
+const until = <Tag extends Backend.Message["_tag"]>({ channel }: RecordedConnection, tag: Tag) =>
   Effect.gen(function*() {
     while (true) {
       const message = yield* channel.receive
@@ -81,45 +81,51 @@ const {
 } = Frontend
 const text = (value: string) => new TextEncoder().encode(value)
 
-const ask = (line: Line, query: string) =>
+const runQuery = (line: RecordedConnection, query: string) =>
   Effect.andThen(line.channel.send(Query.make({ query })), until(line, "ReadyForQuery"))
 
-/** The messages of the extended protocol; `limited` is a statement that is fetched one row at a time, if there is one. */
-const extended = Effect.fnUntraced(function*(line: Line, types: ReadonlyArray<number>, limited: string | undefined) {
-  const { send } = line.channel
-  yield* send(
-    Parse.make({ name: "s", query: "select cast($1 as integer) as n, cast(null as text) as t", parameterTypes: types }),
-    Describe.make({ kind: "S", name: "s" }),
-    Flush.make({})
-  )
-  yield* until(line, "RowDescription")
-  yield* send(
-    Bind.make({ portal: "p", statement: "s", parameterFormats: [0], parameters: [text("7")], resultFormats: [1] }),
-    Describe.make({ kind: "P", name: "p" }),
-    Execute.make({ portal: "p", maxRows: 0 }),
-    Close.make({ kind: "S", name: "s" }),
-    Sync.make({})
-  )
-  yield* until(line, "ReadyForQuery")
-  yield* send(
-    Parse.make({ name: "", query: "create temporary table t (a integer)", parameterTypes: [] }),
-    Describe.make({ kind: "S", name: "" }),
-    Sync.make({})
-  )
-  yield* until(line, "ReadyForQuery")
-  if (limited === undefined) return
-  yield* send(
-    Parse.make({ name: "", query: limited, parameterTypes: [] }),
-    Bind.make({ portal: "", statement: "", parameterFormats: [], parameters: [], resultFormats: [] }),
-    Execute.make({ portal: "", maxRows: 1 }),
-    Sync.make({})
-  )
-  yield* until(line, "ReadyForQuery")
-})
+/** Sends the messages of the extended protocol; `limited` is a statement to fetch one row at a time, if any. */
+const extended = Effect.fnUntraced(
+  function*(line: RecordedConnection, types: ReadonlyArray<number>, limited: string | undefined) {
+    const { send } = line.channel
+    yield* send(
+      Parse.make({
+        name: "s",
+        query: "select cast($1 as integer) as n, cast(null as text) as t",
+        parameterTypes: types
+      }),
+      Describe.make({ kind: "S", name: "s" }),
+      Flush.make({})
+    )
+    yield* until(line, "RowDescription")
+    yield* send(
+      Bind.make({ portal: "p", statement: "s", parameterFormats: [0], parameters: [text("7")], resultFormats: [1] }),
+      Describe.make({ kind: "P", name: "p" }),
+      Execute.make({ portal: "p", maxRows: 0 }),
+      Close.make({ kind: "S", name: "s" }),
+      Sync.make({})
+    )
+    yield* until(line, "ReadyForQuery")
+    yield* send(
+      Parse.make({ name: "", query: "create temporary table t (a integer)", parameterTypes: [] }),
+      Describe.make({ kind: "S", name: "" }),
+      Sync.make({})
+    )
+    yield* until(line, "ReadyForQuery")
+    if (limited === undefined) return
+    yield* send(
+      Parse.make({ name: "", query: limited, parameterTypes: [] }),
+      Bind.make({ portal: "", statement: "", parameterFormats: [], parameters: [], resultFormats: [] }),
+      Execute.make({ portal: "", maxRows: 1 }),
+      Sync.make({})
+    )
+    yield* until(line, "ReadyForQuery")
+  }
+)
 
-const copy = Effect.fnUntraced(function*(line: Line) {
+const copy = Effect.fnUntraced(function*(line: RecordedConnection) {
   const { send } = line.channel
-  yield* ask(line, "create temporary table c (a integer, b text)")
+  yield* runQuery(line, "create temporary table c (a integer, b text)")
   for (const end of [CopyDone.make({}), CopyFail.make({ message: "no more" })]) {
     yield* send(Query.make({ query: "copy c from stdin with (format csv)" }))
     yield* until(line, "CopyInResponse")
@@ -132,7 +138,7 @@ const postgres = Effect.gen(function*() {
   const { database, endpoint, user } = yield* PostgresServer.PostgresServer
   const open = (name: string, parameters: Readonly<Record<string, string>> = {}, version?: number) =>
     Effect.gen(function*() {
-      const line = yield* recorded(name, endpoint)
+      const line = yield* openRecorded(name, endpoint)
       yield* line.channel.send(startup(user, { database, ...parameters }, version))
       const key = yield* until(line, "BackendKeyData")
       yield* until(line, "ReadyForQuery")
@@ -144,15 +150,15 @@ const postgres = Effect.gen(function*() {
   > = {
     "simple queries": Effect.fnUntraced(function*(name) {
       const line = yield* open(name)
-      yield* ask(line, "create table unique_ (a integer primary key)")
-      yield* ask(line, "select 1 as one, 'é'::text as text, null::float8 as nothing")
-      yield* ask(line, "")
-      yield* ask(line, "selec")
-      yield* ask(line, "insert into unique_ values (1), (1)")
-      yield* ask(line, "do $$ begin raise notice 'look' using detail = 'there', hint = 'up'; end $$")
-      yield* ask(line, "listen ch; notify ch, 'hello'")
-      yield* ask(line, "begin; select 1/0")
-      yield* ask(line, "rollback")
+      yield* runQuery(line, "create table unique_ (a integer primary key)")
+      yield* runQuery(line, "select 1 as one, 'é'::text as text, null::float8 as nothing")
+      yield* runQuery(line, "")
+      yield* runQuery(line, "selec")
+      yield* runQuery(line, "insert into unique_ values (1), (1)")
+      yield* runQuery(line, "do $$ begin raise notice 'look' using detail = 'there', hint = 'up'; end $$")
+      yield* runQuery(line, "listen ch; notify ch, 'hello'")
+      yield* runQuery(line, "begin; select 1/0")
+      yield* runQuery(line, "rollback")
       yield* line.channel.send(Terminate.make({}))
     }),
     "extended queries": Effect.fnUntraced(function*(name) {
@@ -171,25 +177,25 @@ const postgres = Effect.gen(function*() {
     copy: Effect.fnUntraced(function*(name) {
       const line = yield* open(name)
       yield* copy(line)
-      yield* ask(line, "copy c to stdout")
-      yield* ask(line, "copy c to stdout (format binary)")
+      yield* runQuery(line, "copy c to stdout")
+      yield* runQuery(line, "copy c to stdout (format binary)")
     }),
     "protocol 3.2": (name) => open(name, {}, 196_610),
     "a version and an option that nobody knows": (name) => open(name, { "_pq_.unheard_of": "1" }, 206_607),
     "no encryption": Effect.fnUntraced(function*(name) {
       for (const request of [Frontend.SSLRequest.make({}), Frontend.GSSENCRequest.make({})]) {
-        const line = yield* recorded(`${name}: ${request._tag}`, endpoint)
+        const line = yield* openRecorded(`${name}: ${request._tag}`, endpoint)
         yield* line.channel.send(request)
         yield* line.connection.pull
       }
     }),
     "log in with": Effect.fnUntraced(function*(name) {
       for (const method of ["password", "md5", "scram-sha-256"] as const) {
-        const line = yield* recorded(`${name} ${method}`, endpoint)
+        const line = yield* openRecorded(`${name} ${method}`, endpoint)
         const login = { user: `by_${method}`.replaceAll("-", "_"), password: Redacted.make("pencil"), database }
         yield* Authenticate.client(line.channel, login, { methods: [method], allowCleartextWithoutTls: true })
       }
-      const line = yield* recorded(`${name} a wrong password`, endpoint)
+      const line = yield* openRecorded(`${name} a wrong password`, endpoint)
       yield* line.channel.send(startup("by_password", { database }))
       yield* until(line, "AuthenticationCleartextPassword")
       yield* line.channel.send(Frontend.PasswordMessage.make({ password: "pen" }))
@@ -200,18 +206,18 @@ const postgres = Effect.gen(function*() {
       yield* line.channel.send(Query.make({ query: "select pg_sleep(60)" }))
       yield* Effect.sleep("100 millis")
       const { processId, secretKey } = line.key
-      const canceller = yield* recorded(`${name}: on another connection`, endpoint)
+      const canceller = yield* openRecorded(`${name}: on another connection`, endpoint)
       yield* canceller.channel.send(Frontend.CancelRequest.make({ processId, secretKey }))
       yield* until(line, "ReadyForQuery")
     }),
     replication: Effect.fnUntraced(function*(name) {
-      // Not in the setup of the server: what is made there has the OID of a system table, and is never published.
+      // Not in the setup of the server: a table created there has the OID of a system table, and is never published.
       const other = yield* open(`${name}: what is replicated`)
-      yield* ask(other, "create publication p for table unique_")
+      yield* runQuery(other, "create publication p for table unique_")
       const line = yield* open(name, { replication: "database" })
-      yield* ask(line, "IDENTIFY_SYSTEM")
-      yield* ask(line, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL pgoutput")
-      yield* ask(other, "insert into unique_ values (7)")
+      yield* runQuery(line, "IDENTIFY_SYSTEM")
+      yield* runQuery(line, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL pgoutput")
+      yield* runQuery(other, "insert into unique_ values (7)")
       yield* line.channel.send(
         Query.make({ query: "START_REPLICATION SLOT s LOGICAL 0/0 (proto_version '1', publication_names 'p')" })
       )
@@ -222,7 +228,7 @@ const postgres = Effect.gen(function*() {
         const message = Replication.readerUnsafe()(data, 0, data.length)
         wanted.delete(message._tag)
         if (message._tag !== "XLogData") continue
-        // Asks for an answer, so that a keepalive comes.
+        // Requests a reply, so that a keepalive is received.
         const update = Replication.StandbyStatusUpdate.make({
           walWritten: message.walStart,
           walFlushed: message.walStart,
@@ -269,20 +275,20 @@ const postgres = Effect.gen(function*() {
 const hyper = Effect.gen(function*() {
   const { endpoint, user } = yield* Hyperd.Hyperd
   const open = Effect.fnUntraced(function*(name: string) {
-    const line = yield* recorded(name, endpoint)
+    const line = yield* openRecorded(name, endpoint)
     yield* line.channel.send(startup(user))
     yield* until(line, "ReadyForQuery")
     return line
   })
   yield* Effect.scoped(Effect.gen(function*() {
     const line = yield* open("simple queries")
-    yield* ask(line, "select 1 as one, 'é' as text, cast(null as double precision) as nothing")
-    yield* ask(line, "")
-    yield* ask(line, "selec")
-    yield* ask(line, "begin")
-    yield* ask(line, "begin")
-    yield* ask(line, "select 1/0")
-    yield* ask(line, "rollback")
+    yield* runQuery(line, "select 1 as one, 'é' as text, cast(null as double precision) as nothing")
+    yield* runQuery(line, "")
+    yield* runQuery(line, "selec")
+    yield* runQuery(line, "begin")
+    yield* runQuery(line, "begin")
+    yield* runQuery(line, "select 1/0")
+    yield* runQuery(line, "rollback")
     yield* line.channel.send(Terminate.make({}))
   }))
   yield* Effect.scoped(Effect.gen(function*() {
@@ -291,7 +297,7 @@ const hyper = Effect.gen(function*() {
   yield* Effect.scoped(Effect.gen(function*() {
     const line = yield* open("copy")
     yield* copy(line)
-    yield* ask(line, "copy c to stdout with (format hyperbinary)")
+    yield* runQuery(line, "copy c to stdout with (format hyperbinary)")
   }))
 }).pipe(Effect.provide(HyperdServer.layer({ authentication: "trust" })))
 

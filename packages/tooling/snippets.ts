@@ -1,17 +1,18 @@
-// Type-checks and runs every example: the TypeScript fences of README.md and of the doc comments of all public modules.
-// Each fence is a whole program, which starts the servers that it needs and fails when what it claims is not so.
+// Type-checks and runs every example: the TypeScript fences of all README.md files and of the doc comments of all
+// public modules. Each fence is a whole program, which starts the servers that it needs and fails if a claim in it is
+// wrong.
 import { spawn } from "node:child_process"
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
-import { fromMarkdown, fromModule } from "./fences.ts"
+import { fromMarkdown, fromModule } from "./codeFences.ts"
 
 const timeLimit = 120_000
 const root = join(import.meta.dirname, "../..")
 const out = join(import.meta.dirname, ".snippets")
 
 interface Snippet {
-  /** Where a reader finds it, such as `README.md:12`. */
+  /** The location for a reader, such as `README.md:12`. */
   readonly place: string
   readonly file: string
 }
@@ -21,7 +22,7 @@ const extract = (path: string): ReadonlyArray<Snippet> => {
   return (path.endsWith(".md") ? fromMarkdown : fromModule)(text).map((fence) => {
     const file = join(out, `${path}@${fence.line}.ts`)
     mkdirSync(dirname(file), { recursive: true })
-    // The empty lines in front make the compiler and stack traces speak of the lines of the file that the fence is in.
+    // The empty lines in front make the compiler and stack traces report line numbers of the original file.
     writeFileSync(file, "\n".repeat(fence.line - 1) + fence.text + "\n")
     return { place: `${path}:${fence.line}`, file }
   })
@@ -48,7 +49,7 @@ const run = (args: ReadonlyArray<string>, cwd: string): Promise<Outcome> =>
     })
   })
 
-/** Turns the paths of extracted files back into those that the fences are in. */
+/** Replaces the paths of extracted files by those of the original ones. */
 const readable = (output: string): string =>
   output.replaceAll(`${relative(root, out)}/`, "").replaceAll(`${out}/`, "").replaceAll(/@\d+\.ts/g, "")
 
@@ -62,7 +63,11 @@ const report = (place: string, { failure, output }: Outcome, milliseconds: numbe
 let failures = 0
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
-const paths = ["README.md", ...globSync("packages/*/src/**/*.ts", { cwd: root }).sort()]
+const paths = [
+  "README.md",
+  ...globSync("packages/*/README.md", { cwd: root }).sort(),
+  ...globSync("packages/*/src/**/*.ts", { cwd: root }).sort()
+]
 const snippets = paths.filter((path) => !path.includes("/internal/")).flatMap(extract)
 if (!snippets.some(({ place }) => place.startsWith("README.md"))) throw new Error("README.md has no example")
 
@@ -91,7 +96,7 @@ const waiting = [...snippets]
 const worker = async (): Promise<void> => {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const { file, place } = next
-    // What an example writes lands where nobody has to clean up after it.
+    // Files that an example writes go into a temporary directory.
     const cwd = mkdtempSync(join(tmpdir(), "hyperfect-snippet-"))
     const started = performance.now()
     const outcome = await run(["--conditions=@hyperfect/source", file], cwd)

@@ -1,21 +1,21 @@
-/** What a soak has seen, as data and as text. */
+/** The findings of a soak, as data and as text. */
 import type { Stats } from "@hyperfect/client/PoolStats"
-import type { Heard } from "./soakWork.ts"
+import type { ListenerStats } from "./soakWorkload.ts"
 
 export interface Report {
   readonly seed: number
   seconds: number
-  /** How often each piece of work was answered, failed, and was interrupted. */
+  /** The number of answered, failed and interrupted runs of each work item. */
   readonly work: Record<string, { answered: number; failed: number; interrupted: number }>
-  /** How often each error came. */
+  /** The number of occurrences of each error. */
   readonly errors: Record<string, number>
-  readonly trouble: { ended: number; cancelled: number; crashed: number; restarted: number; compared: number }
-  readonly listeners: ReadonlyArray<Heard>
-  /** Megabytes of heap after a collection, over time. */
+  readonly faults: { ended: number; cancelled: number; crashed: number; restarted: number; compared: number }
+  readonly listeners: ReadonlyArray<ListenerStats>
+  /** The heap in megabytes after a collection, over time. */
   readonly heap: Array<number>
-  /** The pool's, when nobody worked any more. */
+  /** The statistics of the pool after all work has ended. */
   stats: Stats | undefined
-  /** What must never be. */
+  /** Violated invariants. */
   readonly violations: Array<string>
 }
 
@@ -24,7 +24,7 @@ export const makeReport = (seed: number): Report => ({
   seconds: 0,
   work: {},
   errors: {},
-  trouble: { ended: 0, cancelled: 0, crashed: 0, restarted: 0, compared: 0 },
+  faults: { ended: 0, cancelled: 0, crashed: 0, restarted: 0, compared: 0 },
   listeners: [{ count: 0, gaps: 0 }, { count: 0, gaps: 0 }, { count: 0, gaps: 0 }],
   heap: [],
   stats: undefined,
@@ -34,9 +34,9 @@ export const makeReport = (seed: number): Report => ({
 const columns = (rows: ReadonlyArray<readonly [string, ...ReadonlyArray<number>]>): ReadonlyArray<string> =>
   rows.map(([name, ...counts]) => `  ${name.padEnd(40)}${counts.map((count) => String(count).padStart(10)).join("")}`)
 
-/** Everything, for people. */
+/** Formats the report as text. */
 export const format = (report: Report): string => {
-  const { errors, heap, listeners, seconds, seed, stats, trouble, violations, work } = report
+  const { errors, heap, listeners, seconds, seed, stats, faults, violations, work } = report
   const kinds = Object.entries(work).toSorted(([a], [b]) => a < b ? -1 : 1)
   const sum = (of: "answered" | "failed" | "interrupted") => kinds.reduce((total, [, counts]) => total + counts[of], 0)
   return [
@@ -50,7 +50,7 @@ export const format = (report: Report): string => {
     ...columns(Object.entries(errors).toSorted(([, a], [, b]) => b - a)),
     "",
     "  trouble",
-    ...columns(Object.entries(trouble)),
+    ...columns(Object.entries(faults)),
     ...listeners.map(({ count, gaps }, i) => `  listener ${i + 1}: ${count} notifications, ${gaps} gaps`),
     "",
     `  heap after collection, MB: ${heap.join(" ")}`,

@@ -1,35 +1,148 @@
 /**
- * The rules of the house: who may import what, and what every package has to declare.
+ * The rules of the repository's structure: permitted imports, and required declarations of every package.
  *
- * The rules look at texts only, given as a map from path to content, so that a test can build a house in a few lines.
- * Imports are found by pattern, which the formatter's fixed layout makes safe: a statement starts its line, and
- * specifiers stand in double quotes.
+ * The rules check texts only, given as a map from path to content, so that a test can define a repository in a few
+ * lines. Imports are found by pattern, which is safe because of the formatter's fixed layout: a statement starts its
+ * line, and specifiers are in double quotes.
  */
 import { isBuiltin } from "node:module"
 import { posix } from "node:path"
 
-/** Every source file, manifest and compiler configuration, by its path from the root. */
+/** Every source file, manifest and compiler configuration, by its path relative to the root. */
 export type Tree = ReadonlyMap<string, string>
 
-/** Each public package, and the packages that its sources may import. An arrow only ever points down. */
+/** Each public package, and the packages that its sources may import. Imports only point down this list of layers. */
 export const layers: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
   transport: ["protocol"],
   values: ["protocol"],
   auth: ["protocol", "transport"],
   node: ["protocol", "transport"],
+  workers: ["transport"],
   client: ["auth", "protocol", "transport", "values"],
   hyper: ["auth", "client", "protocol", "transport", "values"],
+  grpc: ["client", "protocol", "transport"],
+  pglite: ["auth", "client", "protocol", "transport"],
+  sql: ["auth", "client", "transport", "values"],
+  kysely: ["client", "values"],
+  pg: ["client", "node", "protocol", "values"],
   testing: ["auth", "client", "hyper", "protocol", "transport", "values"]
 }
 
-/** The packages on top, which may import everything and which nothing may import. None of them is published. */
-export const top: ReadonlyArray<string> = ["benchmarks", "docs", "examples", "tooling"]
+/** A part of a package: the folder `<name>` in `src` or `src/internal`, if any, and its public modules. */
+interface Room {
+  readonly modules: ReadonlyArray<string>
+  /** The parts that it may import. Each of them precedes it in its package's table, so that there are no cycles. */
+  readonly imports: ReadonlyArray<string>
+}
 
-/** The only public package that may know on which platform it runs. */
+/** The parts of each package that has more internal modules than one folder may contain. */
+export const rooms: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
+  client: {
+    model: {
+      modules: [
+        "ConnectError",
+        "Dialect",
+        "ConnectionConfigError",
+        "Notification",
+        "PoolError",
+        "PoolStats",
+        "Queries",
+        "QueryError",
+        "QueryResult",
+        "QueryText",
+        "RowError",
+        "ServerError",
+        "Statement",
+        "Telemetry"
+      ],
+      imports: []
+    },
+    session: { modules: [], imports: ["model"] },
+    config: { modules: ["ConnectionConfig", "Conninfo"], imports: ["model"] },
+    connect: { modules: [], imports: ["model", "session", "config"] },
+    engine: { modules: [], imports: ["model", "session"] },
+    statement: { modules: [], imports: ["model", "session", "engine"] },
+    query: { modules: ["Query"], imports: ["model", "session", "engine", "statement"] },
+    client: {
+      modules: ["Client", "Session"],
+      imports: ["model", "session", "config", "connect", "engine", "statement", "query"]
+    },
+    notify: { modules: ["Notifications"], imports: ["model", "session", "config", "connect", "engine", "client"] },
+    pool: {
+      modules: ["Pool", "Lock"],
+      imports: ["model", "session", "config", "connect", "engine", "statement", "query", "client", "notify"]
+    },
+    copy: { modules: ["Copy"], imports: ["model", "session", "query", "client"] },
+    replication: { modules: ["Replication"], imports: ["model", "session", "config", "engine", "query", "client"] }
+  },
+  testing: {
+    certificates: { modules: ["Certificates"], imports: [] },
+    servers: { modules: ["AuthorizationServer", "HyperdServer"], imports: ["certificates"] },
+    postgres: { modules: ["PostgresServer", "PostgresServerError"], imports: [] },
+    conformance: { modules: ["LawBroken", "TransportConformance"], imports: [] },
+    faults: { modules: ["FaultTransport"], imports: [] },
+    script: { modules: ["ScriptedServer", "ScriptError"], imports: [] },
+    recording: { modules: ["Recording", "RecordingError"], imports: ["script"] }
+  },
+  values: {
+    model: { modules: ["Type", "ValueError"], imports: [] },
+    codec: { modules: [], imports: ["model"] },
+    dateTime: { modules: [], imports: [] },
+    schema: { modules: [], imports: ["model"] },
+    value: {
+      modules: [
+        "CalendarDate",
+        "Geometry",
+        "Interval",
+        "Json",
+        "Money",
+        "Numeric",
+        "PgArray",
+        "Range",
+        "TimeOfDay",
+        "TimeOfDayTz",
+        "Timestamp",
+        "TimestampTz",
+        "UnknownValue"
+      ],
+      imports: ["model", "codec", "dateTime", "schema"]
+    },
+    text: { modules: [], imports: ["model", "codec", "value"] },
+    types: { modules: ["BuiltIn"], imports: ["model", "codec", "dateTime", "schema", "value", "text"] },
+    registry: { modules: ["Catalogue", "TypeRegistry"], imports: ["model", "types"] },
+    rows: {
+      modules: ["Preset", "Row", "RowReader"],
+      imports: ["model", "codec", "schema", "value", "types", "registry"]
+    },
+    columns: { modules: ["Columns"], imports: ["model", "codec", "dateTime", "value", "types", "rows"] },
+    writers: {
+      modules: ["BindWriter", "Literal", "Parameter", "RowWriter"],
+      imports: ["model", "codec", "value", "types", "registry"]
+    },
+    copy: {
+      modules: ["CopyFormat", "HyperBinaryCopy", "PgBinaryCopy"],
+      imports: ["model", "codec", "types", "rows", "writers"]
+    }
+  }
+}
+
+/** The maximum number of modules in one internal folder. */
+export const folderLimit = 14
+
+/** The topmost packages, which may import everything and which no package may import. None of them is published. */
+export const topPackages: ReadonlyArray<string> = ["benchmarks", "docs", "examples", "tooling"]
+
+/** The only public package that may depend on a platform. */
 const platformPackage = "node"
 
-/** Modules above this length are listed, so that somebody asks whether they hold one concept. */
+/** The modules of Node.js that are part of the interface that a package has to have. */
+const interfaceModules: Readonly<Record<string, ReadonlyArray<string>>> = { pg: ["node:buffer", "node:events"] }
+
+/** The only module that evaluates source text: it decides what may become code, and falls back where that is refused. */
+const codegenModule = "packages/protocol/src/internal/codegen.ts"
+
+/** The length above which modules are listed, as they may contain more than one concept. */
 export const longModule = 600
 
 const scope = "@hyperfect/"
@@ -59,7 +172,7 @@ const patterns = [
   /^(?!\s*(?:\*|\/\/))[^`\n]*?\bimport\(\s*"([^"]+)"/gm
 ]
 
-/** The import and re-export statements of a module, dynamic and type-only ones included. */
+/** Returns the import and re-export statements of a module, including dynamic and type-only ones. */
 export const importsOf = (text: string): ReadonlyArray<Import> =>
   patterns.flatMap((pattern) =>
     Array.from(text.matchAll(pattern), (match) => ({
@@ -68,7 +181,7 @@ export const importsOf = (text: string): ReadonlyArray<Import> =>
     }))
   )
 
-/** `effect` of `effect/Effect`, `@effect/vitest` of `@effect/vitest/utils`. */
+/** Returns the package of a specifier: `effect` of `effect/Effect`, `@effect/vitest` of `@effect/vitest/utils`. */
 const packageOf = (specifier: string): string => specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/")
 
 const json = <A>(tree: Tree, path: string): A | undefined => {
@@ -82,8 +195,10 @@ const directories = (tree: Tree): ReadonlyArray<string> =>
 const modules = (tree: Tree, prefix: string): ReadonlyArray<string> =>
   [...tree.keys()].filter((path) => path.startsWith(prefix) && path.endsWith(".ts")).sort()
 
-/** The file that an import of a module in `from` leads to, or `undefined` when it leads out of the house. */
-const resolve = (from: string, specifier: string): string | undefined => {
+/**
+ * Returns the file that an import of a module in `from` resolves to, or `undefined` if it is outside the repository.
+ */
+export const resolve = (from: string, specifier: string): string | undefined => {
   if (specifier.startsWith(".")) return posix.normalize(posix.join(posix.dirname(from), specifier))
   if (!specifier.startsWith(scope)) return undefined
   const [name, ...rest] = specifier.slice(scope.length).split("/")
@@ -100,6 +215,7 @@ const checkSource = (tree: Tree, name: string, manifest: Manifest, path: string)
       return target!.startsWith(`packages/${name}/src/`) ? [] : [`${at}"${specifier}" leads out of the package's src`]
     }
     if (isBuiltin(specifier)) {
+      if (interfaceModules[name]?.includes(specifier)) return []
       if (name !== platformPackage) return [`${at}only packages/${platformPackage} may import "${specifier}"`]
       return specifier.startsWith("node:") ? [] : [`${at}write "node:${specifier}"`]
     }
@@ -122,7 +238,7 @@ const checkSource = (tree: Tree, name: string, manifest: Manifest, path: string)
   })
 }
 
-/** Tests and the packages on top may lean on what the root installs; what they use still has to be declared. */
+/** Checks a module of a test or a topmost package: it may use what the root installs, but it must be declared. */
 const checkUser = (tree: Tree, name: string, manifest: Manifest, root: Manifest, path: string): Array<string> => {
   const isTest = path.startsWith(`packages/${name}/test/`)
   const own = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies }
@@ -132,13 +248,23 @@ const checkUser = (tree: Tree, name: string, manifest: Manifest, root: Manifest,
     const wanted = packageOf(specifier)
     if (wanted.startsWith(scope)) {
       const other = wanted.slice(scope.length)
-      if (top.includes(other)) return [`${path}:${line}: nothing imports ${wanted}`]
+      if (topPackages.includes(other)) return [`${path}:${line}: nothing imports ${wanted}`]
       // The compiler's project references already name the packages that a test uses.
       return isTest || Object.hasOwn(own, wanted) ? [] : [`${path}:${line}: "${wanted}" is missing from package.json`]
     }
     return Object.hasOwn(declared, wanted) ? [] : [`${path}:${line}: "${wanted}" is declared nowhere`]
   })
 }
+
+/** Checks that no other module than {@link codegenModule} evaluates source text. */
+const checkEvaluation = (tree: Tree, path: string): Array<string> =>
+  path === codegenModule ?
+    [] :
+    tree.get(path)!.split("\n").flatMap((line, i) =>
+      /^(?!\s*(?:\*|\/\/)).*\b(?:Function|eval)\(/.test(line)
+        ? [`${path}:${i + 1}: only ${codegenModule} may evaluate source text`]
+        : []
+    )
 
 const checkManifest = (tree: Tree, name: string, manifest: Manifest): Array<string> => {
   const path = `packages/${name}/package.json`
@@ -164,21 +290,29 @@ const checkManifest = (tree: Tree, name: string, manifest: Manifest): Array<stri
   return found
 }
 
-/** The barrel is one line a module, in alphabetical order, with nothing left out. */
-const checkBarrel = (tree: Tree, name: string): Array<string> => {
+/** Returns the text of a package's barrel: one line per module, complete and in alphabetical order. */
+export const barrel = (paths: ReadonlyArray<string>, name: string): string => {
   const prefix = `packages/${name}/src/`
-  const names = modules(tree, prefix).flatMap((path) => /^([A-Z]\w*)\.ts$/.exec(path.slice(prefix.length))?.[1] ?? [])
-  const wanted = names
-    .sort((a, b) => a.toLowerCase() < b.toLowerCase() ? -1 : 1)
-    .map((module) => `export * as ${module} from "./${module}.ts"\n`)
+  return paths.filter((path) => path.startsWith(prefix))
+    .flatMap((path) => {
+      const match = /^((?:mechanisms\/)?([A-Z]\w*))\.ts$/.exec(path.slice(prefix.length))
+      return match === null ? [] : [{ path: match[1]!, module: match[2]! }]
+    })
+    .sort((a, b) => a.path.toLowerCase() < b.path.toLowerCase() ? -1 : 1)
+    .map(({ module, path }) => `export * as ${module} from "./${path}.ts"\n`)
     .join("")
-  const text = tree.get(`${prefix}index.ts`)
-  if (text === undefined) return [`${prefix}index.ts: missing`]
-  if (wanted === "") return [`${prefix}index.ts: the package has no modules`]
-  return text === wanted ? [] : [`${prefix}index.ts: not one line for each module, in alphabetical order`]
 }
 
-/** A package that the compiler is not told of is a package that nobody checks. */
+const checkBarrel = (tree: Tree, name: string): Array<string> => {
+  const path = `packages/${name}/src/index.ts`
+  const wanted = barrel([...tree.keys()], name)
+  const text = tree.get(path)
+  if (text === undefined) return [`${path}: missing`]
+  if (wanted === "") return [`${path}: the package has no modules`]
+  return text === wanted ? [] : [`${path}: not one line for each module, in alphabetical order`]
+}
+
+/** Checks that every package is in the compiler's project references; otherwise it is not type-checked. */
 const checkProjects = (tree: Tree, names: ReadonlyArray<string>): Array<string> => {
   const references = (path: string) => (json<Project>(tree, path)?.references ?? []).map((reference) => reference.path)
   const all = references("tsconfig.json")
@@ -196,7 +330,7 @@ const checkProjects = (tree: Tree, names: ReadonlyArray<string>): Array<string> 
   })
 }
 
-/** Each circle of imports, once, type-only imports included: modules in a circle cannot be understood one by one. */
+/** Returns each import cycle once, including type-only imports: modules in a cycle cannot be understood one by one. */
 const checkCycles = (tree: Tree, paths: ReadonlyArray<string>): Array<string> => {
   const found: Array<string> = []
   const done = new Set<string>()
@@ -220,14 +354,76 @@ const checkCycles = (tree: Tree, paths: ReadonlyArray<string>): Array<string> =>
   return found
 }
 
-/** Everything that breaks a rule, as lines of `path:line: what is wrong`. */
-export const violations = (tree: Tree): ReadonlyArray<string> => {
+/** Returns the part that a module belongs to, `undefined` if the table has none for it. */
+const roomOf = (table: Readonly<Record<string, Room>>, name: string, path: string): string | undefined => {
+  const inside = path.slice(`packages/${name}/src/`.length)
+  const folder = /^(?:internal\/)?([^/]+)\//.exec(inside)?.[1]
+  if (folder !== undefined) return Object.hasOwn(table, folder) ? folder : undefined
+  const module = inside.replace(/\.ts$/, "")
+  return Object.keys(table).find((room) => table[room]!.modules.includes(module))
+}
+
+/** Checks that each module belongs to one part, and that a part imports only those that its table names. */
+const checkRooms = (tree: Tree, name: string, table: Readonly<Record<string, Room>> | undefined): Array<string> => {
+  if (table === undefined) return []
+  const order = Object.keys(table)
+  const found = order.flatMap((room, i) =>
+    table[room]!.imports.filter((other) => !order.slice(0, i).includes(other))
+      .map((other) => `packages/${name}: the room ${room} may not import ${other}, which does not stand before it`)
+  )
+  for (const path of modules(tree, `packages/${name}/src/`)) {
+    if (path.endsWith("/src/index.ts")) continue
+    const room = roomOf(table, name, path)
+    if (room === undefined) {
+      found.push(`${path}: in no room; give it one in packages/tooling`)
+      continue
+    }
+    for (const { line, specifier } of importsOf(tree.get(path)!)) {
+      const target = resolve(path, specifier)
+      const other = target?.startsWith(`packages/${name}/src/`) === true ? roomOf(table, name, target) : undefined
+      if (other === undefined || other === room || table[room]!.imports.includes(other)) continue
+      found.push(`${path}:${line}: the room ${room} may not import ${other}`)
+    }
+  }
+  return found
+}
+
+/** Checks that no internal folder contains too many modules: it needs parts. */
+const checkFolders = (tree: Tree, name: string): Array<string> => {
+  const counts = new Map<string, number>()
+  for (const path of modules(tree, `packages/${name}/src/internal/`)) {
+    const folder = posix.dirname(path)
+    counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  }
+  return [...counts].filter(([, count]) => count > folderLimit)
+    .map(([folder, count]) => `${folder}: ${count} modules, over ${folderLimit}`)
+}
+
+/** The packages whose clients may talk to any server. */
+const serverPackages: ReadonlySet<string> = new Set(["client", "hyper", "kysely", "pg", "sql"])
+
+const kindOfServer = /[!=]==\s*"(?:hyper|postgres)"|"(?:hyper|postgres)"\s*[!=]==|\bcase "(?:hyper|postgres)"/
+
+/** Checks that code asks for a capability of the server's dialect, not for the kind of server. */
+const checkCapabilities = (tree: Tree, name: string): Array<string> =>
+  !serverPackages.has(name) ?
+    [] :
+    modules(tree, `packages/${name}/src/`).flatMap((path) =>
+      tree.get(path)!.split("\n").flatMap((line, i) =>
+        kindOfServer.test(line) ? [`${path}:${i + 1}: read a capability of the dialect, not the kind of server`] : []
+      )
+    )
+
+/** Returns every violation of a rule, as lines of `path:line: problem`. */
+export const violations = (tree: Tree, table: typeof rooms = rooms): ReadonlyArray<string> => {
   const root = json<Manifest>(tree, "package.json") ?? {}
   const names = directories(tree)
   const found = names.flatMap((name) => {
     const manifest = json<Manifest>(tree, `packages/${name}/package.json`)!
     const isPublic = Object.hasOwn(layers, name)
-    if (!isPublic && !top.includes(name)) return [`packages/${name}: in no layer; give it one in packages/tooling`]
+    if (!isPublic && !topPackages.includes(name)) {
+      return [`packages/${name}: in no layer; give it one in packages/tooling`]
+    }
     if (isPublic === (manifest.private === true)) {
       return [`packages/${name}/package.json: "private" does not fit its layer`]
     }
@@ -236,8 +432,12 @@ export const violations = (tree: Tree): ReadonlyArray<string> => {
     if (!isPublic) return all.flatMap((path) => checkUser(tree, name, manifest, root, path))
     return [
       ...sources.flatMap((path) => checkSource(tree, name, manifest, path)),
+      ...sources.flatMap((path) => checkEvaluation(tree, path)),
       ...all.filter((path) => !sources.includes(path)).flatMap((path) => checkUser(tree, name, manifest, root, path)),
       ...checkManifest(tree, name, manifest),
+      ...checkRooms(tree, name, table[name]),
+      ...checkFolders(tree, name),
+      ...checkCapabilities(tree, name),
       ...checkBarrel(tree, name)
     ]
   })
@@ -249,7 +449,7 @@ export const violations = (tree: Tree): ReadonlyArray<string> => {
   ]
 }
 
-/** The modules that are longer than a module should be, longest first. */
+/** Returns the modules that are too long, longest first. */
 export const longModules = (tree: Tree): ReadonlyArray<{ readonly path: string; readonly lines: number }> =>
   modules(tree, "packages/")
     .map((path) => ({ path, lines: tree.get(path)!.split("\n").length - 1 }))

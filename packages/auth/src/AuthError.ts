@@ -1,185 +1,181 @@
 /**
- * Why a log-in failed, on the client's side or the server's.
+ * Login errors of the client and the server.
  *
- * No reason holds a secret: neither a password nor a proof nor the contents of a mechanism's messages. What the server
- * says in an ErrorResponse is passed on as it came.
+ * No reason contains a secret: neither a password, nor a proof, nor the contents of a mechanism's messages. The
+ * contents of an ErrorResponse are passed on unchanged.
  *
  * @since 0.1.0
  */
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 import { ProtocolVersion } from "./ProtocolVersion.ts"
 
+/**
+ * The problem text for a value that is not a secret, such as a plain string, which must not be printed.
+ *
+ * @internal
+ */
+export const noSecret = "it is no Redacted string, or one of another copy of effect"
+
+const { printable } = ErrorField
 const fields = Schema.Array(ErrorField.ErrorField)
 
 /**
- * The server wants a password, and there is none, or an empty one.
+ * The server requires a password, and there is none, or an empty one.
  *
  * @category errors
  * @since 0.1.0
  */
-export class PasswordMissing extends Schema.TaggedError<PasswordMissing>()("PasswordMissing", {
-  user: Schema.String,
-  /** The method that wants it, such as `scram-sha-256`. */
-  method: Schema.String
-}) {
-  override get message(): string {
-    return `the server asks for the password of ${JSON.stringify(this.user)} (${this.method}), but none was given`
-  }
-}
+export class PasswordMissing extends TaggedReason<PasswordMissing>()(
+  "PasswordMissing",
+  {
+    user: Schema.String,
+    /** The method that requires it, such as `scram-sha-256`. */
+    method: Schema.String
+  },
+  ({ method, user }) => `the server asks for the password of ${JSON.stringify(user)} (${method}), but none was given`
+) {}
 
 /**
- * The program that fetches the password could not get it.
+ * The effect that fetches the password failed.
  *
  * @category errors
  * @since 0.1.0
  */
-export class PasswordUnavailable extends Schema.TaggedError<PasswordUnavailable>()("PasswordUnavailable", {
-  /** It is printed; keep secrets out of it. */
+export class PasswordUnavailable extends TaggedReason<PasswordUnavailable>()("PasswordUnavailable", {
+  /** Part of the printed message; keep secrets out of it. */
   problem: Schema.String,
-  /** What the program failed with; keep secrets out of it, too. */
+  /** The underlying failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `there is no password to be had: ${this.problem}`
-  }
-}
+}, ({ problem }) => `there is no password to be had: ${problem}`) {}
 
 /**
- * The password is a text that no server can hold.
+ * The password is text that cannot be sent to a server.
  *
  * @category errors
  * @since 0.1.0
  */
-export class PasswordInvalid extends Schema.TaggedError<PasswordInvalid>()("PasswordInvalid", {
-  problem: Schema.Literals(["it contains a NUL character", "it contains an unpaired surrogate"])
-}) {
-  override get message(): string {
-    return `the password cannot be sent: ${this.problem}`
-  }
-}
+export class PasswordInvalid extends TaggedReason<PasswordInvalid>()("PasswordInvalid", {
+  problem: Schema.Literals(["it contains a NUL character", "it contains an unpaired surrogate", noSecret])
+}, ({ problem }) => `the password cannot be sent: ${problem}`) {}
 
 /**
- * The OAuth token is a text that is none. Nothing was sent.
+ * The OAuth token is malformed. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TokenInvalid extends Schema.TaggedError<TokenInvalid>()("TokenInvalid", {
-  problem: Schema.Literals(["it is empty", "it has characters that no bearer token has"])
-}) {
-  override get message(): string {
-    return `the OAuth token cannot be sent: ${this.problem}`
-  }
-}
+export class TokenInvalid extends TaggedReason<TokenInvalid>()("TokenInvalid", {
+  problem: Schema.Literals(["it is empty", "it has characters that no bearer token has", noSecret])
+}, ({ problem }) => `the OAuth token cannot be sent: ${problem}`) {}
 
 /**
- * The server does not take the OAuth token, or wants one and there is none.
+ * The server rejected the OAuth token, or requires one and there is none.
  *
  * **Gotchas**
  *
- * The server says where tokens come from, and it may lie. Before anything secret goes there, compare the address with
- * the one that is expected.
+ * The server reports where tokens can be obtained, and it may lie. Compare the address with the expected one before
+ * sending a secret there.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+export class TokenRefused extends TaggedReason<TokenRefused>()("TokenRefused", {
   user: Schema.String,
-  /** Whether a token was sent. */
+  /** True if a token was sent. */
   sent: Schema.Boolean,
-  /** What the server said of it, such as `invalid_token` (RFC 6750, section 3.1). */
+  /** The server's status, such as `invalid_token` (RFC 6750, section 3.1). */
   status: Schema.String,
-  /** Where the document lies that says how to get a token, if the server told. */
+  /** The address of the discovery document for obtaining a token, if the server sent it. */
   discoveryUrl: Schema.UndefinedOr(Schema.String),
-  /** What the token must be good for, if the server told. */
+  /** The required scope of the token, if the server sent it. */
   scope: Schema.UndefinedOr(Schema.String)
-}) {
-  override get message(): string {
-    const what = this.sent
-      ? `the server refused the OAuth token of ${JSON.stringify(this.user)} (${this.status})`
-      : `the server asks for an OAuth token of ${JSON.stringify(this.user)}, but none was given`
-    const where = this.discoveryUrl === undefined ? "" : `; ${this.discoveryUrl} says where to get one`
-    return what + where + (this.scope === undefined ? "" : `, for the scope ${JSON.stringify(this.scope)}`)
-  }
-}
+}, ({ discoveryUrl, scope, sent, status, user }) => {
+  const what = sent
+    ? `the server refused the OAuth token of ${JSON.stringify(user)} (${status})`
+    : `the server asks for an OAuth token of ${JSON.stringify(user)}, but none was given`
+  const where = discoveryUrl === undefined ? "" : `; ${discoveryUrl} says where to get one`
+  return printable(what + where + (scope === undefined ? "" : `, for the scope ${JSON.stringify(scope)}`))
+}) {}
 
 /**
- * The provider of OAuth tokens could not get one.
+ * The provider of OAuth tokens could not obtain one.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TokenUnavailable extends Schema.TaggedError<TokenUnavailable>()("TokenUnavailable", {
-  /** It is printed; keep secrets out of it. */
+export class TokenUnavailable extends TaggedReason<TokenUnavailable>()("TokenUnavailable", {
+  /** Part of the printed message; keep secrets out of it. */
   problem: Schema.String,
-  /** What the program failed with; keep secrets out of it, too. */
+  /** The underlying failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `there is no OAuth token to be had: ${this.problem}`
-  }
-}
+}, ({ problem }) => `there is no OAuth token to be had: ${problem}`) {}
 
 /**
- * The provider of GSSAPI or SSPI could not begin a security context, or go on with it.
+ * The provider of GSSAPI or SSPI could not start or continue a security context.
  *
  * @category errors
  * @since 0.1.0
  */
-export class GssUnavailable extends Schema.TaggedError<GssUnavailable>()("GssUnavailable", {
-  /** It is printed; keep secrets out of it. */
+export class GssUnavailable extends TaggedReason<GssUnavailable>()("GssUnavailable", {
+  /** Part of the printed message; keep secrets out of it. */
   problem: Schema.String,
-  /** What the provider failed with; keep secrets out of it, too. */
+  /** The provider's failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `there is no security context to be had: ${this.problem}`
-  }
-}
+}, ({ problem }) => `there is no security context to be had: ${problem}`) {}
 
 /**
- * The server asks for a method that the caller's policy does not allow. Nothing was sent.
+ * The server requested a method that the client's policy does not allow. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class MethodRefused extends Schema.TaggedError<MethodRefused>()("MethodRefused", {
+export class MethodRefused extends TaggedReason<MethodRefused>()("MethodRefused", {
   method: Schema.String,
-  /** `"method"` when it is not among the allowed ones, `"cleartext"` when the line is not secured for it. */
-  rule: Schema.Literals(["method", "cleartext"]),
-  /** The methods that are allowed. */
+  /**
+   * - `"method"`: it is not one of the allowed methods.
+   * - `"cleartext"`: it would send the password or the token itself over a connection without TLS.
+   * - `"md5"`: it would send a hash of the password, from which it can be guessed, over a connection without TLS.
+   */
+  rule: Schema.Literals(["method", "cleartext", "md5"]),
+  /** The allowed methods. */
   allowed: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    if (this.rule === "cleartext") {
-      const secret = this.method === "oauth" ? "an OAuth token" : "the password in clear text"
-      return `the server asks for ${secret} on a line without TLS; use TLS, or allow it with ` +
-        "`allowCleartextWithoutTls` where nobody can listen"
-    }
-    const asked = this.method === "trust" ? "asks for no proof of identity" : `asks for ${this.method}`
-    const allowed = this.allowed.length === 0 ? "no method is allowed" : `only ${this.allowed.join(", ")} is allowed`
-    return `the server ${asked}, but ${allowed}; allow it with \`methods\`, or change what the server asks for`
+}, (self) => {
+  if (self.rule === "cleartext") {
+    const [secret, setting] = self.method === "oauth"
+      ? ["an OAuth token", ""]
+      : ["the password in clear text", " (require_auth=password in a connection string)"]
+    return `the server asks for ${secret} on a line without TLS; use TLS, or allow it with ` +
+      `\`allowCleartextWithoutTls\`${setting} where nobody can listen`
   }
-}
+  if (self.rule === "md5") {
+    return "the server asks for an MD5 hash of the password on a line without TLS, from which who listens can guess " +
+      "the password; use TLS, let the server ask for scram-sha-256, or allow it with `allowMd5WithoutTls` " +
+      "(require_auth=md5 in a connection string) where nobody can listen"
+  }
+  const asked = self.method === "trust" ? "asks for no proof of identity" : `asks for ${self.method}`
+  const allowed = self.allowed.length === 0 ? "no method is allowed" : `only ${self.allowed.join(", ")} is allowed`
+  return `the server ${asked}, but ${allowed}; allow it with \`methods\`, or change what the server asks for`
+}) {}
 
 /**
- * The server asks for a method that is not implemented here, or not without a provider that was not given.
+ * The server requested a method that is not implemented, or that requires a provider which was not supplied.
  *
  * @category errors
  * @since 0.1.0
  */
-export class MethodUnsupported extends Schema.TaggedError<MethodUnsupported>()("MethodUnsupported", {
-  /** What it asks for: `gss`, `sspi`, `kerberos`, or the names of the SASL mechanisms on offer. */
+export class MethodUnsupported extends TaggedReason<MethodUnsupported>()("MethodUnsupported", {
+  /** The requested method: `gss`, `sspi`, `kerberos`, or the names of the offered SASL mechanisms. */
   offered: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const offered = this.offered.length === 0 ? "a SASL exchange without a mechanism" : this.offered.join(", ")
-    return `the server asks for ${offered}, which is not supported; let it ask this user for scram-sha-256`
-  }
-}
+}, (self) => {
+  const offered = self.offered.length === 0
+    ? "a SASL exchange without a mechanism"
+    : printable(self.offered.join(", "))
+  return `the server asks for ${offered}, which is not supported; let it ask this user for scram-sha-256`
+}) {}
 
-/** What is said of each, and what to do about it. */
+/** The message and hint for each problem. */
 const bindingProblems = {
   "no-tls": "it is required, but the line has no TLS; use TLS",
   "not-offered": "it is required, but the server does not ask for SCRAM-SHA-256-PLUS; somebody may be in between, or " +
@@ -194,108 +190,120 @@ const bindingProblems = {
 } as const
 
 /**
- * The log-in could not be bound to the TLS session. Nothing secret was sent.
+ * The login could not be bound to the TLS session. Nothing secret was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ChannelBindingUnavailable
-  extends Schema.TaggedError<ChannelBindingUnavailable>()("ChannelBindingUnavailable", {
-    /**
-     * - `"no-tls"`: it is required, and there is no TLS.
-     * - `"not-offered"`: it is required, and the server asks for something else.
-     * - `"plain-line"`: the server offers it although there is no TLS.
-     * - `"no-certificate"`: it is required, and the transport does not know the server's certificate.
-     * - `"certificate-malformed"`: the server's certificate is not one.
-     * - `"no-hash"`: the certificate's signature has no hash function, or an unknown one.
-     */
-    problem: Schema.Literals([
-      "no-tls",
-      "not-offered",
-      "plain-line",
-      "no-certificate",
-      "certificate-malformed",
-      "no-hash"
-    ]),
-    /** The object identifier of the certificate's signature algorithm, when that is the problem. */
-    algorithm: Schema.optionalKey(Schema.String)
-  })
-{
-  override get message(): string {
-    const algorithm = this.algorithm === undefined ? "" : ` (signature algorithm ${this.algorithm})`
-    return `no channel binding: ${bindingProblems[this.problem]}${algorithm}`
-  }
-}
+export class ChannelBindingUnavailable extends TaggedReason<ChannelBindingUnavailable>()("ChannelBindingUnavailable", {
+  /**
+   * - `"no-tls"`: channel binding is required, and there is no TLS.
+   * - `"not-offered"`: channel binding is required, and the server requested another method.
+   * - `"plain-line"`: the server offers channel binding although there is no TLS.
+   * - `"no-certificate"`: channel binding is required, and the transport does not know the server's certificate.
+   * - `"certificate-malformed"`: the server's certificate cannot be parsed.
+   * - `"no-hash"`: the certificate's signature has no hash function, or an unknown one.
+   */
+  problem: Schema.Literals([
+    "no-tls",
+    "not-offered",
+    "plain-line",
+    "no-certificate",
+    "certificate-malformed",
+    "no-hash"
+  ]),
+  /** The object identifier of the certificate's signature algorithm, for `"no-hash"`. */
+  algorithm: Schema.optionalKey(Schema.String)
+}, (self) => {
+  const algorithm = self.algorithm === undefined ? "" : ` (signature algorithm ${self.algorithm})`
+  return `no channel binding: ${bindingProblems[self.problem]}${algorithm}`
+}) {}
 
 /**
- * The server could not prove that it knows the password, or who it is: it may be somebody else.
+ * The server failed to prove its identity or that it knows the password: it may be an impostor.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ServerNotAuthentic extends Schema.TaggedError<ServerNotAuthentic>()("ServerNotAuthentic", {
+export class ServerNotAuthentic extends TaggedReason<ServerNotAuthentic>()("ServerNotAuthentic", {
   /**
-   * - `"nonce"`: its nonce does not begin with ours, or adds nothing to it.
-   * - `"signature"`: its signature is not the one that follows from the password.
-   * - `"signature-missing"`: it said that we are in without having sent a signature.
-   * - `"context-incomplete"`: it said that we are in before GSSAPI could tell who it is.
+   * - `"nonce"`: its nonce does not begin with the client's, or adds nothing to it.
+   * - `"signature"`: its signature is not the one derived from the password.
+   * - `"signature-missing"`: it reported success without having sent a signature.
+   * - `"context-incomplete"`: it reported success before GSSAPI had authenticated it.
    */
   flaw: Schema.Literals(["nonce", "signature", "signature-missing", "context-incomplete"])
-}) {
-  override get message(): string {
-    const flaw = {
-      nonce: "its nonce does not extend ours",
-      signature: "its signature is wrong",
-      "signature-missing": "it sent no signature",
-      "context-incomplete": "it let us in too early"
-    }[this.flaw]
-    return `the server did not prove who it is: ${flaw}; somebody may be in between`
-  }
-}
+}, (self) => {
+  const flaw = {
+    nonce: "its nonce does not extend ours",
+    signature: "its signature is wrong",
+    "signature-missing": "it sent no signature",
+    "context-incomplete": "it let us in too early"
+  }[self.flaw]
+  return `the server did not prove who it is: ${flaw}; somebody may be in between`
+}) {}
 
 /**
- * A message of an authentication mechanism does not follow the mechanism's grammar.
+ * The server detected that the login was proved in another TLS session than its own: channel binding failed. The TLS
+ * connection ends at an intermediary, which can read and change the data.
  *
  * @category errors
  * @since 0.1.0
  */
-export class MechanismMalformed extends Schema.TaggedError<MechanismMalformed>()("MechanismMalformed", {
-  /** Such as `SCRAM-SHA-256`. */
+export class ChannelBindingMismatch extends TaggedReason<ChannelBindingMismatch>()(
+  "ChannelBindingMismatch",
+  {
+    user: Schema.String,
+    /** The SQLSTATE; empty if there is none, as for an error inside a mechanism, which has only a text. */
+    sqlState: Schema.String,
+    /** The server's message. */
+    text: Schema.String,
+    /** Every field of the ErrorResponse. */
+    fields
+  },
+  ({ text }) =>
+    `somebody may be in between (a man in the middle): the server says that the TLS session is not its own ` +
+    `(${printable(text)}); trust nothing on this line, check the server's certificate (sslmode=verify-full), and ` +
+    "use `channelBinding: \"disable\"` only where a proxy of your own ends TLS"
+) {}
+
+/**
+ * A message of an authentication mechanism violates the mechanism's grammar.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MechanismMalformed extends TaggedReason<MechanismMalformed>()("MechanismMalformed", {
+  /** The mechanism, such as `SCRAM-SHA-256`. */
   mechanism: Schema.String,
   /** The message's name in the mechanism's specification, such as `server-first-message`. */
   messageName: Schema.String,
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `the ${this.messageName} of ${this.mechanism} is malformed: ${this.problem}`
-  }
-}
+}, ({ mechanism, messageName, problem }) => printable(`the ${messageName} of ${mechanism} is malformed: ${problem}`)) {}
 
 /**
- * The server wants the password hashed fewer or more times than the caller's policy allows. No proof was sent.
+ * The server's SCRAM iteration count is outside the bounds of the client's policy. No proof was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class IterationsOutOfBounds extends Schema.TaggedError<IterationsOutOfBounds>()("IterationsOutOfBounds", {
+export class IterationsOutOfBounds extends TaggedReason<IterationsOutOfBounds>()("IterationsOutOfBounds", {
   iterations: Schema.Number,
   minimum: Schema.Number,
   maximum: Schema.Number
-}) {
-  override get message(): string {
-    const [bound, why, option] = this.iterations < this.minimum
-      ? [`at least ${this.minimum}`, "a low count makes the password easy to guess", "minIterations"]
-      : [`at most ${this.maximum}`, "a high count keeps this machine busy", "maxIterations"]
-    return `the server wants ${this.iterations} SCRAM iterations where ${bound} are allowed: ${why}; ` +
-      `set the password anew on the server, or change \`${option}\``
-  }
-}
+}, ({ iterations, maximum, minimum }) => {
+  const [bound, why, option] = iterations < minimum
+    ? [`at least ${minimum}`, "a low count makes the password easy to guess", "minIterations"]
+    : [`at most ${maximum}`, "a high count keeps this machine busy", "maxIterations"]
+  return `the server wants ${iterations} SCRAM iterations where ${bound} are allowed: ${why}; ` +
+    `set the password anew on the server, or change \`${option}\``
+}) {}
 
-/** What a user can do about an error that a server answers a log-in with, by SQLSTATE. */
-const advice: Readonly<Record<string, string>> = {
+/** Hints for server errors during login, by SQLSTATE. */
+const hints: Readonly<Record<string, string>> = {
   "28P01": "check the user's name and password",
   "28000": "check the user's name, and what the server's rules (pg_hba.conf) demand of it",
-  // Hyper answers unknown users and wrong passwords with it.
+  // Hyper sends it for unknown users and wrong passwords.
   "42501": "check the user's name and password",
   "08000": "connect with TLS if it says so",
   "22023": "check the start-up parameters",
@@ -306,96 +314,92 @@ const advice: Readonly<Record<string, string>> = {
   "0A000": "ask for an older version of the protocol (maxProtocolVersion) if it says so"
 }
 
-/** Lack of resources, and servers that are starting, stopping or crashing. */
-const isPassing = (sqlState: string): boolean => sqlState.startsWith("53") || /^57P0[123]$/.test(sqlState)
+/** True for lack of resources, and for servers that are starting, shutting down or crashing. */
+const isTransient = (sqlState: string): boolean => sqlState.startsWith("53") || /^57P0[123]$/.test(sqlState)
 
 /**
- * The server refused the session with an ErrorResponse.
+ * The server rejected the session with an ErrorResponse.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
+export class Rejected extends TaggedReason<Rejected>()("Rejected", {
   user: Schema.String,
-  /** Empty when there is none: an error inside a mechanism has only a text. */
+  /** The SQLSTATE; empty if there is none, as for an error inside a mechanism, which has only a text. */
   sqlState: Schema.String,
-  /** What the server said. */
+  /** The server's message. */
   text: Schema.String,
   /** Every field of the ErrorResponse. */
   fields
+}, ({ sqlState, text, user }) => {
+  const code = sqlState === "" ? "" : ` (${sqlState})`
+  const hint = hints[sqlState]
+  return `the server refused ${JSON.stringify(user)}: ${printable(text + code)}${hint === undefined ? "" : `; ${hint}`}`
 }) {
-  override get message(): string {
-    const code = this.sqlState === "" ? "" : ` (${this.sqlState})`
-    const hint = advice[this.sqlState]
-    return `the server refused ${JSON.stringify(this.user)}: ${this.text}${code}${
-      hint === undefined ? "" : `; ${hint}`
-    }`
-  }
-
-  /** Whether the same log-in may succeed later. */
+  /** True if the same login may succeed later. */
   get isRetryable(): boolean {
-    return isPassing(this.sqlState)
+    return isTransient(this.sqlState)
   }
 }
 
 /**
- * The server refused the session because it does not have the database, or cannot open its file.
+ * The server rejected the session because the database does not exist, or its file cannot be opened.
  *
  * @category errors
  * @since 0.1.0
  */
-export class DatabaseMissing extends Schema.TaggedError<DatabaseMissing>()("DatabaseMissing", {
-  /** The database that was asked for; by PostgreSQL's rule the user's name when none was. */
-  database: Schema.String,
-  sqlState: Schema.String,
-  /** What the server said. */
-  text: Schema.String,
-  /** Every field of the ErrorResponse. */
-  fields
-}) {
-  override get message(): string {
-    return `the server has no database ${JSON.stringify(this.database)}: ${this.text} (${this.sqlState}); ` +
-      "create it, or check its name"
-  }
-}
+export class DatabaseMissing extends TaggedReason<DatabaseMissing>()(
+  "DatabaseMissing",
+  {
+    /** The requested database; the user's name if none was requested, by PostgreSQL's rule. */
+    database: Schema.String,
+    sqlState: Schema.String,
+    /** The server's message. */
+    text: Schema.String,
+    /** Every field of the ErrorResponse. */
+    fields
+  },
+  ({ database, sqlState, text }) =>
+    `the server has no database ${JSON.stringify(database)}: ${printable(text)} (${sqlState}); ` +
+    "create it, or check its name"
+) {}
 
 /**
- * The server speaks no version of the protocol that is new enough. Nothing secret was sent.
+ * The server supports no protocol version that is new enough. Nothing secret was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class VersionUnsupported extends Schema.TaggedError<VersionUnsupported>()("VersionUnsupported", {
-  /** The oldest version that would do. */
-  wanted: ProtocolVersion,
-  /** The newest one that the server speaks. */
-  offered: ProtocolVersion
-}) {
-  override get message(): string {
-    return `the server speaks the protocol up to version ${this.offered}, but at least ${this.wanted} is wanted; ` +
-      "connect to a newer server, or lower `minProtocolVersion`"
-  }
-}
+export class VersionUnsupported extends TaggedReason<VersionUnsupported>()(
+  "VersionUnsupported",
+  {
+    /** The oldest acceptable version. */
+    wanted: ProtocolVersion,
+    /** The newest version that the server supports. */
+    offered: ProtocolVersion
+  },
+  ({ offered, wanted }) =>
+    `the server speaks the protocol up to version ${offered}, but at least ${wanted} is wanted; ` +
+    "connect to a newer server, or lower `minProtocolVersion`"
+) {}
 
 /**
- * The server closed the connection before the session was there, without a word.
+ * The server closed the connection before the session was ready, without an error message.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ServerClosed extends Schema.TaggedError<ServerClosed>()("ServerClosed", {
-  /** The message that the client had sent last. */
+export class ServerClosed extends TaggedReason<ServerClosed>()("ServerClosed", {
+  /** The last message that the client sent. */
   after: Schema.String
-}) {
-  override get message(): string {
-    // Measured on hyperd: it says nothing about an unknown version, a missing user, or more than 4096 bytes.
-    const why = this.after === "StartupMessage"
-      ? "; it may be stopping, or not a PostgreSQL or Hyper server; Hyper does so when the start-up parameters are " +
-        "longer than 4,096 bytes, or when another version of the protocol than 3.0 is asked for"
-      : "; its log may say why"
-    return `the server closed the connection after our ${this.after}, without a reason${why}`
-  }
-}
+}, ({ after }) => {
+  // Hyper sends nothing about an unknown version (H-01), a missing user, or more than 4096 bytes (H-02).
+  const why = after === "StartupMessage"
+    ? "; it may be stopping, or not a PostgreSQL or Hyper server; Hyper does so when the start-up parameters are " +
+      "longer than 4,096 bytes, or when another version of the protocol than 3.0 is asked for"
+    : "; its log may say why"
+  return `the server closed the connection after our ${after}, without a reason${why}`
+}) {}
 
 /**
  * The runtime's cryptography failed.
@@ -403,16 +407,12 @@ export class ServerClosed extends Schema.TaggedError<ServerClosed>()("ServerClos
  * @category errors
  * @since 0.1.0
  */
-export class CryptoFailed extends Schema.TaggedError<CryptoFailed>()("CryptoFailed", {
+export class CryptoFailed extends TaggedReason<CryptoFailed>()("CryptoFailed", {
   cause: Schema.Defect()
-}) {
-  override get message(): string {
-    return "the runtime cannot compute what the authentication method needs"
-  }
-}
+}, () => "the runtime cannot compute what the authentication method needs") {}
 
 /**
- * Why a log-in failed: one tag for each way.
+ * The reasons of a failed login: one tag per kind.
  *
  * @category errors
  * @since 0.1.0
@@ -430,6 +430,7 @@ export const Reason = Schema.Union([
   MethodUnsupported,
   ChannelBindingUnavailable,
   ServerNotAuthentic,
+  ChannelBindingMismatch,
   MechanismMalformed,
   IterationsOutOfBounds,
   Rejected,
@@ -439,7 +440,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * Why a log-in failed: one tag for each way.
+ * The reason of a failed login: one tag per kind.
  *
  * @category errors
  * @since 0.1.0
@@ -447,9 +448,9 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * A log-in that failed.
+ * A failed login.
  *
- * **Example** (Telling the reasons apart)
+ * **Example** (Distinguishing the reasons)
  *
  * ```ts
  * import { AuthError } from "@hyperfect/auth"
@@ -466,16 +467,12 @@ export type Reason = typeof Reason.Type
  * @category errors
  * @since 0.1.0
  */
-export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { reason: Reason }) {
-  override get message(): string {
-    return this.reason.message
-  }
-
-  /** Whether the same log-in, on a new connection, may succeed. */
-  get isRetryable(): boolean {
+export class AuthError extends TaggedError<AuthError, boolean>()("AuthError", { reason: Reason }) {
+  /** True if the same login, on a new connection, may succeed. */
+  override get isRetryable(): boolean {
     switch (this.reason._tag) {
       case "ServerClosed":
-      // Whoever knows the secret could not be asked, which may pass.
+      // The provider of the secret was unavailable, which may be temporary.
       case "PasswordUnavailable":
       case "TokenUnavailable":
       case "GssUnavailable":
@@ -494,14 +491,29 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
  */
 export const fromReason = (reason: Reason): AuthError => new AuthError({ reason })
 
-/** Hyper's own code for a database file that is not there, and PostgreSQL's for a database that is not. */
+/** True for Hyper's code for a missing database file, and PostgreSQL's for a missing database. */
 const isDatabaseMissing = (sqlState: string): boolean => sqlState === "58S01" || sqlState === "3D000"
 
 /**
- * The error for a server's answer to the log-in of a user to a database.
+ * The PostgreSQL functions that report a channel binding failure; their names are not translated, unlike error texts.
+ */
+const alarmRoutines: ReadonlySet<string | undefined> = new Set([
+  "read_client_first_message",
+  "read_client_final_message"
+])
+
+/**
+ * True if the server's error reports a channel binding failure, including a mismatch of the client's flag that claims
+ * the server has no support for it.
+ */
+const isBindingAlarm = (sqlState: string, text: string, routine: string | undefined): boolean =>
+  sqlState === "28000" &&
+  (alarmRoutines.has(routine) || /^SCRAM channel binding (?:check failed|negotiation error)/.test(text))
+
+/**
+ * Creates the error for a server's ErrorResponse to the login of a user to a database.
  *
- * @category constructors
- * @since 0.1.0
+ * @internal
  */
 export const fromErrorResponse = (
   response: { readonly fields: ReadonlyArray<ErrorField.ErrorField> },
@@ -514,6 +526,8 @@ export const fromErrorResponse = (
   return fromReason(
     isDatabaseMissing(sqlState)
       ? new DatabaseMissing({ database, sqlState, text, fields })
+      : isBindingAlarm(sqlState, text, ErrorField.get(fields, "routine"))
+      ? new ChannelBindingMismatch({ user, sqlState, text, fields })
       : new Rejected({ user, sqlState, text, fields })
   )
 }

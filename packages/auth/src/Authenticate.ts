@@ -1,53 +1,49 @@
 /**
- * The log-in, as the protocol chapter "Start-up" tells it, for both ends of a connection.
+ * Login for clients and servers, as specified in the protocol chapter "Start-up".
  *
- * A log-in begins behind the negotiation of TLS and ends with the first ReadyForQuery. It has no time limit of its own
- * and owns nothing: put a timeout around it, and close the connection when it fails, since what the server does next is
- * not known. The channel should be made with `longLimit: `{@link messageLimit}, so that nobody who has not said who he is
- * can make us hold more.
+ * A login starts after TLS negotiation and ends with the first ReadyForQuery. It has no time limit and owns no
+ * resources: apply a timeout, and close the connection if it fails, since the state of the server is then unknown.
+ * Create the channel with `longLimit: `{@link messageLimit}, so that an unauthenticated peer cannot make the program
+ * buffer more.
  *
- * Not here: client certificates, which TLS takes care of; what GSSAPI and SSPI do with their tokens, for which the log-in
- * needs a provider; Kerberos V5 of old, which is refused by name.
+ * Not included: client certificates, which TLS handles; the token formats of GSSAPI and SSPI, for which the login needs
+ * a provider; the obsolete Kerberos V5, which fails with an error that names it.
  *
  * @since 0.1.0
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
-import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import type * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
-import type * as TransportError from "@hyperfect/transport/TransportError"
+import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Digest from "effect/crypto/Digest"
 import * as Kdf from "effect/crypto/Kdf"
 import * as Mac from "effect/crypto/Mac"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Account } from "./Account.ts"
-import { type AuthError, ChannelBindingUnavailable, fromReason, MethodUnsupported } from "./AuthError.ts"
+import { type AuthError, ChannelBindingUnavailable, fromReason } from "./AuthError.ts"
 import * as ChannelBinding from "./ChannelBinding.ts"
-import * as Cleartext from "./Cleartext.ts"
-import * as Gss from "./Gss.ts"
 import {
-  accepted,
   type ClientExchange,
   type Failure,
+  invalid,
   make as makeClientExchange,
-  type Step,
   unexpected
 } from "./internal/clientExchange.ts"
 import { firstCertificate } from "./internal/pem.ts"
-import * as SaslMechanism from "./internal/saslMechanism.ts"
+import { selectMechanism } from "./internal/selectMechanism.ts"
 import { make as makeServerExchange, type ServerExchange } from "./internal/serverExchange.ts"
 import type { Login } from "./Login.ts"
-import * as Md5 from "./Md5.ts"
-import * as OAuthBearer from "./OAuthBearer.ts"
-import { type Method, permit, type Policy } from "./Policy.ts"
+import { mechanisms } from "./mechanisms/table.ts"
+import { isBindingRequired, type Method, permit, permitIterations, type Policy } from "./Policy.ts"
 import * as ProtocolVersion from "./ProtocolVersion.ts"
-import * as ScramSha256 from "./ScramSha256.ts"
 import * as Startup from "./Startup.ts"
 
 /**
- * The cryptography that a log-in may need.
+ * The cryptographic services that a login may need.
  *
  * @category services
  * @since 0.1.0
@@ -55,7 +51,7 @@ import * as Startup from "./Startup.ts"
 export type Services = Digest.Digest | Kdf.Kdf | Mac.Mac | SecureRandom.SecureRandom
 
 /**
- * The cryptography of the runtime, by way of WebCrypto: Node, Deno, Bun and browsers have it.
+ * The runtime's cryptography through WebCrypto, available in Node, Deno, Bun and browsers.
  *
  * @category layers
  * @since 0.1.0
@@ -67,7 +63,7 @@ export const layerCrypto: Layer.Layer<Services> = Layer.mergeAll(
 )
 
 /**
- * The longest message that a log-in has a use for, in bytes: the limit that libpq sets for errors.
+ * The longest message accepted during login, in bytes: libpq's limit for errors.
  *
  * @category constants
  * @since 0.1.0
@@ -75,101 +71,42 @@ export const layerCrypto: Layer.Layer<Services> = Layer.mergeAll(
 export const messageLimit = 30_000
 
 /**
- * A session that is open.
+ * The default time limit of a client's login: PostgreSQL's `authentication_timeout`.
+ *
+ * @internal
+ */
+export const defaultTimeout: Duration.Duration = Duration.seconds(60)
+
+/**
+ * An open session.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Session extends Startup.Negotiated {
   readonly method: Method
-  /** Whether the log-in was bound to the TLS session. */
+  /** True if the login was bound to the TLS session. */
   readonly channelBound: boolean
-  /** The settings that the server reported, in the order in which it did. */
+  /** The settings that the server reported, in the order received. */
   readonly parameters: ReadonlyMap<string, string>
-  /** What cancels a query of this session; 0 is an ordinary process id. */
+  /** The key for canceling a query of this session; 0 is a valid process id. */
   readonly key: Backend.BackendKeyData | undefined
   readonly status: Backend.ReadyForQuery["status"]
   readonly notices: ReadonlyArray<Backend.NoticeResponse>
 }
 
-/** How long the keys of cancel requests are, in bytes, in version 3.0, and those that we make, in later ones. */
-const shortKey = 4
-const longKey = 32
+/** The length of cancellation keys in bytes: in version 3.0, and of the keys generated here for later versions. */
+const secretKeySize30 = 4
+const secretKeySize32 = 32
 
-const unsupported = (...offered: ReadonlyArray<string>) => Effect.fail(fromReason(new MethodUnsupported({ offered })))
-
-interface Proven extends Pick<Session, "method" | "channelBound"> {}
-
-/** Answers the server's request for authentication, up to and with its AuthenticationOk. */
-const prove = Effect.fnUntraced(function*<E, R>(
-  exchange: ClientExchange<E, R>,
-  request: Step
-): Effect.fn.Return<Proven, Failure | E, Services | R> {
-  const allow = (method: Method, isBound?: boolean) =>
-    permit(exchange.policy, method, exchange.channel.connection, isBound)
-  switch (request._tag) {
-    case "AuthenticationOk": {
-      yield* allow("trust")
-      return { method: "trust", channelBound: false }
-    }
-    case "AuthenticationCleartextPassword": {
-      yield* allow("password")
-      yield* Cleartext.client(exchange)
-      yield* accepted(exchange)
-      return { method: "password", channelBound: false }
-    }
-    case "AuthenticationMD5Password": {
-      yield* allow("md5")
-      yield* Md5.client(exchange, request)
-      yield* accepted(exchange)
-      return { method: "md5", channelBound: false }
-    }
-    case "AuthenticationSASL": {
-      const mechanism = yield* SaslMechanism.choose(exchange, request.mechanisms)
-      if (mechanism.method === "oauth") {
-        yield* allow("oauth")
-        yield* OAuthBearer.client(exchange)
-        return { method: "oauth", channelBound: false }
-      }
-      const channelBound = mechanism.binding.endPoint !== undefined
-      yield* allow("scram-sha-256", channelBound)
-      yield* ScramSha256.client(exchange, mechanism.binding)
-      yield* accepted(exchange)
-      return { method: "scram-sha-256", channelBound }
-    }
-    case "AuthenticationGSS":
-    case "AuthenticationSSPI": {
-      const method = request._tag === "AuthenticationGSS" ? "gss" : "sspi"
-      yield* allow(method)
-      yield* Gss.client(exchange, method)
-      return { method, channelBound: false }
-    }
-    case "AuthenticationKerberosV5":
-      return yield* unsupported("kerberos")
-    default:
-      return yield* unexpected(request, "a request for authentication")
-  }
-})
-
-/** A program that has only ever met version 3.0 would not know what to do with a longer key. */
-const checkKey = ({ secretKey }: Backend.BackendKeyData, version: ProtocolVersion.ProtocolVersion) =>
-  version === "3.0" && secretKey.length !== shortKey
-    ? Effect.fail(
-      new ProtocolError.ProtocolError({
-        reason: ProtocolError.reason(
-          "ValueInvalid",
-          "BackendKeyData",
-          "secretKey",
-          0,
-          `${shortKey} bytes in version 3.0`,
-          `${secretKey.length} bytes`
-        )
-      })
-    )
+/** Keys are longer than four bytes since version 3.2 only (protocol, BackendKeyData). */
+const checkSecretKey = ({ secretKey }: Backend.BackendKeyData, version: ProtocolVersion.ProtocolVersion) =>
+  version === "3.0" && secretKey.length !== secretKeySize30
+    ? invalid("BackendKeyData", "secretKey", `${secretKeySize30} bytes in version 3.0`, `${secretKey.length} bytes`)
     : Effect.void
 
-/** Collects what the server tells about the session until it is ready. */
-const opened = Effect.fnUntraced(function*<E, R>(
+/** Collects the session properties that the server reports until it is ready. */
+const receiveUntilReady = Effect.fnUntraced(function*<E, R>(
   exchange: ClientExchange<E, R>,
   version: ProtocolVersion.ProtocolVersion
 ) {
@@ -183,8 +120,8 @@ const opened = Effect.fnUntraced(function*<E, R>(
         break
       }
       case "BackendKeyData": {
-        yield* checkKey(message, version)
-        // A copy, for the chunk that it lies in would live as long as the session.
+        yield* checkSecretKey(message, version)
+        // Copied, because the chunk that contains it would otherwise be kept as long as the session.
         key = { ...message, secretKey: message.secretKey.slice() }
         break
       }
@@ -201,18 +138,18 @@ const opened = Effect.fnUntraced(function*<E, R>(
  *
  * **Details**
  *
- * It sends the StartupMessage, proves who the user is in the way that the server asks for, and returns when the server is
- * ready. The newest version of the protocol that the log-in accepts is asked for, and an older one taken if the log-in
- * accepts that, too. A method that the policy does not allow fails before the password is asked for; so does a SCRAM
- * challenge that is not what it should be. After SCRAM the server has proved that it knows the password too.
+ * Sends the StartupMessage, authenticates the user with the method that the server requests, and returns when the
+ * server is ready. It requests the newest protocol version that the login accepts, and accepts an older one within the
+ * login's range. A method that the policy does not allow, and an invalid SCRAM challenge, fail before the password is
+ * requested. After SCRAM the server has proved that it knows the password too.
  *
- * A failure of the program that fetches the password is passed on as it is.
+ * A failure of the effect that fetches the password is passed on unchanged.
  *
  * **Gotchas**
  *
- * The connection is of no use after a failure, and still open: its scope should end with the attempt.
+ * After a failure the connection is unusable but still open: its scope should end with the attempt.
  *
- * **Example** (Both ends of a log-in)
+ * **Example** (Both ends of a login)
  *
  * ```ts
  * import { Account, Authenticate, ScramVerifier } from "@hyperfect/auth"
@@ -252,10 +189,13 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   AuthError | ProtocolError.ProtocolError | TransportError.TransportError | E,
   Services | R
 > {
-  if (policy.channelBinding === "require" && channel.connection.tls() === undefined) {
+  if (isBindingRequired(policy) && channel.connection.tls() === undefined) {
     return yield* fromReason(new ChannelBindingUnavailable({ problem: "no-tls" }))
   }
-  const exchange = makeClientExchange(channel, login, policy)
+  const exchange = makeClientExchange(channel, login, {
+    isBindingAllowed: policy.channelBinding !== "disable",
+    permitIterations: (iterations) => permitIterations(policy, iterations)
+  })
   yield* exchange.send(yield* Startup.toMessage(login))
 
   let request = yield* exchange.receive
@@ -268,13 +208,15 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
     request = yield* exchange.receive
   }
 
-  const proven = yield* prove(exchange, request)
-  const session = yield* opened(exchange, negotiated.protocolVersion)
-  return { ...proven, ...session, ...negotiated, notices: exchange.notices }
+  const { isBound = false, method, run } = yield* selectMechanism(exchange, request, policy)
+  yield* permit(policy, method, channel.connection, isBound)
+  yield* run
+  const session = yield* receiveUntilReady(exchange, negotiated.protocolVersion)
+  return { method, channelBound: isBound, ...session, ...negotiated, notices: exchange.notices }
 })
 
 /**
- * What cancels a query of a session.
+ * The key for canceling a query of a session.
  *
  * @category models
  * @since 0.1.0
@@ -285,39 +227,41 @@ export interface Key {
 }
 
 /**
- * How a server receives clients.
+ * Options of a server's login.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ServerOptions<out E = never, out R = never> {
-  /** What is known of a user who wants in; `undefined` for a stranger. */
+  /** Looks up a user; `undefined` if the user is unknown. */
   readonly account: (startup: Startup.Startup) => Effect.Effect<Account | undefined, E, R>
   /** The settings to report, such as `server_version`. */
   readonly parameters?:
     | Readonly<Record<string, string>>
     | ((startup: Startup.Startup) => Readonly<Record<string, string>>)
     | undefined
-  /** The newest version of the protocol that is spoken; the latest when absent. Hyper's dialect speaks 3.0 only. */
+  /** The newest supported protocol version. Defaults to the latest. Hyper's dialect supports 3.0 only. */
   readonly maxProtocolVersion?: ProtocolVersion.ProtocolVersion | undefined
   /**
-   * What will cancel a query of the session; a random one when absent. In version 3.0 its secret must be four bytes, in
-   * later ones it may be up to 256.
+   * The key for canceling a query of the session. Defaults to a random one. In version 3.0 its secret must be four
+   * bytes, in later versions it may be up to 256.
    */
   readonly key?: Key | ((version: ProtocolVersion.ProtocolVersion) => Key) | undefined
-  /** Whose SQLSTATEs and texts refuse a client; PostgreSQL's when absent. */
+  /** The server whose SQLSTATEs and texts are used to reject a client. Defaults to PostgreSQL. */
   readonly dialect?: "postgres" | "hyper" | undefined
-  /** Secures the line when the client asks for it; TLS is refused when absent. */
+  /** Upgrades the connection if the client requests TLS. If absent, TLS is declined. */
   readonly acceptTls?: Effect.Effect<unknown, TransportError.TransportError> | undefined
   /**
-   * The certificate that `acceptTls` shows, in PEM (the first of a chain). With it SCRAM-SHA-256-PLUS is offered on lines
-   * with TLS, unless it is signed in a way that has no hash for that.
+   * The certificate that `acceptTls` presents, in PEM (the first of a chain). If given, SCRAM-SHA-256-PLUS is offered
+   * on connections with TLS, unless the certificate's signature algorithm has no hash for channel binding.
    */
   readonly certificate?: string | undefined
+  /** The time limit of the whole login. Defaults to 60 seconds, as in PostgreSQL. */
+  readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * A client that was let in.
+ * A client that was admitted.
  *
  * @category models
  * @since 0.1.0
@@ -330,7 +274,7 @@ export interface Client {
   readonly key: Backend.BackendKeyData
 }
 
-/** What a client can bind its log-in to. */
+/** Returns the channel binding data of the connection. */
 const endPointOf = (
   channel: MessageChannel.Server,
   certificate: string | undefined
@@ -344,59 +288,53 @@ const endPointOf = (
       (reason) => reason.problem === "no-hash" ? Effect.succeed(undefined) : Effect.fail(fromReason(reason))
     )
 
-/** Asks for the proof that an account calls for. */
-const demand = Effect.fnUntraced(function*(
+/** Requests the proof that an account requires. */
+const authenticateClient = Effect.fnUntraced(function*(
   exchange: ServerExchange,
   account: Account | undefined,
   endPoint: Uint8Array | undefined
 ): Effect.fn.Return<Method, Failure, Services> {
   if (account === undefined) return yield* exchange.reject
-  switch (account.method) {
-    case "trust":
-      break
-    case "password": {
-      yield* Cleartext.server(exchange, account.password)
-      break
-    }
-    case "md5": {
-      yield* Md5.server(exchange, account.password)
-      break
-    }
-    case "scram-sha-256": {
-      yield* ScramSha256.server(exchange, account.verifier, endPoint)
-      break
-    }
-    case "oauth": {
-      yield* OAuthBearer.server(exchange, account)
-      break
-    }
+  // Only a mechanism of the table admits the client. Accounts may come from a database or an untyped program.
+  for (const mechanism of mechanisms) {
+    const verify = mechanism.server(exchange, account, endPoint)
+    if (verify !== undefined) return yield* Effect.as(verify, mechanism.name)
   }
-  return account.method
+  const method = JSON.stringify(account.method) ?? "undefined"
+  return yield* exchange.refuse(
+    "28000",
+    `there is no authentication method ${method} for user "${exchange.startup.user}"`
+  )
 })
 
 const randomKey = Effect.fnUntraced(function*(version: ProtocolVersion.ProtocolVersion) {
   const random = yield* SecureRandom.SecureRandom
   return {
     processId: yield* random.intBetween(1, 0x7fffffff),
-    secretKey: yield* random.randomBytes(version === "3.0" ? shortKey : longKey)
+    secretKey: yield* random.randomBytes(version === "3.0" ? secretKeySize30 : secretKeySize32)
   }
 })
 
-/** Agrees with the client on a version, and tells it if it is not the one that it has asked for. */
-const agree = Effect.fnUntraced(function*(
+/** Negotiates a version with the client, and informs it if the version differs from the requested one. */
+const negotiateVersion = Effect.fnUntraced(function*(
   exchange: ServerExchange,
   { dialect, maxProtocolVersion = ProtocolVersion.latest }: ServerOptions<unknown, unknown>
 ): Effect.fn.Return<ProtocolVersion.ProtocolVersion, Failure> {
   const { parameters, version: [major, minor] } = exchange.startup
   const asked = major * 0x10000 + minor
   if (dialect === "hyper") {
-    // Measured: Hyper passes over options, and hangs up without a word on any other version.
-    return asked === ProtocolVersion.toNumber("3.0") ? "3.0" : yield* exchange.hangUp
+    // Hyper ignores options, and disconnects without an error on any other version (H-01).
+    return asked === ProtocolVersion.toNumber("3.0") ? "3.0" : yield* exchange.unsupportedVersion
   }
-  if (major !== 3) return yield* exchange.refuse("0A000", `unsupported frontend protocol ${major}.${minor}`)
-  const version = asked >= ProtocolVersion.toNumber(maxProtocolVersion) ? maxProtocolVersion : "3.0"
+  if (major !== 3) {
+    return yield* exchange.refuse("0A000", Startup.unsupportedVersion(`${major}.${minor}`, maxProtocolVersion))
+  }
+  const newest = ProtocolVersion.toNumber(maxProtocolVersion)
+  const version = asked >= newest ? maxProtocolVersion : "3.0"
   const unrecognizedOptions = Array.from(parameters.keys()).filter((name) => name.startsWith("_pq_."))
-  const newestVersion = ProtocolVersion.toNumber(version)
+  // Version 3.1 never existed (protocol, "Protocol Versions"), but PostgreSQL handles it as an older version than its
+  // own, and so as 3.0.
+  const newestVersion = Math.min(asked, newest)
   if (newestVersion !== asked || unrecognizedOptions.length > 0) {
     yield* exchange.send({ _tag: "NegotiateProtocolVersion", newestVersion, unrecognizedOptions })
   }
@@ -404,29 +342,46 @@ const agree = Effect.fnUntraced(function*(
 })
 
 /**
- * Receives a client: the server's half of the log-in.
+ * Accepts a client: the server's side of the login.
  *
  * **When to use**
  *
- * Use in servers for tests and in proxies.
+ * Use it in test servers and proxies.
  *
  * **Details**
  *
- * It answers requests for encryption, asks for what the account calls for, and says that the session is ready. A client
- * that only came to cancel a query is reported as the CancelRequest that it sent; such a connection is closed without an
- * answer. A newer minor version of the protocol is negotiated down to the newest one that is spoken.
+ * It answers encryption requests, authenticates the client according to its account, and reports that the session is
+ * ready. A client that only cancels a query is returned as the CancelRequest that it sent; such a connection is closed
+ * without an answer. A newer minor version of the protocol is negotiated down to the newest supported one.
  *
- * Whoever is refused is told so, and the effect fails with the same `Rejected`. A message out of place is answered with
- * 08P01 and is a `ProtocolError`. The connection is the caller's to close.
+ * A rejected client receives an error, and the effect fails with the same `Rejected`. An unexpected message is answered
+ * with 08P01 and fails with a `ProtocolError`. An account whose method is not one of `Account` is rejected (28000), and
+ * so is an empty password, as in PostgreSQL. The caller must close the connection.
+ *
+ * An unauthenticated client can occupy few resources: the channel accepts only login messages, with PostgreSQL's
+ * limits. A client that has not logged in within 60 seconds (`timeout`), counted from the start of the login, fails
+ * with a `TransportError` of reason `Unresponsive` and receives no error message.
  *
  * **Gotchas**
  *
- * A stranger is refused before a proof is asked for, as Hyper does it, so strangers can be told from users.
+ * Unknown users are rejected before authentication, as Hyper does, so a client can distinguish them from known users.
  *
  * @category running
  * @since 0.1.0
  */
-export const server = Effect.fnUntraced(function*<E = never, R = never>(
+export const server = <E = never, R = never>(
+  channel: MessageChannel.Server,
+  options: ServerOptions<E, R>
+): Effect.Effect<Client | Frontend.CancelRequest, Failure | E, Services | R> => {
+  const duration = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
+  const late = new TransportError.Unresponsive({ wanted: "log-in", milliseconds: Duration.toMillis(duration) })
+  return Effect.timeoutOrElse(logIn(channel, options), {
+    duration,
+    orElse: () => Effect.fail(TransportError.fromReason(late))
+  })
+}
+
+const logIn = Effect.fnUntraced(function*<E, R>(
   channel: MessageChannel.Server,
   options: ServerOptions<E, R>
 ): Effect.fn.Return<Client | Frontend.CancelRequest, Failure | E, Services | R> {
@@ -435,11 +390,13 @@ export const server = Effect.fnUntraced(function*<E = never, R = never>(
 
   const startup = Startup.fromMessage(packet)
   const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgres")
-  const protocolVersion = yield* agree(exchange, options)
-  if (startup.user === "") return yield* exchange.refuse("28000", "no user name was given")
+  const protocolVersion = yield* negotiateVersion(exchange, options)
+  if (startup.user === "") {
+    return yield* exchange.refuse("28000", "no PostgreSQL user name specified in startup packet")
+  }
 
   const endPoint = yield* endPointOf(channel, options.certificate)
-  const method = yield* demand(exchange, yield* options.account(startup), endPoint)
+  const method = yield* authenticateClient(exchange, yield* options.account(startup), endPoint)
   const wanted = typeof options.key === "function" ? options.key(protocolVersion) : options.key
   const key = { _tag: "BackendKeyData", ...wanted ?? (yield* randomKey(protocolVersion)) } as const
   const { parameters = {} } = options

@@ -1,10 +1,10 @@
 /**
- * What ties a log-in to the TLS session that it happens in: `tls-server-end-point` (RFC 5929, section 4).
+ * Channel binding, which ties a login to its TLS session: `tls-server-end-point` (RFC 5929, section 4).
  *
- * Both ends hash the certificate that the server has shown. Somebody in between, who has to show another one, cannot pass
- * on what a client says to a server, even if the client does not check certificates at all.
+ * Both ends hash the certificate that the server presented. A man in the middle, who has to present a different
+ * certificate, cannot relay a login to the server, even if the client does not verify certificates.
  *
- * Only the signature's algorithm is looked for in the certificate. Whether it is valid, or whose it is, is for TLS to say.
+ * Only the signature algorithm is read from the certificate. TLS is responsible for its validity and ownership.
  *
  * @since 0.1.0
  */
@@ -17,12 +17,11 @@ import * as der from "./internal/der.ts"
 /**
  * The type of channel binding, by its name in SCRAM.
  *
- * @category constants
- * @since 0.1.0
+ * @internal
  */
 export const type = "tls-server-end-point"
 
-/** The hashes by themselves. MD5 and SHA-1 are made up for by SHA-256 (RFC 5929, section 4.1). */
+/** Hash algorithms. MD5 and SHA-1 are replaced by SHA-256 (RFC 5929, section 4.1). */
 const hashes: Readonly<Record<string, Digest.Algorithm>> = {
   "1.2.840.113549.2.5": Digest.sha256,
   "1.3.14.3.2.26": Digest.sha256,
@@ -52,7 +51,7 @@ const signatures: Readonly<Record<string, Digest.Algorithm>> = {
 const rsaPss = "1.2.840.113549.1.1.10"
 const mgf1 = "1.2.840.113549.1.1.8"
 
-/** An AlgorithmIdentifier: its name, and what else it says. */
+/** An AlgorithmIdentifier: its name and parameters. */
 interface Algorithm {
   readonly id: string
   readonly parameters: der.Value | undefined
@@ -64,7 +63,7 @@ const readAlgorithm = (value: der.Value | undefined): Algorithm | undefined => {
   return id === undefined || parts!.length > 2 ? undefined : { id, parameters: parts![1] }
 }
 
-/** The hash of RSASSA-PSS (RFC 4055, section 3.1): SHA-1 in both of its places unless something else is said. */
+/** The hash of RSASSA-PSS (RFC 4055, section 3.1): SHA-1 by default for both of its hash functions. */
 const pssHash = (parameters: der.Value | undefined): string | undefined => {
   const fields = der.children(parameters, der.tags.sequence)
   if (fields === undefined) return undefined
@@ -81,12 +80,12 @@ const pssHash = (parameters: der.Value | undefined): string | undefined => {
 }
 
 /**
- * The hash function that goes with a certificate in DER.
+ * Returns the hash function for channel binding with a certificate in DER.
  *
  * **Details**
  *
- * It is the one of the certificate's signature, or SHA-256 where that is MD5 or SHA-1. A signature without a hash of its
- * own, such as Ed25519, has none, and neither has one whose hash cannot be computed here, such as SHA-224.
+ * It is the hash function of the certificate's signature, or SHA-256 if that is MD5 or SHA-1. There is none for a
+ * signature without a separate hash, such as Ed25519, and none if the hash cannot be computed here, such as SHA-224.
  *
  * @category decoding
  * @since 0.1.0
@@ -111,7 +110,7 @@ export const hashAlgorithm = (
 }
 
 /**
- * What both ends put into their proofs: the hash of the server's certificate in DER.
+ * Returns the channel binding data that both ends include in their proofs: the hash of the server's certificate in DER.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * What makes and reads the tokens of GSSAPI or SSPI: brought along by the caller.
+ * Providers of GSSAPI and SSPI tokens, supplied by the caller.
  *
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
 
 /**
- * What the server asks for: `"sspi"` is Windows' own form of it.
+ * The method that the server requested: `"sspi"` is the Windows variant.
  *
  * @category models
  * @since 0.1.0
@@ -14,21 +14,21 @@ import type * as Effect from "effect/Effect"
 export type Kind = "gss" | "sspi"
 
 /**
- * What comes of a step.
+ * The result of one step of the exchange.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Step {
-  /** For the server; absent when there is nothing to be said. */
+  /** The token for the server; absent if there is nothing to send. */
   readonly token?: Uint8Array | undefined
-  /** Whether we know now all that we want to know of the server. */
+  /** True if the server is fully authenticated from the client's point of view. */
   readonly isComplete: boolean
 }
 
 /**
- * One security context on the client's side. It gets the server's last token, or `undefined` at the beginning, and makes
- * the next of its own.
+ * A client's security context. It receives the server's last token, or `undefined` at the start, and produces the
+ * client's next token.
  *
  * @category models
  * @since 0.1.0
@@ -38,12 +38,12 @@ export type SecurityContext<E = never, R = never> = (
 ) => Effect.Effect<Step, E, R>
 
 /**
- * Begins a security context. It runs for each log-in in which the server asks for one.
+ * Starts a security context. It runs for each login in which the server requests one.
  *
  * **Details**
  *
- * The server's principal is usually `postgres/` and its host's name. The provider has to know it, and to release what it
- * holds, for example by a scope around the log-in.
+ * The server's principal is usually `postgres/` followed by its host name. The provider must know it, and release its
+ * resources, for example with a scope around the login.
  *
  * @category models
  * @since 0.1.0

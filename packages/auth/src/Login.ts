@@ -1,5 +1,5 @@
 /**
- * Who logs in, to what, and how the secret is come by.
+ * The user and database of a login, and its secrets.
  *
  * @since 0.1.0
  */
@@ -11,15 +11,15 @@ import type { Profile } from "./SaslPrep.ts"
 import type { SecretKeys } from "./ScramVerifier.ts"
 
 /**
- * A password, or a program that fetches it.
+ * A password, or an effect that fetches it.
  *
- * The program runs when the server wants the password, once for each log-in, and not at all when it wants none.
+ * The effect runs when the server requests the password, at most once per login.
  *
  * **Details**
  *
- * The keys that SCRAM derives from a password are kept for as long as the `Redacted` object is: another log-in with the same
- * object, at a server that says the same salt and iterations, does not derive them again. Wiping the object ends that; the
- * keys themselves stay in memory until the object is collected.
+ * The keys that SCRAM derives from a password are cached for the lifetime of the `Redacted` object: another login with
+ * the same object, at a server with the same salt and iterations, does not derive them again. Wiping the object ends
+ * the use of the cache; the keys stay in memory until the object is collected.
  *
  * @category models
  * @since 0.1.0
@@ -27,9 +27,9 @@ import type { SecretKeys } from "./ScramVerifier.ts"
 export type Password<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
 
 /**
- * An OAuth bearer token, or a program that fetches it.
+ * An OAuth bearer token, or an effect that fetches it.
  *
- * The program runs when the server wants the token, once for each log-in, and not at all when it wants none.
+ * The effect runs when the server requests the token, at most once per login.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +37,7 @@ export type Password<E = never, R = never> = Redacted.Redacted<string> | Effect.
 export type Token<E = never, R = never> = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, E, R>
 
 /**
- * What a client needs to log in.
+ * The client's login data and options.
  *
  * @category models
  * @since 0.1.0
@@ -46,28 +46,27 @@ export interface Login<out E = never, out R = never> extends Range {
   readonly user: string
   readonly password?: Password<E, R> | undefined
   /**
-   * What SCRAM can be done with in place of the password. They are good for a server that has the very salt and number of
-   * iterations that they were derived with, such as one that a proxy stands in front of.
+   * SCRAM keys in place of the password. They are valid only for a server with the same salt and iterations with which
+   * they were derived, such as a server behind a proxy.
    */
   readonly scramKeys?: SecretKeys | undefined
-  /** For servers that ask for OAuth. The module `OAuthBearer` says how to learn where tokens come from. */
+  /** For servers that request OAuth. See the module `OAuthBearer` for how to find out where tokens can be obtained. */
   readonly token?: Token<E, R> | undefined
-  /** For servers that ask for GSSAPI or SSPI, which are not supported without it. */
+  /** For servers that request GSSAPI or SSPI, which are unsupported without it. */
   readonly gss?: Provider<E, R> | undefined
-  /** Left out of the StartupMessage when absent: PostgreSQL takes the user's name then, Hyper no database. */
+  /** Omitted from the StartupMessage if absent: PostgreSQL then uses the user's name, Hyper no database. */
   readonly database?: string | undefined
   /**
    * Further start-up parameters, such as `application_name`, `options` or a setting's name.
    *
-   * Hyper reads `application_name` and `options` and no other. Parameters whose names begin with `_pq_.` are options of
-   * the protocol.
+   * Hyper reads only `application_name` and `options`. Parameters whose names begin with `_pq_.` are protocol options.
    */
   readonly parameters?: Readonly<Record<string, string>> | undefined
   /**
-   * How a password that is not plain ASCII is prepared for SCRAM; `"full"` when absent.
+   * The preparation of non-ASCII passwords for SCRAM. Defaults to `"full"`.
    *
-   * The client must do what the server did when the password was set, and cannot ask it: PostgreSQL prepares passwords in
-   * full, Hyper only maps characters.
+   * The client must use the same preparation as the server did when the password was set, and cannot query it:
+   * PostgreSQL prepares passwords in full, Hyper only maps characters.
    */
   readonly saslPrep?: Profile | undefined
 }

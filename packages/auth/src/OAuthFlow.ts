@@ -1,13 +1,13 @@
 /**
- * Ways to get the tokens that {@link OAuthBearer} shows: the provider asks the authorization server that the database
- * server trusts.
+ * Token providers for {@link OAuthBearer}, which obtain tokens from the authorization server that the database server
+ * trusts.
  *
- * The two servers know each other; the client is told by the database server where the other one is, and compares that
- * with the issuer that it was made for. A token is kept for as long as it is good, or until it is refused, and one is
- * fetched at a time, however many sessions wait for it.
+ * The database server sends the client the authorization server's address, which the client compares with its
+ * configured issuer. A token is cached until it expires or is rejected, and only one is fetched at a time, however many
+ * sessions wait for it.
  *
- * `effect/http` is marked as unstable in Effect 4.1. Which client carries the requests is up to the caller:
- * `FetchHttpClient.layer` is one.
+ * `effect/http` is marked as unstable in Effect 4.1. The caller chooses the HTTP client, for example
+ * `FetchHttpClient.layer`.
  *
  * @since 0.1.0
  */
@@ -19,74 +19,81 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
 import type { TokenUnavailable } from "./AuthError.ts"
-import * as Server from "./internal/authorizationServer.ts"
-import { type Discovery, TokenProvider } from "./OAuthBearer.ts"
+import * as AuthorizationServer from "./internal/authorizationServer.ts"
+import { type Discovery, TokenProvider } from "./mechanisms/OAuthBearer.ts"
 
 /**
- * Who we are for the authorization server, and which one we trust.
+ * The client's identity at the authorization server, and the trusted issuer.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The address of the authorization server, beginning with `https://`. No other is asked, whatever a server says. */
+  /**
+   * The address of the authorization server, beginning with `https://`. No other authorization server is trusted, even
+   * if the database server names one.
+   */
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret?: Redacted.Redacted<string> | undefined
-  /** What the tokens shall be good for; what the database server says when absent. */
+  /** The scope to request. Defaults to the scope that the database server sends. */
   readonly scope?: string | undefined
 }
 
 /**
- * What a user has to do: visit the page, and type the code there if it is not in the address already.
+ * The instructions for the user: visit the page, and enter the code unless the address already contains it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Invitation {
+export interface VerificationPrompt {
   readonly verificationUri: string
-  /** The same with the code in it, if there is such a page. */
+  /** The address including the code, if there is one. */
   readonly verificationUriComplete: string | undefined
   readonly userCode: string
-  /** Milliseconds for which the code is good. */
+  /** The validity of the code in milliseconds. */
   readonly lifetime: number
 }
 
-/** What gets a new token from the server that the discovery leads to. */
-type Fetch = (
-  metadata: Effect.Success<ReturnType<typeof Server.metadata>>,
+/** Fetches a new token from the authorization server found by discovery. */
+type FetchToken = (
+  metadata: Effect.Success<ReturnType<typeof AuthorizationServer.fetchMetadata>>,
   scope: string | undefined
-) => Effect.Effect<Server.Token, TokenUnavailable, HttpClient.HttpClient>
+) => Effect.Effect<AuthorizationServer.Token, TokenUnavailable, HttpClient.HttpClient>
 
-/** So long before its end a token is taken for one that has expired: it has to get to the server, too. */
-const margin = 10_000
+/** Monotonic, because the time of day can be set back. */
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (now) => Number(now) / 1e6)
 
-const layer = (options: Options, fetch: Fetch): Layer.Layer<TokenProvider, never, HttpClient.HttpClient> =>
+/** A token is considered expired this many milliseconds before its end, to leave time for sending it to the server. */
+const expiryMargin = 10_000
+
+const layer = (options: Options, fetch: FetchToken): Layer.Layer<TokenProvider, never, HttpClient.HttpClient> =>
   Layer.effect(
     TokenProvider,
     Effect.gen(function*() {
       const client = yield* HttpClient.HttpClient
-      const one = yield* Semaphore.make(1)
-      let kept: { readonly token: Redacted.Redacted<string>; readonly until: number } | undefined
+      const mutex = yield* Semaphore.make(1)
+      let cached: { readonly token: Redacted.Redacted<string>; readonly until: number } | undefined
 
       const renew = Effect.fnUntraced(function*(discovery: Discovery) {
-        const metadata = yield* Server.metadata(options, discovery)
+        const metadata = yield* AuthorizationServer.fetchMetadata(options, discovery)
         const { lifetime, token } = yield* fetch(metadata, options.scope ?? discovery.scope)
-        kept = { token, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(lifetime) - margin }
+        cached = { token, until: (yield* monotonicMillis) + Duration.toMillis(lifetime) - expiryMargin }
         return token
       }, Effect.provideService(HttpClient.HttpClient, client))
 
-      const good = Effect.map(
-        Clock.currentTimeMillis,
-        (now) => kept !== undefined && now < kept.until ? kept.token : undefined
+      const validToken = Effect.map(
+        monotonicMillis,
+        (now) => cached !== undefined && now < cached.until ? cached.token : undefined
       )
 
       return TokenProvider.of({
         token: (discovery, refused) =>
-          discovery === undefined ? good : one.withPermit(
-            // Somebody else may have got one since this one was shown to the server, or while we waited for our turn.
+          discovery === undefined ? validToken : mutex.withPermit(
+            // Another caller may have fetched one since this one was sent to the server, or while this one waited for
+            // the lock.
             Effect.flatMap(
-              good,
+              validToken,
               (token) => token === undefined || token === refused ? renew(discovery) : Effect.succeed(token)
             )
           )
@@ -94,21 +101,23 @@ const layer = (options: Options, fetch: Fetch): Layer.Layer<TokenProvider, never
     })
   )
 
-const denied = (code: string) => Server.unavailable(`the authorization server refuses a token (${code})`)
+const tokenDenied = (code: string) =>
+  AuthorizationServer.tokenUnavailable(`the authorization server refuses a token (${code})`)
 
 /**
- * Tokens that a user lets us have, on a page of the authorization server and with any device (RFC 8628).
+ * Provides tokens that a user authorizes on a page of the authorization server, from any device (RFC 8628).
  *
  * **When to use**
  *
- * Use in programs that somebody sits in front of. psql does the same.
+ * Use it in interactive programs. psql does the same.
  *
  * **Details**
  *
- * `invite` shows the page's address and the code. Then the authorization server is asked, as often as it allows, whether
- * the user has agreed, until the code expires.
+ * `prompt` receives the page's address and the code. Addresses other than https, malformed addresses, and codes with
+ * control characters fail before that. The authorization server is then polled, at the interval that it allows, until
+ * the user has agreed or the code expires.
  *
- * **Example** (Inviting the user)
+ * **Example** (Prompting the user)
  *
  * ```ts
  * import { OAuthFlow } from "@hyperfect/auth"
@@ -118,7 +127,7 @@ const denied = (code: string) => Server.unavailable(`the authorization server re
  * const Tokens = OAuthFlow.layerDevice({
  *   issuer: "https://id.example",
  *   clientId: "reports",
- *   invite: ({ userCode, verificationUri }) => Console.error(`Visit ${verificationUri} and enter ${userCode}`)
+ *   prompt: ({ userCode, verificationUri }) => Console.error(`Visit ${verificationUri} and enter ${userCode}`)
  * }).pipe(Layer.provide(FetchHttpClient.layer))
  * ```
  *
@@ -126,45 +135,47 @@ const denied = (code: string) => Server.unavailable(`the authorization server re
  * @since 0.1.0
  */
 export const layerDevice = (
-  options: Options & { readonly invite: (invitation: Invitation) => Effect.Effect<unknown> }
+  options: Options & { readonly prompt: (invitation: VerificationPrompt) => Effect.Effect<unknown> }
 ): Layer.Layer<TokenProvider, never, HttpClient.HttpClient> =>
   layer(
     options,
     Effect.fnUntraced(function*(metadata, scope) {
       const page = metadata.device_authorization_endpoint
       if (page === undefined) {
-        return yield* Server.unavailable(`${options.issuer} has no page where a user could let us have a token`)
+        return yield* AuthorizationServer.tokenUnavailable(
+          `${options.issuer} has no page where a user could let us have a token`
+        )
       }
-      const code = yield* Server.authorizeDevice(options, page, scope)
-      yield* options.invite({
+      const code = yield* AuthorizationServer.authorizeDevice(options, page, scope)
+      yield* options.prompt({
         verificationUri: code.verification_uri,
         verificationUriComplete: code.verification_uri_complete,
         userCode: code.user_code,
         lifetime: code.expires_in * 1000
       })
-      const end = (yield* Clock.currentTimeMillis) + code.expires_in * 1000
+      const end = (yield* monotonicMillis) + code.expires_in * 1000
       let interval = Math.max(1, code.interval ?? 5)
-      while ((yield* Clock.currentTimeMillis) < end) {
+      while ((yield* monotonicMillis) < end) {
         yield* Effect.sleep(Duration.seconds(interval))
-        const answer = yield* Server.requestToken(options, metadata.token_endpoint, {
+        const answer = yield* AuthorizationServer.requestToken(options, metadata.token_endpoint, {
           grant_type: "urn:ietf:params:oauth:grant-type:device_code",
           device_code: code.device_code
         })
         if (typeof answer !== "string") return answer
         // RFC 8628, section 3.5.
         if (answer === "slow_down") interval += 5
-        else if (answer !== "authorization_pending") return yield* denied(answer)
+        else if (answer !== "authorization_pending") return yield* tokenDenied(answer)
       }
-      return yield* Server.unavailable("the user has not agreed in time")
+      return yield* AuthorizationServer.tokenUnavailable("the user has not agreed in time")
     })
   )
 
 /**
- * Tokens for the program itself, which says who it is by its secret (RFC 6749, section 4.4).
+ * Provides tokens for the program itself, which authenticates with its client secret (RFC 6749, section 4.4).
  *
  * **When to use**
  *
- * Use in services that nobody sits in front of.
+ * Use it in services without an interactive user.
  *
  * @category layers
  * @since 0.1.0
@@ -175,10 +186,10 @@ export const layerClientCredentials = (
   layer(
     options,
     Effect.fnUntraced(function*(metadata, scope) {
-      const answer = yield* Server.requestToken(options, metadata.token_endpoint, {
+      const answer = yield* AuthorizationServer.requestToken(options, metadata.token_endpoint, {
         grant_type: "client_credentials",
         scope
       })
-      return typeof answer === "string" ? yield* denied(answer) : answer
+      return typeof answer === "string" ? yield* tokenDenied(answer) : answer
     })
   )

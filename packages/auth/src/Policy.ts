@@ -1,7 +1,7 @@
 /**
- * What a client accepts of a server that asks who it is.
+ * The client's policy for authentication requests of a server.
  *
- * Whatever the server asks for outside of it fails before anything that depends on the password was sent.
+ * A request that violates the policy fails before anything that depends on the password is sent.
  *
  * @since 0.1.0
  */
@@ -14,43 +14,45 @@ import {
   IterationsOutOfBounds,
   MethodRefused
 } from "./AuthError.ts"
+import { mechanisms, type Name } from "./mechanisms/table.ts"
+import { defaultIterations } from "./ScramVerifier.ts"
 
 /**
- * The ways to prove who one is, by their names in `pg_hba.conf`.
+ * The authentication methods, by their names in `pg_hba.conf`.
  *
  * **Details**
  *
- * - `"trust"`: the server asks for nothing. It may have looked at a client certificate.
+ * - `"trust"`: the server requests nothing. It may have verified a client certificate.
  * - `"password"`: the password in clear text.
  * - `"md5"`: a salted MD5 hash of it.
- * - `"gss"`, `"sspi"`: Kerberos and what Windows has of it, by a provider that the caller brings along.
- * - `"oauth"`: a bearer token (RFC 7628), from PostgreSQL 18 on.
- * - `"scram-sha-256"`: RFC 5802 with RFC 7677, bound to the TLS session or not; the only one in which the server proves
- *   something too.
+ * - `"gss"`, `"sspi"`: Kerberos and its Windows variant, with a provider that the caller supplies.
+ * - `"oauth"`: a bearer token (RFC 7628), since PostgreSQL 18.
+ * - `"scram-sha-256"`: RFC 5802 with RFC 7677, with or without channel binding; the only method in which the server
+ *   also proves that it knows the password.
  *
  * @category models
  * @since 0.1.0
  */
-export type Method = "trust" | "password" | "md5" | "gss" | "sspi" | "oauth" | "scram-sha-256"
+export type Method = Name
 
 /**
- * Every method, the weakest first.
+ * Every method, weakest first.
  *
  * @category constants
  * @since 0.1.0
  */
-export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "gss", "sspi", "oauth", "scram-sha-256"]
+export const methods: ReadonlyArray<Method> = mechanisms.map(({ name }) => name)
 
 /**
- * Whether SCRAM is bound to the TLS session, by the names and with the meaning of libpq's `channel_binding`.
+ * The use of channel binding for SCRAM, with the names and meaning of libpq's `channel_binding`.
  *
  * **Details**
  *
  * - `"disable"`: never.
- * - `"prefer"`: when the server offers it on a line with TLS. When it does not, it is told that we would have been able
- *   to, so that it notices if somebody in between has removed the offer.
- * - `"require"`: or there is no log-in. That leaves SCRAM-SHA-256-PLUS and nothing else: a server that lets us in without a
- *   proof of its own is refused, too.
+ * - `"prefer"`: if the server offers it on a connection with TLS. If it does not, the client tells the server that it
+ *   supports channel binding, so that the server can detect that an intermediary removed the offer.
+ * - `"require"`: fails without channel binding. Only SCRAM-SHA-256-PLUS is accepted: a server that admits the client
+ *   without its own proof is rejected, too.
  *
  * @category models
  * @since 0.1.0
@@ -58,62 +60,83 @@ export const methods: ReadonlyArray<Method> = ["trust", "password", "md5", "gss"
 export type ChannelBinding = "disable" | "prefer" | "require"
 
 /**
- * What a server may ask for, and how. Everything has a default that is safe.
+ * The authentication methods that a server may request, and their conditions. All defaults are safe.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Policy {
   /**
-   * The methods that the server may ask for; all of them when absent.
+   * The methods that the server may request. Defaults to all of them.
    *
-   * A server that asks for less than expected may be an impostor who wants the password. `["scram-sha-256"]` gives it
-   * nothing. `"md5"` is allowed by default, as in libpq, but what it sends lets whoever listens guess the password at
-   * leisure.
+   * A server that requests a weaker method than expected may be an impostor that wants the password. Allowing only
+   * `["scram-sha-256"]` never reveals it.
    */
   readonly methods?: ReadonlyArray<Method> | undefined
-  /** `"prefer"` when absent. */
+  /** Defaults to `"prefer"`. */
   readonly channelBinding?: ChannelBinding | undefined
   /**
-   * Whether a password in clear text, or a token, may be sent on a line without TLS; false when absent.
+   * True to allow sending a password in clear text, or a token, over a connection without TLS. Defaults to false.
    *
-   * Nobody can listen on a Unix socket, so it can be true there.
+   * A Unix socket cannot be eavesdropped on, so it can be true there.
    */
   readonly allowCleartextWithoutTls?: boolean | undefined
-  /** The fewest iterations of SCRAM; {@link defaultMinIterations} when absent. */
+  /**
+   * True to allow sending an MD5 hash of the password over a connection without TLS. Defaults to false.
+   *
+   * An eavesdropper can guess the password offline from the salt and the hash, and the server proves nothing: an
+   * impostor can request MD5 in place of SCRAM. A Unix socket cannot be eavesdropped on, so it can be true there.
+   */
+  readonly allowMd5WithoutTls?: boolean | undefined
+  /** The minimum SCRAM iteration count. Defaults to 4,096, the minimum of RFC 7677. */
   readonly minIterations?: number | undefined
-  /** The most iterations of SCRAM; {@link defaultMaxIterations} when absent. */
+  /** The maximum SCRAM iteration count. Defaults to {@link defaultMaxIterations}. */
   readonly maxIterations?: number | undefined
 }
 
 /**
- * What RFC 7677 asks for at least, and both PostgreSQL and Hyper use unless told otherwise.
+ * The minimum of RFC 7677, section 4, and the default of both PostgreSQL and Hyper.
  *
- * @category constants
- * @since 0.1.0
+ * @internal
  */
-export const defaultMinIterations = 4096
+export const defaultMinIterations: number = defaultIterations
 
 /**
- * A fraction of a second of one core, and above what is recommended for the storing of passwords.
+ * A fraction of a second on one core, and above the recommendations for storing passwords.
  *
  * @category constants
  * @since 0.1.0
  */
 export const defaultMaxIterations = 1_000_000
 
-/** What sends the secret itself. */
-const isCleartext = (method: Method): boolean => method === "password" || method === "oauth"
+/**
+ * True if the policy requires channel binding. An unknown value, from an untyped program, counts as required.
+ *
+ * @internal
+ */
+export const isBindingRequired = ({ channelBinding = "prefer" }: Policy): boolean =>
+  channelBinding !== "prefer" && channelBinding !== "disable"
 
 /**
- * Succeeds when the policy lets the client use the method on the connection.
+ * The rule against each secret that an eavesdropper could get without TLS, and the option that lifts the rule.
+ *
+ * @internal
+ */
+export const plainLineRules = {
+  nothing: undefined,
+  password: { rule: "cleartext", option: "allowCleartextWithoutTls" },
+  token: { rule: "cleartext", option: "allowCleartextWithoutTls" },
+  hash: { rule: "md5", option: "allowMd5WithoutTls" }
+} as const
+
+/**
+ * Succeeds if the policy allows the client to use the method on the connection.
  *
  * **Details**
  *
- * `isBound` says whether the method would be bound to the TLS session.
+ * `isBound` is true if the method would be bound to the TLS session.
  *
- * @category combinators
- * @since 0.1.0
+ * @internal
  */
 export const permit = (
   policy: Policy,
@@ -122,22 +145,23 @@ export const permit = (
   isBound = false
 ): Effect.Effect<void, AuthError> => {
   const allowed = policy.methods ?? methods
-  const rule = !allowed.includes(method)
+  const mechanism = mechanisms.find(({ name }) => name === method)
+  const plain = mechanism && plainLineRules[mechanism.exposes]
+  const rule = mechanism === undefined || !allowed.includes(method)
     ? "method"
-    : isCleartext(method) && connection.tls() === undefined && policy.allowCleartextWithoutTls !== true
-    ? "cleartext"
+    : plain !== undefined && connection.tls() === undefined && policy[plain.option] !== true
+    ? plain.rule
     : undefined
   if (rule !== undefined) return Effect.fail(fromReason(new MethodRefused({ method, rule, allowed })))
-  return policy.channelBinding === "require" && !isBound
+  return isBindingRequired(policy) && !isBound
     ? Effect.fail(fromReason(new ChannelBindingUnavailable({ problem: "not-offered" })))
     : Effect.void
 }
 
 /**
- * Succeeds when the policy lets a password be hashed so many times.
+ * Succeeds if the policy allows this iteration count.
  *
- * @category combinators
- * @since 0.1.0
+ * @internal
  */
 export const permitIterations = (policy: Policy, iterations: number): Effect.Effect<void, AuthError> => {
   const minimum = policy.minIterations ?? defaultMinIterations

@@ -1,8 +1,9 @@
 /**
- * The versions of the protocol that a client can speak, and which of them a session comes to.
+ * Protocol versions and their negotiation.
  *
- * A client asks for one version, and the server either speaks it or names an older one (NegotiateProtocolVersion). Servers
- * that were made before anything but 3.0 existed may refuse or hang up instead, as Hyper does.
+ * A client requests one version, and the server either supports it or responds with an older one
+ * (NegotiateProtocolVersion). Servers that predate version negotiation may reject the client or disconnect instead, as
+ * Hyper does.
  *
  * @since 0.1.0
  */
@@ -10,8 +11,8 @@ import { protocolVersion30, protocolVersion32 } from "@hyperfect/protocol/fronte
 import * as Schema from "effect/Schema"
 
 /**
- * - `"3.0"`: what every server speaks.
- * - `"3.2"`: PostgreSQL 18 and later; keys for CancelRequest can be longer than four bytes. There never was a 3.1.
+ * - `"3.0"`: supported by every server.
+ * - `"3.2"`: PostgreSQL 18 and later; keys for CancelRequest can be longer than four bytes. Version 3.1 never existed.
  *
  * @category schemas
  * @since 0.1.0
@@ -19,7 +20,7 @@ import * as Schema from "effect/Schema"
 export const ProtocolVersion = Schema.Literals(["3.0", "3.2"])
 
 /**
- * A version that is known here.
+ * A supported protocol version.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +28,7 @@ export const ProtocolVersion = Schema.Literals(["3.0", "3.2"])
 export type ProtocolVersion = typeof ProtocolVersion.Type
 
 /**
- * The newest version that is known here.
+ * The newest supported version.
  *
  * @category constants
  * @since 0.1.0
@@ -37,7 +38,7 @@ export const latest: ProtocolVersion = "3.2"
 const numbers: Readonly<Record<ProtocolVersion, number>> = { "3.0": protocolVersion30, "3.2": protocolVersion32 }
 
 /**
- * The version as the StartupMessage has it.
+ * Returns the version number used in the StartupMessage.
  *
  * @category converting
  * @since 0.1.0
@@ -45,7 +46,7 @@ const numbers: Readonly<Record<ProtocolVersion, number>> = { "3.0": protocolVers
 export const toNumber = (version: ProtocolVersion): number => numbers[version]
 
 /**
- * The version that a number stands for; `undefined` for one that is not known here.
+ * Returns the version with a number; `undefined` for an unsupported one.
  *
  * @category converting
  * @since 0.1.0
@@ -54,23 +55,23 @@ export const fromNumber = (number: number): ProtocolVersion | undefined =>
   number === protocolVersion30 ? "3.0" : number === protocolVersion32 ? "3.2" : undefined
 
 /**
- * Which versions a client accepts.
+ * The versions that a client accepts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Range {
-  /** `"3.0"` when absent. */
+  /** Defaults to `"3.0"`. */
   readonly minProtocolVersion?: ProtocolVersion | undefined
   /**
-   * The version to ask for: `"3.0"` when absent, for Hyper and many poolers know nothing of others; the latest when that
-   * is less than the least.
+   * The version to request. Defaults to `"3.0"`, because Hyper and many poolers support no other; to the latest if that
+   * is below the minimum.
    */
   readonly maxProtocolVersion?: ProtocolVersion | undefined
 }
 
 /**
- * The least and the greatest version of a range.
+ * Returns the minimum and maximum version of a range.
  *
  * @category getters
  * @since 0.1.0

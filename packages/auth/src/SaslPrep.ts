@@ -1,14 +1,14 @@
 /**
- * Brings passwords into one form before they are hashed: SASLprep, RFC 4013.
+ * Preparation of passwords before hashing: SASLprep, RFC 4013.
  *
- * Two keyboards may write the same word with different code points. What is hashed must be the same, so the client and
- * the server prepare the text by the same rules. Plain ASCII is never changed.
+ * Different keyboards may produce the same word with different code points. The hashed text must be the same, so the
+ * client and the server prepare it by the same rules. Plain ASCII is never changed.
  *
  * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
 import {
-  has,
+  contains,
   leftToRight,
   mappedToNothing,
   nonAsciiSpaces,
@@ -18,13 +18,13 @@ import {
 } from "./internal/stringprep.ts"
 
 /**
- * How far a server goes.
+ * The extent of the server's preparation.
  *
  * **Details**
  *
- * - `"full"`: as RFC 4013 says and PostgreSQL does. Some characters are mapped, the text is normalized (NFKC); and a text
- *   that is prohibited is taken as it was, without a change.
- * - `"mapping"`: the mapping of characters and nothing else, as measured on hyperd.
+ * - `"full"`: as in RFC 4013 and PostgreSQL. Some characters are mapped and the text is normalized (NFKC); prohibited
+ *   text is used unchanged.
+ * - `"mapping"`: only the mapping of characters, as Hyper does (H-03).
  *
  * @category models
  * @since 0.1.0
@@ -36,13 +36,13 @@ const isAscii = (text: string): boolean => {
   return true
 }
 
-const map = (text: string): string => {
+const mapCharacters = (text: string): string => {
   let mapped = ""
   for (const character of text) {
     const codePoint = character.codePointAt(0)!
-    // U+200B is in both tables. PostgreSQL and Hyper (measured) look into this one first.
-    if (has(nonAsciiSpaces, codePoint)) mapped += " "
-    else if (!has(mappedToNothing, codePoint)) mapped += character
+    // U+200B is in both tables. PostgreSQL and Hyper check this one first (P-04).
+    if (contains(nonAsciiSpaces, codePoint)) mapped += " "
+    else if (!contains(mappedToNothing, codePoint)) mapped += character
   }
   return mapped
 }
@@ -51,11 +51,11 @@ const map = (text: string): string => {
 const isAllowed = (text: string): boolean => {
   const codePoints = Array.from(text, (character) => character.codePointAt(0)!)
   if (codePoints.length === 0) return false
-  if (codePoints.some((codePoint) => has(prohibited, codePoint) || has(unassigned, codePoint))) return false
-  if (!codePoints.some((codePoint) => has(rightToLeft, codePoint))) return true
-  return !codePoints.some((codePoint) => has(leftToRight, codePoint)) &&
-    has(rightToLeft, codePoints[0]!) &&
-    has(rightToLeft, codePoints.at(-1)!)
+  if (codePoints.some((codePoint) => contains(prohibited, codePoint) || contains(unassigned, codePoint))) return false
+  if (!codePoints.some((codePoint) => contains(rightToLeft, codePoint))) return true
+  return !codePoints.some((codePoint) => contains(leftToRight, codePoint)) &&
+    contains(rightToLeft, codePoints[0]!) &&
+    contains(rightToLeft, codePoints.at(-1)!)
 }
 
 /**
@@ -77,7 +77,7 @@ const isAllowed = (text: string): boolean => {
  */
 export const prepare = (text: string, profile: Profile): string => {
   if (isAscii(text)) return text
-  const mapped = map(text)
+  const mapped = mapCharacters(text)
   if (profile === "mapping") return mapped
   const prepared = mapped.normalize("NFKC")
   return isAllowed(prepared) ? prepared : text
@@ -86,8 +86,7 @@ export const prepare = (text: string, profile: Profile): string => {
 /**
  * Prepares a password.
  *
- * @category converting
- * @since 0.1.0
+ * @internal
  */
 export const prepareRedacted = (password: Redacted.Redacted<string>, profile: Profile): Redacted.Redacted<string> =>
   Redacted.make(prepare(Redacted.value(password), profile))

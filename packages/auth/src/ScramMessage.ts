@@ -1,18 +1,17 @@
 /**
- * The four messages of SCRAM (RFC 5802, section 7), between their text and their parts.
+ * Parsing and formatting of the four SCRAM messages (RFC 5802, section 7).
  *
- * Reading is strict: an attribute that is missing, out of its order, not Base64 or not a number is a
- * `MechanismMalformed`, and so is an extension that must be understood (`m=`). Other extensions are passed over, as the
- * RFC wants it. Values may hold any character but a comma, so an attribute is cut at its first `=` only: Hyper's nonces
- * have `=` and quotes in them.
+ * Parsing is strict: an attribute that is missing, out of order, not Base64 or not a number is a `MechanismMalformed`,
+ * and so is a mandatory extension (`m=`). Other extensions are ignored, as the RFC requires. Values may contain any
+ * character except a comma, so an attribute is split at its first `=` only: Hyper's nonces contain `=` and quotes.
  *
- * Nothing is checked here that needs to know more than the one message.
+ * Checks that depend on other messages are not made here.
  *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import { MechanismMalformed } from "./AuthError.ts"
-import { base64, base64Bytes, utf8Text, utf8Unsafe } from "./internal/bytes.ts"
+import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8Unsafe } from "./internal/bytes.ts"
 
 /**
  * The mechanism's name in SASL.
@@ -25,31 +24,30 @@ export const mechanism = "SCRAM-SHA-256"
 /**
  * The name of the mechanism with channel binding.
  *
- * @category constants
- * @since 0.1.0
+ * @internal
  */
 export const mechanismPlus = "SCRAM-SHA-256-PLUS"
 
 /**
- * The client's first message: who it is, and its half of the nonce.
+ * The client's first message: its user and its half of the nonce.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ClientFirst {
   /**
-   * What the client says about channel binding: `p=` and the type when it binds, `y` when it would have but believes that
-   * the server cannot, `n` when it does not.
+   * The client's channel binding flag: `p=` and the type if it binds, `y` if it supports channel binding but believes
+   * that the server does not, `n` if it does not.
    */
   readonly flag: string
-  /** What comes before the bare message, with its last comma; the final message repeats it in Base64. */
+  /** The part before the bare message, including its last comma; the final message repeats it in Base64. */
   readonly gs2Header: string
   readonly bare: string
   readonly nonce: string
 }
 
 /**
- * The server's first message: the whole nonce, and how the password was hashed.
+ * The server's first message: the whole nonce, the salt and the iteration count.
  *
  * @category models
  * @since 0.1.0
@@ -62,21 +60,21 @@ export interface ServerFirst {
 }
 
 /**
- * The client's last message, with its proof.
+ * The client's final message, with its proof.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ClientFinal {
   readonly withoutProof: string
-  /** The `gs2Header` of the first message, and behind it what the channel is known by, in Base64. */
+  /** The `gs2Header` of the first message followed by the channel binding data, in Base64. */
   readonly channelBinding: string
   readonly nonce: string
   readonly proof: Uint8Array
 }
 
 /**
- * The server's last message: its signature, or why there is none.
+ * The server's final message: its signature, or an error.
  *
  * @category models
  * @since 0.1.0
@@ -85,24 +83,24 @@ export type ServerFinal =
   | { readonly _tag: "Signature"; readonly signature: Uint8Array }
   | { readonly _tag: "Failure"; readonly error: string }
 
-type Read<A> = Result.Result<A, MechanismMalformed>
+type Parsed<A> = Result.Result<A, MechanismMalformed>
 
 type MessageName = "client-first-message" | "server-first-message" | "client-final-message" | "server-final-message"
 
-const malformed = (messageName: MessageName, problem: string): Read<never> =>
+const malformed = (messageName: MessageName, problem: string): Parsed<never> =>
   Result.fail(new MechanismMalformed({ mechanism, messageName, problem }))
 
-/** Printable ASCII without the comma. */
+/** True for printable ASCII without commas. */
 const isNonce = (text: string): boolean => /^[\x21-\x2b\x2d-\x7e]+$/.test(text)
 
 const isAttribute = (text: string): boolean => /^[A-Za-z]=[^\0]+$/.test(text)
 
-/** The values of the attributes with the given names, which come first and in this order. */
-const attributes = (
+/** Returns the values of the attributes with the given names, which must come first and in this order. */
+const readAttributes = (
   messageName: MessageName,
   names: ReadonlyArray<string>,
   text: string
-): Read<ReadonlyArray<string>> => {
+): Parsed<ReadonlyArray<string>> => {
   const parts = text.split(",")
   if (parts[0]!.startsWith("m=")) return malformed(messageName, "it demands an extension that is not known")
   const values: Array<string> = []
@@ -116,18 +114,18 @@ const attributes = (
     : malformed(messageName, "something follows that is not an attribute")
 }
 
-const textOf = (messageName: MessageName, bytes: Uint8Array): Read<string> => {
-  const text = utf8Text(bytes)
+const decodeText = (messageName: MessageName, bytes: Uint8Array): Parsed<string> => {
+  const text = decodeUtf8(bytes)
   return text === undefined ? malformed(messageName, "it is not UTF-8") : Result.succeed(text)
 }
 
 /**
- * The client's first message.
+ * Creates the client's first message.
  *
  * **Details**
  *
- * The user's name is left empty, as libpq does it: servers take the one of the StartupMessage. The flag says what the
- * client does about channel binding.
+ * The user's name is left empty, as in libpq: servers use the one of the StartupMessage. The flag is the client's
+ * channel binding flag.
  *
  * @category constructors
  * @since 0.1.0
@@ -140,14 +138,14 @@ export const clientFirst = (nonce: string, user = "", flag = "n"): ClientFirst =
 })
 
 /**
- * Reads the client's first message, as a server does.
+ * Parses the client's first message, for a server.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readClientFirst = (bytes: Uint8Array): Read<ClientFirst> => {
+export const readClientFirst = (bytes: Uint8Array): Parsed<ClientFirst> => {
   const name = "client-first-message"
-  return Result.flatMap(textOf(name, bytes), (text): Read<ClientFirst> => {
+  return Result.flatMap(decodeText(name, bytes), (text): Parsed<ClientFirst> => {
     const header = /^([^,]*),([^,]*),/.exec(text)
     if (header === null) return malformed(name, "it has no GS2 header")
     const [gs2Header, flag, authorization] = header as unknown as readonly [string, string, string]
@@ -155,7 +153,7 @@ export const readClientFirst = (bytes: Uint8Array): Read<ClientFirst> => {
     if (authorization !== "") return malformed(name, "it wants to act for another user")
     const bare = text.slice(gs2Header.length)
     return Result.flatMap(
-      attributes(name, ["n", "r"], bare),
+      readAttributes(name, ["n", "r"], bare),
       ([, nonce]) =>
         isNonce(nonce!)
           ? Result.succeed({ flag, gs2Header, bare, nonce: nonce! })
@@ -165,32 +163,32 @@ export const readClientFirst = (bytes: Uint8Array): Read<ClientFirst> => {
 }
 
 /**
- * The server's first message.
+ * Creates the server's first message.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const serverFirst = (nonce: string, salt: Uint8Array, iterations: number): ServerFirst => ({
-  text: `r=${nonce},s=${base64(salt)},i=${iterations}`,
+  text: `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`,
   nonce,
   salt,
   iterations
 })
 
 /**
- * Reads the server's first message, as a client does.
+ * Parses the server's first message, for a client.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readServerFirst = (bytes: Uint8Array): Read<ServerFirst> => {
+export const readServerFirst = (bytes: Uint8Array): Parsed<ServerFirst> => {
   const name = "server-first-message"
   return Result.flatMap(
-    textOf(name, bytes),
+    decodeText(name, bytes),
     (text) =>
-      Result.flatMap(attributes(name, ["r", "s", "i"], text), (values): Read<ServerFirst> => {
+      Result.flatMap(readAttributes(name, ["r", "s", "i"], text), (values): Parsed<ServerFirst> => {
         const [nonce, saltText, count] = values as unknown as readonly [string, string, string]
-        const salt = base64Bytes(saltText)
+        const salt = decodeBase64(saltText)
         if (!isNonce(nonce)) return malformed(name, "r= is not a nonce")
         if (salt === undefined || salt.length === 0) return malformed(name, "s= is not Base64")
         if (!/^[1-9][0-9]*$/.test(count)) return malformed(name, "i= is not a count")
@@ -200,22 +198,21 @@ export const readServerFirst = (bytes: Uint8Array): Read<ServerFirst> => {
 }
 
 /**
- * What the client's final message says about the channel: the header of its first one and what the channel is known by,
- * in Base64.
+ * Returns the channel binding attribute of the client's final message: the header of its first message and the channel
+ * binding data, in Base64.
  *
- * @category converting
- * @since 0.1.0
+ * @internal
  */
 export const channelBinding = (gs2Header: string, endPoint: Uint8Array = new Uint8Array(0)): string => {
-  const header = utf8Unsafe(gs2Header)
+  const header = encodeUtf8Unsafe(gs2Header)
   const bytes = new Uint8Array(header.length + endPoint.length)
   bytes.set(header)
   bytes.set(endPoint, header.length)
-  return base64(bytes)
+  return encodeBase64(bytes)
 }
 
 /**
- * The client's final message as far as the proof covers it.
+ * Returns the part of the client's final message that the proof covers.
  *
  * @category constructors
  * @since 0.1.0
@@ -224,20 +221,20 @@ export const clientFinalWithoutProof = (gs2Header: string, nonce: string, endPoi
   `c=${channelBinding(gs2Header, endPoint)},r=${nonce}`
 
 /**
- * Reads the client's last message, as a server does.
+ * Parses the client's final message, for a server.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readClientFinal = (bytes: Uint8Array): Read<ClientFinal> => {
+export const readClientFinal = (bytes: Uint8Array): Parsed<ClientFinal> => {
   const name = "client-final-message"
-  return Result.flatMap(textOf(name, bytes), (text) => {
-    // The proof is the last attribute, behind any extensions.
+  return Result.flatMap(decodeText(name, bytes), (text) => {
+    // The proof is the last attribute, after any extensions.
     const end = text.lastIndexOf(",p=")
     if (end === -1) return malformed(name, "p= is missing")
     const withoutProof = text.slice(0, end)
-    return Result.flatMap(attributes(name, ["c", "r"], withoutProof), ([binding, nonce]): Read<ClientFinal> => {
-      const proof = base64Bytes(text.slice(end + 3))
+    return Result.flatMap(readAttributes(name, ["c", "r"], withoutProof), ([binding, nonce]): Parsed<ClientFinal> => {
+      const proof = decodeBase64(text.slice(end + 3))
       if (proof === undefined) return malformed(name, "p= is not Base64")
       return Result.succeed({ withoutProof, channelBinding: binding!, nonce: nonce!, proof })
     })
@@ -245,27 +242,27 @@ export const readClientFinal = (bytes: Uint8Array): Read<ClientFinal> => {
 }
 
 /**
- * The server's final message.
+ * Formats the server's final message.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const serverFinal = (signature: Uint8Array): string => `v=${base64(signature)}`
+export const serverFinal = (signature: Uint8Array): string => `v=${encodeBase64(signature)}`
 
 /**
- * Reads the server's last message, as a client does.
+ * Parses the server's final message, for a client.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readServerFinal = (bytes: Uint8Array): Read<ServerFinal> => {
+export const readServerFinal = (bytes: Uint8Array): Parsed<ServerFinal> => {
   const name = "server-final-message"
-  return Result.flatMap(textOf(name, bytes), (text): Read<ServerFinal> => {
+  return Result.flatMap(decodeText(name, bytes), (text): Parsed<ServerFinal> => {
     if (text.startsWith("e=")) {
-      return Result.map(attributes(name, ["e"], text), ([error]) => ({ _tag: "Failure", error: error! }))
+      return Result.map(readAttributes(name, ["e"], text), ([error]) => ({ _tag: "Failure", error: error! }))
     }
-    return Result.flatMap(attributes(name, ["v"], text), ([value]) => {
-      const signature = base64Bytes(value!)
+    return Result.flatMap(readAttributes(name, ["v"], text), ([value]) => {
+      const signature = decodeBase64(value!)
       return signature === undefined
         ? malformed(name, "v= is not Base64")
         : Result.succeed({ _tag: "Signature", signature })

@@ -1,10 +1,10 @@
 /**
- * The keys of SCRAM-SHA-256 (RFC 5802, section 3), and what a server stores of them in place of the password.
+ * The keys of SCRAM-SHA-256 (RFC 5802, section 3), and the verifier that a server stores in place of the password.
  *
- * The text form of a verifier is the one that PostgreSQL keeps in `pg_authid.rolpassword` and
- * `hyperd scram-sha256-hash` prints: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.
+ * The text form of a verifier is that of `pg_authid.rolpassword` in PostgreSQL and of `hyperd scram-sha256-hash`:
+ * `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.
  *
- * The derivation runs wherever the `Kdf` service runs it; with WebCrypto and Node that is not on the event loop.
+ * The derivation runs where the `Kdf` service runs it; with WebCrypto and Node that is not on the event loop.
  *
  * @since 0.1.0
  */
@@ -16,14 +16,20 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { type AuthError, CryptoFailed, fromReason } from "./AuthError.ts"
-import { base64, base64Bytes, utf8Unsafe, xor } from "./internal/bytes.ts"
+import { decodeBase64, encodeBase64, encodeUtf8Unsafe, xor } from "./internal/bytes.ts"
 import * as Password from "./internal/password.ts"
-import { defaultMinIterations } from "./Policy.ts"
 import * as SaslPrep from "./SaslPrep.ts"
 
 /**
- * What a server stores. Whoever has it can neither log in with it nor read the password from it, but can guess at the
- * password, and can play the server.
+ * The minimum of RFC 7677, section 4, and the default of both PostgreSQL and Hyper.
+ *
+ * @internal
+ */
+export const defaultIterations = 4096
+
+/**
+ * The data that a server stores. An attacker with a verifier can neither log in with it nor read the password from it,
+ * but can guess the password offline, and can impersonate the server.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +42,7 @@ export interface ScramVerifier {
 }
 
 /**
- * The keys that follow from a password.
+ * The keys derived from a password.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +54,7 @@ export interface Keys {
 }
 
 /**
- * What can be used in place of a password, with the salt and the iterations that they were derived with and no others.
+ * Keys that replace a password, valid only for the salt and iterations with which they were derived.
  *
  * @category models
  * @since 0.1.0
@@ -58,10 +64,12 @@ export type SecretKeys = Redacted.Redacted<Pick<Keys, "clientKey" | "serverKey">
 const failed = (cause: CryptoError.CryptoError) => Effect.fail(fromReason(new CryptoFailed({ cause })))
 
 const hmac = (key: Uint8Array, text: string): Effect.Effect<Uint8Array, AuthError, Mac.Mac> =>
-  Effect.gen(function*() {
-    const mac = yield* Mac.Mac
-    return yield* mac.sign(yield* Mac.key(Mac.hmacSha256, key), utf8Unsafe(text))
-  }).pipe(Effect.catchTag("CryptoError", failed))
+  Effect.flatMap(Mac.Mac, (mac) =>
+    Effect.catchTag(
+      Effect.flatMap(Mac.key(Mac.hmacSha256, key), (key) => mac.sign(key, encodeUtf8Unsafe(text))),
+      "CryptoError",
+      failed
+    ))
 
 /**
  * Derives the keys. The text must be prepared and well formed.
@@ -69,14 +77,14 @@ const hmac = (key: Uint8Array, text: string): Effect.Effect<Uint8Array, AuthErro
  * @category constructors
  * @since 0.1.0
  */
-export const keys = Effect.fnUntraced(function*(
+export const deriveKeys = Effect.fnUntraced(function*(
   password: Redacted.Redacted<string>,
   salt: Uint8Array,
   iterations: number
 ): Effect.fn.Return<Keys, AuthError, Digest.Digest | Kdf.Kdf | Mac.Mac> {
   const kdf = yield* Kdf.Kdf
   const algorithm = Kdf.pbkdf2({ hash: Digest.sha256, iterations })
-  const salted = yield* kdf.derive(algorithm, utf8Unsafe(Redacted.value(password)), { salt, length: 32 }).pipe(
+  const salted = yield* kdf.derive(algorithm, encodeUtf8Unsafe(Redacted.value(password)), { salt, length: 32 }).pipe(
     Effect.catchTag("CryptoError", failed)
   )
   const clientKey = yield* hmac(salted, "Client Key")
@@ -87,10 +95,9 @@ const storedKeyOf = (clientKey: Uint8Array) =>
   Effect.flatMap(Digest.Digest, (digest) => digest.digest(Digest.sha256, clientKey))
 
 /**
- * The keys of somebody who has them in place of the password.
+ * Completes the keys of a login that has them in place of the password.
  *
- * @category constructors
- * @since 0.1.0
+ * @internal
  */
 export const fromSecretKeys = (keys: SecretKeys): Effect.Effect<Keys, never, Digest.Digest> => {
   const { clientKey, serverKey } = Redacted.value(keys)
@@ -98,8 +105,8 @@ export const fromSecretKeys = (keys: SecretKeys): Effect.Effect<Keys, never, Dig
 }
 
 /**
- * Reads keys in Base64, as libpq's `scram_client_key` and `scram_server_key` have them, or returns `undefined` when they
- * are none.
+ * Parses Base64 keys in the form of libpq's `scram_client_key` and `scram_server_key`, or returns `undefined` if they
+ * are invalid.
  *
  * @category decoding
  * @since 0.1.0
@@ -108,21 +115,21 @@ export const parseSecretKeys = (
   client: Redacted.Redacted<string>,
   server: Redacted.Redacted<string>
 ): SecretKeys | undefined => {
-  const [clientKey, serverKey] = [client, server].map((key) => base64Bytes(Redacted.value(key)))
+  const [clientKey, serverKey] = [client, server].map((key) => decodeBase64(Redacted.value(key)))
   return clientKey?.length === 32 && serverKey?.length === 32 ? Redacted.make({ clientKey, serverKey }) : undefined
 }
 
 /**
- * The client's proof for an exchange.
+ * Returns the client's proof for an exchange.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const proof = (keys: Keys, authMessage: string): Effect.Effect<Uint8Array, AuthError, Mac.Mac> =>
+export const clientProof = (keys: Keys, authMessage: string): Effect.Effect<Uint8Array, AuthError, Mac.Mac> =>
   Effect.map(hmac(keys.storedKey, authMessage), (signature) => xor(keys.clientKey, signature))
 
 /**
- * The server's signature for an exchange.
+ * Returns the server's signature for an exchange.
  *
  * @category combinators
  * @since 0.1.0
@@ -133,7 +140,7 @@ export const serverSignature = (
 ): Effect.Effect<Uint8Array, AuthError, Mac.Mac> => hmac(keys.serverKey, authMessage)
 
 /**
- * Whether a client's proof for an exchange is one that only the password's owner can make.
+ * Succeeds with true if a client's proof for an exchange requires knowledge of the password.
  *
  * @category combinators
  * @since 0.1.0
@@ -150,27 +157,27 @@ export const verify = Effect.fnUntraced(function*(
 })
 
 /**
- * How a verifier is made.
+ * Options for creating a verifier.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** 4096 when absent. */
+  /** Defaults to 4096. */
   readonly iterations?: number | undefined
-  /** 16 random bytes when absent. */
+  /** Defaults to 16 random bytes. */
   readonly salt?: Uint8Array | undefined
-  /** How the password is prepared; `"full"` when absent. */
+  /** The preparation of the password. Defaults to `"full"`. */
   readonly saslPrep?: SaslPrep.Profile | undefined
 }
 
 /**
- * Makes the verifier of a password.
+ * Creates the verifier of a password.
  *
  * **When to use**
  *
- * Use to keep a password out of a server's configuration, or to set one on PostgreSQL without it being in the statement:
- * `CREATE ROLE ... PASSWORD` takes the text that {@link format} writes.
+ * Use it to keep a password out of a server's configuration, or to set one on PostgreSQL without including it in the
+ * statement: `CREATE ROLE ... PASSWORD` accepts the output of {@link format}.
  *
  * @category constructors
  * @since 0.1.0
@@ -179,38 +186,38 @@ export const make = Effect.fnUntraced(function*(
   password: Redacted.Redacted<string>,
   options?: Options
 ): Effect.fn.Return<ScramVerifier, AuthError, Digest.Digest | Kdf.Kdf | Mac.Mac | SecureRandom.SecureRandom> {
-  const iterations = options?.iterations ?? defaultMinIterations
+  const iterations = options?.iterations ?? defaultIterations
   const salt = options?.salt ?? (yield* (yield* SecureRandom.SecureRandom).randomBytes(16))
   const prepared = SaslPrep.prepareRedacted(yield* Password.check(password), options?.saslPrep ?? "full")
-  const { serverKey, storedKey } = yield* keys(prepared, salt, iterations)
+  const { serverKey, storedKey } = yield* deriveKeys(prepared, salt, iterations)
   return { iterations, salt, storedKey, serverKey }
 })
 
-const form = /^SCRAM-SHA-256\$([1-9][0-9]{0,9}):([^$:]+)\$([^$:]+):([^$:]+)$/
+const pattern = /^SCRAM-SHA-256\$([1-9][0-9]{0,9}):([^$:]+)\$([^$:]+):([^$:]+)$/
 
 /**
- * Reads a verifier's text form, or returns `undefined` when it is none.
+ * Parses a verifier's text form, or returns `undefined` if it is invalid.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const parse = (text: Redacted.Redacted<string>): ScramVerifier | undefined => {
-  const parts = form.exec(Redacted.value(text))
+  const parts = pattern.exec(Redacted.value(text))
   if (parts === null) return undefined
-  const [salt, storedKey, serverKey] = parts.slice(2).map(base64Bytes)
+  const [salt, storedKey, serverKey] = parts.slice(2).map(decodeBase64)
   return salt !== undefined && storedKey?.length === 32 && serverKey?.length === 32
     ? { iterations: Number(parts[1]), salt, storedKey, serverKey }
     : undefined
 }
 
 /**
- * The verifier's text form.
+ * Formats a verifier as text.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const format = (verifier: ScramVerifier): Redacted.Redacted<string> =>
   Redacted.make(
-    `SCRAM-SHA-256$${verifier.iterations}:${base64(verifier.salt)}$` +
-      `${base64(verifier.storedKey)}:${base64(verifier.serverKey)}`
+    `SCRAM-SHA-256$${verifier.iterations}:${encodeBase64(verifier.salt)}$` +
+      `${encodeBase64(verifier.storedKey)}:${encodeBase64(verifier.serverKey)}`
   )

@@ -1,7 +1,7 @@
 /**
- * How a connection opens: the packets without a tag.
+ * The start of a connection: the packets without a tag.
  *
- * A client may ask for encryption before it says who it is, or may have come only to cancel somebody's query.
+ * A client may request encryption before it sends its user, or may only cancel the query of another session.
  *
  * @since 0.1.0
  */
@@ -13,44 +13,69 @@ import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
 import { type AuthError, fromReason, VersionUnsupported } from "./AuthError.ts"
+import { invalid } from "./internal/clientExchange.ts"
+import { end, errorResponse } from "./internal/refusal.ts"
 import type { Login } from "./Login.ts"
 import * as ProtocolVersion from "./ProtocolVersion.ts"
 
 /**
- * Who wants in, and what the session shall be like.
+ * The client's user, database and session parameters.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Startup {
-  /** Major and minor version, such as 3 and 0. */
+  /** The major and minor version, such as 3 and 0. */
   readonly version: readonly [major: number, minor: number]
-  /** Empty when the client did not say. */
+  /** Empty if the client did not send one. */
   readonly user: string
-  /** As the client named it; the user's name when it did not. */
+  /** The requested database; the user's name if the client did not send one. */
   readonly database: string
-  /** Every parameter, `user` and `database` included. The last one counts when a name comes twice. */
+  /** Every parameter, including `user` and `database`. If a name occurs twice, the last value counts. */
   readonly parameters: ReadonlyMap<string, string>
 }
 
-const yes = Uint8Array.of(0x53)
-const no = Uint8Array.of(0x4e)
+const acceptByte = Uint8Array.of(0x53)
+const rejectByte = Uint8Array.of(0x4e)
 
 const violation = (messageName: string, wanted: string, found: string) =>
-  Effect.fail(
-    new ProtocolError.ProtocolError({
-      reason: ProtocolError.reason("MessageUnexpected", messageName, "", 0, wanted, found)
-    })
-  )
+  ProtocolError.make("MessageUnexpected", messageName, "", 0, wanted, found)
+
+/** PostgreSQL's name of each request, and the version number that it reports for a repeated one. */
+const requests = {
+  SSLRequest: { name: "SSL", version: "1234.5679" },
+  GSSENCRequest: { name: "GSSAPI encryption", version: "1234.5680" }
+} as const
+
+/** @internal */
+export const unsupportedVersion = (version: string, newest: ProtocolVersion.ProtocolVersion): string =>
+  `unsupported frontend protocol ${version}: server supports 3.0 to ${newest}`
+
+const attackDetail = "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack."
+
+const receivePacket = (channel: MessageChannel.Server) =>
+  Effect.catchTag(channel.receive, "ProtocolError", (error) => {
+    // As in PostgreSQL, other packets are not answered: their senders do not read messages.
+    if (error.reason.messageName !== "StartupMessage") return Effect.fail(error)
+    const last = error.reason._tag === "Utf8Invalid"
+      ? errorResponse("postgres", "22021", "invalid byte sequence for encoding \"UTF8\"")
+      : errorResponse("postgres", "08P01", "invalid startup packet layout: expected terminator as last byte")
+    return end(channel, last, error)
+  })
 
 /**
- * Receives the packets up to the StartupMessage or CancelRequest, and answers the requests for encryption among them.
+ * Receives the packets up to the StartupMessage or CancelRequest, and answers encryption requests.
  *
  * **Details**
  *
- * GSSENCRequest gets a no. So does SSLRequest, unless `acceptTls` is there: then it gets a yes, and `acceptTls` secures the
- * line, for example with `line.acceptTls(options)`. Each may come once. Bytes that came in clear text behind an
- * SSLRequest would be taken for something that was said under TLS, so they end the attempt (CVE-2021-23222).
+ * GSSENCRequest is declined. SSLRequest is declined too, unless `acceptTls` is given: then it is accepted, and
+ * `acceptTls` upgrades the connection, for example with `connection.acceptTls(options)`. Each may occur once, and
+ * GSSENCRequest not under TLS. Bytes sent in clear text after a request would be mistaken for data received under
+ * encryption, so they end the attempt (CVE-2021-23222).
+ *
+ * Invalid packets to which PostgreSQL 18 responds get the same response: bytes after a request and a StartupMessage
+ * that cannot be decoded (08P01, 22021 if it is not UTF-8, which PostgreSQL would accept), and a request that is not
+ * allowed (0A000). A packet that is too long or unknown is not answered.
  *
  * @category running
  * @since 0.1.0
@@ -64,19 +89,29 @@ export const receive = Effect.fnUntraced(function*(
 > {
   const seen = new Set<string>()
   while (true) {
-    const packet = yield* channel.receive
+    const packet = yield* receivePacket(channel)
     if (packet._tag === "StartupMessage" || packet._tag === "CancelRequest") return packet
-    if ((packet._tag !== "SSLRequest" && packet._tag !== "GSSENCRequest") || seen.has(packet._tag)) {
-      return yield* violation(packet._tag, "a StartupMessage", packet._tag)
+    const error = violation(packet._tag, "a StartupMessage", packet._tag)
+    if (packet._tag !== "SSLRequest" && packet._tag !== "GSSENCRequest") return yield* error
+    const { name, version } = requests[packet._tag]
+    const isSecured = channel.connection.tls() !== undefined
+    if (seen.has(packet._tag) || isSecured) {
+      const text = unsupportedVersion(version, ProtocolVersion.latest)
+      return yield* end(channel, errorResponse("postgres", "0A000", text), error)
     }
     seen.add(packet._tag)
-    if (packet._tag === "GSSENCRequest" || acceptTls === undefined) {
-      yield* channel.connection.write(no)
-    } else {
-      const early = channel.release().reduce((sum, chunk) => sum + chunk.length, 0)
-      if (early > 0) return yield* violation(packet._tag, "nothing behind it", `${early} bytes`)
-      yield* channel.connection.write(yes)
+    const early = channel.release().reduce((sum, chunk) => sum + chunk.length, 0)
+    const injected = violation(packet._tag, "nothing behind it", `${early} bytes`)
+    if (packet._tag === "SSLRequest" && acceptTls !== undefined) {
+      // PostgreSQL reads them as part of the handshake, which fails without an answer.
+      if (early > 0) return yield* injected
+      yield* channel.connection.write(acceptByte)
       yield* acceptTls
+    } else {
+      yield* channel.connection.write(rejectByte)
+      if (early === 0) continue
+      const text = `received unencrypted data after ${name} request`
+      return yield* end(channel, errorResponse("postgres", "08P01", text, attackDetail), injected)
     }
   }
 })
@@ -98,15 +133,8 @@ export const fromMessage = (message: Frontend.StartupMessage): Startup => {
   }
 }
 
-const invalid = (messageName: string, field: string, wanted: string, found: string) =>
-  Effect.fail(
-    new ProtocolError.ProtocolError({
-      reason: ProtocolError.reason("ValueInvalid", messageName, field, 0, wanted, found)
-    })
-  )
-
 /**
- * The StartupMessage of a log-in.
+ * Creates the StartupMessage of a login.
  *
  * @category converting
  * @since 0.1.0
@@ -136,24 +164,24 @@ export const toMessage = (
 }
 
 /**
- * What a server has made of a log-in's wishes.
+ * The outcome of the server's version negotiation.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Negotiated {
   readonly protocolVersion: ProtocolVersion.ProtocolVersion
-  /** The options of the protocol that it does not know. */
+  /** The protocol options that the server does not know. */
   readonly unrecognizedOptions: ReadonlyArray<string>
 }
 
 /**
- * What comes of a NegotiateProtocolVersion, if it is an answer to the log-in.
+ * Interprets a NegotiateProtocolVersion, if it is a valid answer to the login.
  *
  * **Details**
  *
- * As in libpq, the server must have something to say: an older version than was asked for, though not older than 3.0,
- * or options among those that were asked for. A version that the log-in does not accept is a `VersionUnsupported`.
+ * As in libpq, the message must not be empty: it must name an older version than requested, but not older than 3.0, or
+ * some of the requested options. A version that the login does not accept is a `VersionUnsupported`.
  *
  * @category converting
  * @since 0.1.0

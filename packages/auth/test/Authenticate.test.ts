@@ -12,10 +12,10 @@ const login: Login.Login = { user: "app", password, database: "shop" }
 
 const verifier = ScramVerifier.make(password, { salt: Uint8Array.from(Buffer.from("0123456789abcdef")) })
 
-type Asked = Exclude<Policy.Method, "gss" | "oauth" | "sspi">
+type TestedMethod = Exclude<Policy.Method, "gss" | "oauth" | "sspi">
 
 const accounts: Readonly<
-  Record<Asked, Effect.Effect<Account.Account, AuthError.AuthError, Authenticate.Services>>
+  Record<TestedMethod, Effect.Effect<Account.Account, AuthError.AuthError, Authenticate.Services>>
 > = {
   trust: Effect.succeed(Account.trust),
   password: Effect.succeed(Account.password(password)),
@@ -27,7 +27,7 @@ const methods = ["trust", "password", "md5", "scram-sha-256"] as const
 
 const parameters = { server_version: "18.0", client_encoding: "UTF8" }
 
-const serving = (method: Asked, options?: Partial<Authenticate.ServerOptions<never, never>>) =>
+const serving = (method: TestedMethod, options?: Partial<Authenticate.ServerOptions<never, never>>) =>
 (
   channel: MessageChannel.Server
 ) =>
@@ -36,11 +36,11 @@ const serving = (method: Asked, options?: Partial<Authenticate.ServerOptions<nev
     (account) => Authenticate.server(channel, { account: () => Effect.succeed(account), parameters, ...options })
   )
 
-const anywhere: Policy.Policy = { allowCleartextWithoutTls: true }
+const anywhere: Policy.Policy = { allowCleartextWithoutTls: true, allowMd5WithoutTls: true }
 
-describe("a client and a server", () => {
+describe("Authenticate.client and Authenticate.server", () => {
   for (const method of methods) {
-    it.effect(`agree on ${method}`, () =>
+    it.effect(`log in with ${method}`, () =>
       Effect.gen(function*() {
         const { exit, played, wroteSecret } = yield* converse(serving(method), { login, policy: anywhere })
         assert(Exit.isSuccess(exit) && Exit.isSuccess(played) && played.value._tag === "Client")
@@ -54,7 +54,7 @@ describe("a client and a server", () => {
         assert.strictEqual(wroteSecret, method === "password")
       }))
 
-    it.effect(`agree on ${method} when every byte comes alone`, () =>
+    it.effect(`log in with ${method} one byte at a time`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(serving(method), { login, policy: anywhere, line: { capacity: 1 } })
         assert(Exit.isSuccess(exit))
@@ -63,7 +63,7 @@ describe("a client and a server", () => {
   }
 
   for (const method of methods.slice(1)) {
-    it.effect(`disagree on ${method} when the password is wrong`, () =>
+    it.effect(`fail to log in with ${method} and a wrong password`, () =>
       Effect.gen(function*() {
         const wrong = { ...login, password: Redacted.make(`${secret}!`) }
         const { exit, played } = yield* converse(serving(method), { login: wrong, policy: anywhere })
@@ -75,7 +75,7 @@ describe("a client and a server", () => {
       }))
   }
 
-  it.effect("agree on a password that is not ASCII, however it was typed", () =>
+  it.effect("agree on a non-ASCII password, however it was typed", () =>
     Effect.gen(function*() {
       const stored = Redacted.make("caf\u00e9 \u2168")
       const typed = Redacted.make("cafe\u0301\u00a0IX")
@@ -91,7 +91,7 @@ describe("a client and a server", () => {
       assert(Exit.isSuccess(exit))
     }))
 
-  it.effect("agree on a password that only one of them would normalize, when told so", () =>
+  it.effect("agree on a password that only one of them would normalize, if configured so", () =>
     Effect.gen(function*() {
       const numeral = Redacted.make("\u2168\u00ad")
       const account = Effect.map(
@@ -110,7 +110,7 @@ describe("a client and a server", () => {
 describe("Authenticate.client", () => {
   const trusting = serving("trust")
 
-  it.effect("sends the database and the further parameters behind the user, in their order", () =>
+  it.effect("sends the database and further parameters after the user, in order", () =>
     Effect.gen(function*() {
       const parameters = { application_name: "caf\u00e9", options: "-c a=b" }
       const { played } = yield* converse(trusting, { login: { user: "app", database: "shop", parameters } })
@@ -124,7 +124,7 @@ describe("Authenticate.client", () => {
       assert.deepStrictEqual(played.value.startup.version, [3, 0])
     }))
 
-  it.effect("leaves out a database that was not named", () =>
+  it.effect("omits a database that was not given", () =>
     Effect.gen(function*() {
       const { played } = yield* converse(trusting, { login: { user: "app" } })
       assert(Exit.isSuccess(played) && played.value._tag === "Client")
@@ -150,7 +150,7 @@ describe("Authenticate.client", () => {
       }))
   }
 
-  it.effect("fetches the password only when it is wanted", () =>
+  it.effect("fetches the password only if it is requested", () =>
     Effect.gen(function*() {
       let fetched = 0
       const fetching = { user: "app", password: Effect.sync(() => (fetched++, password)) }
@@ -161,7 +161,7 @@ describe("Authenticate.client", () => {
       assert.strictEqual(fetched, 1)
     }))
 
-  it.effect("derives the keys of a password once for a salt and a count", () =>
+  it.effect("derives the keys of a password once per salt and iteration count", () =>
     Effect.gen(function*() {
       let derivations = 0
       const counted = Layer.effect(
@@ -197,20 +197,24 @@ describe("Authenticate.client", () => {
       assert.strictEqual(yield* logIn(saltier!, again), 1)
       assert.strictEqual(yield* logIn(slower, again), 1)
       assert.strictEqual(yield* logIn(first!, again), 0)
-      // Another object is another password, which may say something else; and so may the same one, prepared otherwise.
+      // Another object is another password with a possibly different value; so is the same object with another
+      // preparation.
       assert.strictEqual(yield* logIn(first!, { ...login, password: Redacted.make("wrong") }, false), 1)
       assert.strictEqual(yield* logIn(first!, { ...login, password: Redacted.make(secret) }), 1)
       assert.strictEqual(yield* logIn(first!, { ...again, saslPrep: "mapping" }), 1)
-      // A server that makes up salts only makes us forget.
+      // A server that invents salts only causes evictions.
       for (const other of others) assert.strictEqual(yield* logIn(other, again), 1)
       assert.strictEqual(yield* logIn(first!, again), 1)
       assert.strictEqual(yield* logIn(others.at(-1)!, again), 0)
     }))
 
-  it.effect("passes on why the password could not be fetched", () =>
+  it.effect("passes on the failure of the password effect", () =>
     Effect.gen(function*() {
       class VaultSealed extends Data.TaggedError("VaultSealed")<{}> {}
-      const { exit } = yield* converse(serving("md5"), { login: { user: "app", password: new VaultSealed() } })
+      const { exit } = yield* converse(serving("md5"), {
+        login: { user: "app", password: new VaultSealed() },
+        policy: anywhere
+      })
       assert.strictEqual(failureOf(exit)._tag, "VaultSealed")
     }))
 
@@ -229,6 +233,21 @@ describe("Authenticate.client", () => {
         }))
     }
 
+    it.effect(`reports a password that is not a Redacted string for ${method}, without printing it`, () =>
+      Effect.gen(function*() {
+        const wiped = Redacted.make(secret)
+        Redacted.wipeUnsafe(wiped)
+        const forged = JSON.parse(`{ "~effect/Redacted": {}, "label": "${secret}" }`)
+        for (const password of [secret, Effect.succeed(secret), wiped, { secret }, forged]) {
+          const { exit } = yield* converse(serving(method), {
+            login: { user: "app", password: password as never },
+            policy: anywhere
+          })
+          assert.strictEqual(reasonOf(exit)._tag, "PasswordInvalid")
+          assert.notInclude(`${JSON.stringify(exit)} ${String(exit)}`, secret)
+        }
+      }))
+
     it.effect(`reports a password with a NUL for ${method}`, () =>
       Effect.gen(function*() {
         const broken = { user: "app", password: Redacted.make(`${secret}\0`) }
@@ -237,7 +256,7 @@ describe("Authenticate.client", () => {
       }))
   }
 
-  it.effect("reports a runtime that cannot compute what is needed", () =>
+  it.effect("reports a runtime that lacks a required algorithm", () =>
     Effect.gen(function*() {
       const reason = new CryptoError.Unsupported({ description: "no PBKDF2 here" })
       const broken = Layer.succeed(Kdf.Kdf, {
@@ -248,7 +267,7 @@ describe("Authenticate.client", () => {
       assert.strictEqual(error.message, "the runtime cannot compute what the authentication method needs")
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  it.effect("keeps the notices that came at any point", () =>
+  it.effect("keeps the notices received at any point", () =>
     Effect.gen(function*() {
       const notice = (text: string): Backend.NoticeResponse => ({
         _tag: "NoticeResponse",
@@ -267,7 +286,7 @@ describe("Authenticate.client", () => {
       assert.isUndefined(exit.value.key)
     }))
 
-  it.effect("names the options of the protocol that the server does not know", () =>
+  it.effect("returns the protocol options that the server does not know", () =>
     Effect.gen(function*() {
       const asking = { user: "app", parameters: { "_pq_.speed": "9", application_name: "x" } }
       const { exit } = yield* converse(trusting, { login: asking })
@@ -276,7 +295,7 @@ describe("Authenticate.client", () => {
     }))
 })
 
-describe("an ErrorResponse to the log-in", () => {
+describe("Authenticate.client > ErrorResponse", () => {
   const refusing = (sqlState: string) => (channel: MessageChannel.Server) =>
     Effect.andThen(
       channel.receive,
@@ -304,7 +323,7 @@ describe("an ErrorResponse to the log-in", () => {
       ["57P04", false]
     ] as const
   ) {
-    it.effect(`${isRetryable ? "can" : "cannot"} be overcome by trying again when it is ${sqlState}`, () =>
+    it.effect(`is ${isRetryable ? "retryable" : "not retryable"} with SQLSTATE ${sqlState}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(refusing(sqlState), { login })
         const failure = failureOf(exit)
@@ -316,7 +335,7 @@ describe("an ErrorResponse to the log-in", () => {
   }
 
   for (const sqlState of ["3D000", "58S01"]) {
-    it.effect(`is a missing database when it is ${sqlState}`, () =>
+    it.effect(`becomes DatabaseMissing with SQLSTATE ${sqlState}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(refusing(sqlState), { login })
         const reason = reasonOf(exit)
@@ -329,7 +348,7 @@ describe("an ErrorResponse to the log-in", () => {
       }))
   }
 
-  it.effect("may have no fields at all", () =>
+  it.effect("may have no fields", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(
         (channel) => Effect.andThen(channel.receive, channel.send({ _tag: "ErrorResponse", fields: [] })),

@@ -15,7 +15,7 @@ const hashOf = (certificate: Uint8Array): string => {
   return Result.isSuccess(hash) ? hash.success.name : hash.failure.problem
 }
 
-describe("the hash of a certificate", () => {
+describe("ChannelBinding.hashAlgorithm", () => {
   const signatures = {
     "RSA with MD5": ["1.2.840.113549.1.1.4", "SHA-256"],
     "RSA with SHA-1": ["1.2.840.113549.1.1.5", "SHA-256"],
@@ -47,8 +47,8 @@ describe("the hash of a certificate", () => {
     ["two hashes, one of them by default", pss(sha256), "no-hash"],
     ["another mask", pss(sha256, sha256, 32, "1.2.3"), "no-hash"],
     ["an unknown hash", pss("1.2.3", "1.2.3"), "no-hash"],
-    ["nonsense for parameters", der(0x04, Uint8Array.of(1)), "no-hash"],
-    ["nonsense for a hash", der(0x30, der(0xa0, Uint8Array.of(0x30, 9))), "no-hash"]
+    ["invalid parameters", der(0x04, Uint8Array.of(1)), "no-hash"],
+    ["an invalid hash", der(0x30, der(0xa0, Uint8Array.of(0x30, 9))), "no-hash"]
   ]
   for (const [what, value, hash] of parameters) {
     it(`is ${hash} for RSASSA-PSS with ${what}`, () => assert.strictEqual(hashOf(signedWith(rsaPss, value)), hash))
@@ -56,7 +56,7 @@ describe("the hash of a certificate", () => {
 
   it("is unknown for RSASSA-PSS without parameters", () => assert.strictEqual(hashOf(signedWith(rsaPss)), "no-hash"))
 
-  it.effect("follows from real certificates", () =>
+  it.effect("is found in real certificates", () =>
     Effect.gen(function*() {
       const algorithms = [
         [Signature.ecdsaP256, "SHA-256"],
@@ -86,26 +86,26 @@ describe("the hash of a certificate", () => {
   const whole = signedWith("1.2.840.10045.4.3.2")
   const broken: ReadonlyArray<readonly [what: string, bytes: Uint8Array]> = [
     ["nothing", new Uint8Array(0)],
-    ["something else", Uint8Array.from(Buffer.from("a certificate"))],
-    ["a certificate with a byte behind it", Uint8Array.of(...whole, 0)],
+    ["text", Uint8Array.from(Buffer.from("a certificate"))],
+    ["a certificate with a byte after it", Uint8Array.of(...whole, 0)],
     ["two certificates", Uint8Array.of(...whole, ...whole)],
     ["a length without an end", Uint8Array.of(0x30, 0x80, ...whole.subarray(2), 0, 0)],
     ["a length that could be shorter", Uint8Array.of(0x30, 0x81, ...whole.subarray(1))],
-    ["a length that is a byte longer than it must be", Uint8Array.of(0x30, 0x82, 0, ...whole.subarray(1))],
+    ["a length that is a byte longer than necessary", Uint8Array.of(0x30, 0x82, 0, ...whole.subarray(1))],
     ["a length of eight bytes", Uint8Array.of(0x30, 0x88, 0, 0, 0, 0, 0, 0, ...whole)],
     ["a tag of two bytes", der(0x30, Uint8Array.of(0x3f, 0x21, 0))],
     ["a certificate without a signature", der(0x30, der(0x30), der(0x30, objectId("1.3.101.112")))],
-    ["a signature that is no bit string", der(0x30, der(0x30), der(0x30, objectId("1.3.101.112")), der(0x04))],
+    ["a signature that is not a bit string", der(0x30, der(0x30), der(0x30, objectId("1.3.101.112")), der(0x04))],
     ["an algorithm without a name", der(0x30, der(0x30), der(0x30), der(0x03))],
     ["an algorithm with an empty name", der(0x30, der(0x30), der(0x30, der(0x06)), der(0x03))],
     ["a name that does not end", der(0x30, der(0x30), der(0x30, der(0x06, Uint8Array.of(0x2a, 0x86))), der(0x03))],
     ["a name that begins with a zero", der(0x30, der(0x30), der(0x30, der(0x06, Uint8Array.of(0x80, 1))), der(0x03))]
   ]
   for (const [what, bytes] of broken) {
-    it(`is not looked for in ${what}`, () => assert.strictEqual(hashOf(bytes), "certificate-malformed"))
+    it(`rejects ${what}`, () => assert.strictEqual(hashOf(bytes), "certificate-malformed"))
   }
 
-  it.effect("is found or missed, whatever a certificate is cut to or changed to", () =>
+  it.effect("returns a hash or a problem for any truncated or changed certificate", () =>
     Effect.gen(function*() {
       const { der } = yield* Certificates.selfSigned({ name: "server" })
       for (let at = 0; at < der.length; at++) {
@@ -119,7 +119,7 @@ describe("the hash of a certificate", () => {
       }
     }))
 
-  it.effect("is found in a certificate that is signed with RSASSA-PSS", () =>
+  it.effect("is found in a certificate signed with RSASSA-PSS", () =>
     Effect.gen(function*() {
       const algorithm = Signature.rsaPkcs1v15({ hash: Digest.sha256, modulusLength: 2048 })
       const certificate = signAgain(yield* Certificates.selfSigned({ name: "server", algorithm }))
@@ -133,7 +133,7 @@ const another = await Effect.runPromise(Certificates.selfSigned({ name: "server"
 const password = Redacted.make(secret)
 const login = { user: "app", password }
 
-/** A line that is secured, as one end sees it. */
+/** A connection with TLS, as seen by one end. */
 const secured = (peerCertificate: Uint8Array | undefined) => (connection: Connection.Connection) => ({
   ...connection,
   tls: () => ({ protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", peerCertificate })
@@ -141,15 +141,15 @@ const secured = (peerCertificate: Uint8Array | undefined) => (connection: Connec
 
 interface Ends {
   readonly policy?: Policy.Policy
-  /** What the client sees of the server; no TLS when absent. */
+  /** The client's view of the server; no TLS if absent. */
   readonly seen?: { readonly certificate: Uint8Array | undefined } | undefined
-  /** What the server shows; no TLS when absent. */
+  /** The certificate that the server presents; no TLS if absent. */
   readonly shown?: { readonly certificate: string | undefined } | undefined
-  /** What becomes of what the server says. */
+  /** Changes the server's messages on the way to the client. */
   readonly between?: (message: Backend.Message) => Backend.Message
 }
 
-/** A client and our server, each with what it knows of the line. */
+/** A client and a server of this package, each with its own view of the connection. */
 const ends = ({ between, policy, seen, shown }: Ends) =>
   converse(
     (_, line: InMemory.InMemoryConnection) =>
@@ -183,31 +183,31 @@ const problemOf = (exit: Exit.Exit<unknown, unknown>) => {
 const seen = { certificate: certificate.der }
 const shown = { certificate: certificate.certificate }
 
-describe("a client and a server with TLS", () => {
+describe("Channel binding > client and server", () => {
   const agreed: ReadonlyArray<
     readonly [what: string, ends: Ends, heard: Array<string>, bound: boolean]
   > = [
-    ["bind the log-in to it", { seen, shown }, ["SCRAM-SHA-256-PLUS", "p="], true],
+    ["bind the login to the TLS session", { seen, shown }, ["SCRAM-SHA-256-PLUS", "p="], true],
     [
-      "bind it when that is required",
+      "bind if that is required",
       { seen, shown, policy: { channelBinding: "require", methods: ["scram-sha-256"] } },
       ["SCRAM-SHA-256-PLUS", "p="],
       true
     ],
     [
-      "do not bind it when the client does not want to",
+      "do not bind if the client disables it",
       { seen, shown, policy: { channelBinding: "disable" } },
       ["SCRAM-SHA-256", "n,"],
       false
     ],
     [
-      "do not bind it when the server cannot, which it is told",
+      "do not bind if the server cannot, and the client's flag says so",
       { seen, shown: { certificate: undefined } },
       ["SCRAM-SHA-256", "y,"],
       false
     ],
     [
-      "do not bind it when the client does not know the certificate",
+      "do not bind if the client does not know the certificate",
       { seen: { certificate: undefined }, shown },
       ["SCRAM-SHA-256", "n,"],
       false
@@ -224,7 +224,7 @@ describe("a client and a server with TLS", () => {
       }))
   }
 
-  it.effect("do not offer to bind it when the server's certificate has no hash for it", () =>
+  it.effect("do not bind if the server's certificate has no hash for it", () =>
     Effect.gen(function*() {
       const ed25519 = yield* Certificates.selfSigned({ name: "server", algorithm: Signature.ed25519 })
       const { exit, played } = yield* ends({ seen: { certificate: ed25519.der }, shown: ed25519 })
@@ -233,7 +233,7 @@ describe("a client and a server with TLS", () => {
       assert.isFalse(exit.value.channelBound)
     }))
 
-  it.effect("do not get anywhere when the server is given no certificate for its certificate", () =>
+  it.effect("fail if the server is configured with an invalid certificate", () =>
     Effect.gen(function*() {
       const { played } = yield* ends({ seen, shown: { certificate: "-----BEGIN NOTHING-----" } })
       assert(Exit.isSuccess(played))
@@ -244,29 +244,29 @@ describe("a client and a server with TLS", () => {
 const strip = (message: Backend.Message): Backend.Message =>
   message._tag === "AuthenticationSASL" ? { ...message, mechanisms: [ScramMessage.mechanism] } : message
 
-describe("somebody in between", () => {
-  it.effect("is found out when he shows another certificate", () =>
+describe("Channel binding > man in the middle", () => {
+  it.effect("is detected by a different certificate", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* ends({ seen: { certificate: another.der }, shown })
       assert(Exit.isSuccess(played))
       for (const reason of [reasonOf(exit), reasonOf(played.value.client)]) {
-        assert(reason._tag === "Rejected")
+        assert(reason._tag === "ChannelBindingMismatch")
         assert.deepStrictEqual([reason.sqlState, reason.text], ["28000", "SCRAM channel binding check failed"])
       }
     }))
 
-  it.effect("is found out by the server when he strips the offer to bind the channel", () =>
+  it.effect("is detected by the server if the offer of channel binding is stripped", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* ends({ seen: { certificate: another.der }, shown, between: strip })
       assert(Exit.isSuccess(played))
       assert.deepStrictEqual(played.value.heard, ["SCRAM-SHA-256", "y,"])
       for (const reason of [reasonOf(exit), reasonOf(played.value.client)]) {
-        assert(reason._tag === "Rejected")
+        assert(reason._tag === "ChannelBindingMismatch")
         assert.deepStrictEqual([reason.sqlState, reason.text], ["28000", "SCRAM channel binding negotiation error"])
       }
     }))
 
-  it.effect("is found out by the client when he strips the offer although it is required", () =>
+  it.effect("is detected by the client if the offer is stripped although it is required", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* ends({ seen, shown, between: strip, policy: { channelBinding: "require" } })
       assert.strictEqual(problemOf(exit), "not-offered")
@@ -274,7 +274,7 @@ describe("somebody in between", () => {
       assert.deepStrictEqual(played.value.heard, [])
     }))
 
-  it.effect("is found out when he strips TLS from one side only", () =>
+  it.effect("is detected if TLS is stripped on one side only", () =>
     Effect.gen(function*() {
       for (const channelBinding of ["disable", "prefer"] as const) {
         const { exit, played } = yield* ends({ shown, policy: { channelBinding } })
@@ -284,7 +284,7 @@ describe("somebody in between", () => {
       }
     }))
 
-  it.effect("gets nothing for a certificate that has no hash, or is none", () =>
+  it.effect("fails the login for a certificate without a hash or an invalid one", () =>
     Effect.gen(function*() {
       const ed25519 = yield* Certificates.selfSigned({ name: "server", algorithm: Signature.ed25519 })
       const certificates = { "no-hash": ed25519.der, "certificate-malformed": Uint8Array.of(1, 2, 3) }
@@ -299,17 +299,17 @@ describe("somebody in between", () => {
     }))
 })
 
-describe("channel binding that is required", () => {
+describe("Channel binding > required", () => {
   const policy = { channelBinding: "require", allowCleartextWithoutTls: true } as const
 
-  it.effect("is missed before anything is sent on a line without TLS", () =>
+  it.effect("fails before anything is sent on a connection without TLS", () =>
     Effect.gen(function*() {
       const { exit, written } = yield* ends({ policy })
       assert.strictEqual(problemOf(exit), "no-tls")
       assert.strictEqual(written.length, 0)
     }))
 
-  it.effect("is missed when the certificate is not known", () =>
+  it.effect("fails if the certificate is unknown", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* ends({ seen: { certificate: undefined }, shown, policy })
       assert.strictEqual(problemOf(exit), "no-certificate")
@@ -324,10 +324,10 @@ describe("channel binding that is required", () => {
     GSSAPI: { _tag: "AuthenticationGSS" },
     SSPI: { _tag: "AuthenticationSSPI" },
     "a token": { _tag: "AuthenticationSASL", mechanisms: ["OAUTHBEARER"] },
-    "SCRAM without it": { _tag: "AuthenticationSASL", mechanisms: ["SCRAM-SHA-256"] }
+    "SCRAM without channel binding": { _tag: "AuthenticationSASL", mechanisms: ["SCRAM-SHA-256"] }
   }
   for (const [what, request] of Object.entries(requests)) {
-    it.effect(`is missed when the server asks for ${what}`, () =>
+    it.effect(`fails if the server requests ${what}`, () =>
       Effect.gen(function*() {
         let asked = false
         const fetch = Effect.sync(() => {
@@ -350,15 +350,15 @@ describe("channel binding that is required", () => {
   }
 })
 
-describe("a client that lies about channel binding", () => {
+describe("Channel binding > faulty client", () => {
   const lies: ReadonlyArray<readonly [what: string, mechanism: string, first: string, reason: string]> = [
-    ["chooses it without a flag", "SCRAM-SHA-256-PLUS", "n,,n=,r=abc", "MechanismMalformed"],
-    ["sets the flag without choosing it", "SCRAM-SHA-256", "p=tls-server-end-point,,n=,r=abc", "MechanismMalformed"],
-    ["wants another type", "SCRAM-SHA-256-PLUS", "p=tls-unique,,n=,r=abc", "MechanismMalformed"],
-    ["believes that we cannot", "SCRAM-SHA-256", "y,,n=,r=abc", "Rejected"]
+    ["chooses PLUS without the flag", "SCRAM-SHA-256-PLUS", "n,,n=,r=abc", "MechanismMalformed"],
+    ["sets the flag without choosing PLUS", "SCRAM-SHA-256", "p=tls-server-end-point,,n=,r=abc", "MechanismMalformed"],
+    ["requests another type", "SCRAM-SHA-256-PLUS", "p=tls-unique,,n=,r=abc", "MechanismMalformed"],
+    ["claims that the server has no channel binding", "SCRAM-SHA-256", "y,,n=,r=abc", "ChannelBindingMismatch"]
   ]
   for (const [what, mechanism, first, reason] of lies) {
-    it.effect(`is refused when it ${what}`, () =>
+    it.effect(`is rejected if it ${what}`, () =>
       Effect.gen(function*() {
         const line = yield* InMemory.pair()
         const account = Account.scramSha256(yield* ScramVerifier.make(password))
@@ -378,7 +378,7 @@ describe("a client that lies about channel binding", () => {
         yield* client.send({ _tag: "SASLInitialResponse", mechanism, data: Uint8Array.from(Buffer.from(first)) })
         const answer = yield* client.receive
         assert(answer._tag === "ErrorResponse")
-        assert.deepInclude(answer.fields, { code: "C", value: reason === "Rejected" ? "28000" : "08P01" })
+        assert.deepInclude(answer.fields, { code: "C", value: reason === "ChannelBindingMismatch" ? "28000" : "08P01" })
         assert.strictEqual(reasonOf(yield* Fiber.await(serving))._tag, reason)
       }).pipe(Effect.provide(Authenticate.layerCrypto)))
   }

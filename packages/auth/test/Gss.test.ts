@@ -1,4 +1,4 @@
-/** A provider of GSSAPI that counts down, and servers that count with it or do not. */
+/** A GSSAPI provider that counts down, and servers that do or do not follow it. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Gss, Policy } from "@hyperfect/auth"
 import type { Backend } from "@hyperfect/protocol"
@@ -13,7 +13,7 @@ const token = (...bytes: ReadonlyArray<number>) =>
 
 const requests = { gss: { _tag: "AuthenticationGSS" }, sspi: { _tag: "AuthenticationSSPI" } } as const
 
-/** A server that answers the client's tokens one by one, and keeps them. */
+/** A server that answers the client's tokens one by one, and records them. */
 const answering =
   (kind: Gss.Kind, ...answers: ReadonlyArray<ReadonlyArray<Backend.Message>>) => (channel: MessageChannel.Server) =>
     Effect.gen(function*() {
@@ -30,7 +30,7 @@ const answering =
       return tokens
     })
 
-/** Says 3, 2 and 1, if the server says the same; the last of them says that the server is who it should be. */
+/** Sends 3, 2 and 1, and requires the server to send the same; the last one authenticates the server. */
 const countdown = (begun: Array<Gss.Kind> = []): Gss.Provider => (kind) =>
   Effect.sync(() => {
     begun.push(kind)
@@ -45,9 +45,9 @@ const countdown = (begun: Array<Gss.Kind> = []): Gss.Provider => (kind) =>
 
 const honest = [[token(3)], [token(2)], [token(1), ok, ready]]
 
-describe("a client with a provider of GSSAPI", () => {
+describe("Authenticate.client > GSSAPI provider", () => {
   for (const kind of ["gss", "sspi"] as const) {
-    it.effect(`is let in when the exchange is complete: ${kind}`, () =>
+    it.effect(`logs in when the exchange is complete: ${kind}`, () =>
       Effect.gen(function*() {
         const begun: Array<Gss.Kind> = []
         const { exit, played } = yield* converse(answering(kind, ...honest), {
@@ -60,7 +60,7 @@ describe("a client with a provider of GSSAPI", () => {
         assert.deepStrictEqual(begun, [kind])
       }))
 
-    it.effect(`is let in when every byte comes alone: ${kind}`, () =>
+    it.effect(`logs in one byte at a time: ${kind}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(answering(kind, ...honest), {
           login: { user: "app", gss: countdown() },
@@ -70,7 +70,7 @@ describe("a client with a provider of GSSAPI", () => {
       }))
   }
 
-  it.effect("does not begin when the policy does not allow it", () =>
+  it.effect("does not start if the policy does not allow it", () =>
     Effect.gen(function*() {
       const policies: ReadonlyArray<readonly [Policy.Policy, string]> = [
         [{ methods: ["scram-sha-256", "sspi"] }, "MethodRefused"],
@@ -92,7 +92,7 @@ describe("a client with a provider of GSSAPI", () => {
       }
     }))
 
-  it.effect("does not believe a server that lets it in before the exchange is complete", () =>
+  it.effect("rejects a server that reports success before the exchange is complete", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(answering("gss", [token(3)], [ok, ready]), {
         login: { user: "app", gss: countdown() }
@@ -107,12 +107,12 @@ describe("a client with a provider of GSSAPI", () => {
     }))
 
   const unexpected: Readonly<Record<string, ReadonlyArray<ReadonlyArray<Backend.Message>>>> = {
-    "goes on behind the end": [[token(3)], [token(2)], [token(1), token(0)]],
-    "asks for a password within it": [[token(3)], [{ _tag: "AuthenticationCleartextPassword" }]],
-    "asks for it again": [[token(3)], [{ _tag: "AuthenticationGSS" }]]
+    "continues after the end": [[token(3)], [token(2)], [token(1), token(0)]],
+    "requests a password during the exchange": [[token(3)], [{ _tag: "AuthenticationCleartextPassword" }]],
+    "requests it again": [[token(3)], [{ _tag: "AuthenticationGSS" }]]
   }
   for (const [what, answers] of Object.entries(unexpected)) {
-    it.effect(`gives up a server that ${what}`, () =>
+    it.effect(`rejects a server that ${what}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(answering("gss", ...answers), { login: { user: "app", gss: countdown() } })
         const failure = failureOf(exit)
@@ -121,14 +121,14 @@ describe("a client with a provider of GSSAPI", () => {
       }))
   }
 
-  it.effect("does not wait for ever with a server that waits, too", () =>
+  it.effect("does not deadlock with a server that waits, too", () =>
     Effect.gen(function*() {
       const gss: Gss.Provider = () => Effect.succeed(() => Effect.succeed({ isComplete: false }))
       const { exit } = yield* converse(answering("gss", []), { login: { user: "app", gss } })
       assert.strictEqual(reasonOf(exit)._tag, "MechanismMalformed")
     }))
 
-  it.effect("passes on why the provider fails, at the beginning and later", () =>
+  it.effect("passes on failures of the provider, at the start and later", () =>
     Effect.gen(function*() {
       class TicketExpired extends Data.TaggedError("TicketExpired")<{}> {}
       const failing: ReadonlyArray<Gss.Provider<TicketExpired>> = [

@@ -33,7 +33,7 @@ const ready = { _tag: "ReadyForQuery", status: "I" } as const
 const challenge = (text: string) => ({ _tag: "AuthenticationSASLContinue", data: bytes(text) }) as const
 const refused = JSON.stringify({ status: "invalid_token", "openid-configuration": discoveryUrl, scope })
 
-/** A server that answers the client's messages one by one, and keeps their bytes. */
+/** A server that answers the client's messages one by one, and records their bytes. */
 const answering = (...answers: ReadonlyArray<ReadonlyArray<Backend.Message>>) => (channel: MessageChannel.Server) =>
   Effect.gen(function*() {
     yield* channel.receive
@@ -55,8 +55,8 @@ const refusal = (exit: Exit.Exit<unknown, unknown>) => {
   return reason
 }
 
-describe("a client and a server with OAuth", () => {
-  it.effect("agree on a token", () =>
+describe("OAuth > client and server", () => {
+  it.effect("log in with a token", () =>
     Effect.gen(function*() {
       const { exit, played, wroteSecret } = yield* converse(serving, { login, connection: overTls })
       assert(Exit.isSuccess(exit) && Exit.isSuccess(played) && played.value._tag === "Client")
@@ -65,13 +65,13 @@ describe("a client and a server with OAuth", () => {
       assert.isTrue(wroteSecret)
     }))
 
-  it.effect("agree on a token when every byte comes alone", () =>
+  it.effect("log in with a token one byte at a time", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(serving, { login, connection: overTls, line: { capacity: 1 } })
       assert.isTrue(Exit.isSuccess(exit))
     }))
 
-  it.effect("disagree on a wrong one, and the client learns where to get a better one", () =>
+  it.effect("fail with a wrong token, and the client learns where to get one", () =>
     Effect.gen(function*() {
       const wrong = { user: "app", token: Redacted.make(`${secret}~`) }
       const { exit, played } = yield* converse(serving, { login: wrong, connection: overTls })
@@ -90,7 +90,7 @@ describe("a client and a server with OAuth", () => {
       )
     }))
 
-  it.effect("talk about where tokens come from when there is none", () =>
+  it.effect("exchange the location of tokens if there is none", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* converse(serving, { login: { user: "app" }, connection: overTls })
       const reason = refusal(exit)
@@ -100,7 +100,7 @@ describe("a client and a server with OAuth", () => {
     }))
 })
 
-describe("a client with OAuth", () => {
+describe("OAuth > client", () => {
   it.effect("sends the token in the form of the RFC", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* converse(answering([ok, ready]), { login, connection: overTls })
@@ -108,7 +108,7 @@ describe("a client with OAuth", () => {
       assert.deepStrictEqual(played.value, [`n,,\u0001auth=Bearer ${secret}\u0001\u0001`])
     }))
 
-  it.effect("says that it has none in the form of the RFC, and confirms what it is told", () =>
+  it.effect("queries the requirements in the form of the RFC, and confirms the response", () =>
     Effect.gen(function*() {
       const { exit, played } = yield* converse(
         answering([challenge(refused)], [{ _tag: "ErrorResponse", fields: [{ code: "C", value: "28000" }] }]),
@@ -119,14 +119,14 @@ describe("a client with OAuth", () => {
       assert.deepStrictEqual(played.value, ["n,,\u0001auth=\u0001\u0001", "\u0001"])
     }))
 
-  it.effect("passes on what it was told when the server says no more", () =>
+  it.effect("reports the requirements if the server sends nothing more", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(answering([challenge(refused)]), { login, connection: overTls })
       assert.deepInclude(refusal(exit), { sent: true, discoveryUrl })
     }))
 
   for (const [what, given] of [["with a token", login], ["without one", { user: "app" }]] as const) {
-    it.effect(`says nothing on a line without TLS ${what}`, () =>
+    it.effect(`sends nothing on a connection without TLS ${what}`, () =>
       Effect.gen(function*() {
         const { exit, played, wroteSecret } = yield* converse(answering([ok, ready]), { login: given })
         const reason = reasonOf(exit)
@@ -138,14 +138,14 @@ describe("a client with OAuth", () => {
       }))
   }
 
-  it.effect("sends the token without TLS where that is allowed", () =>
+  it.effect("sends the token without TLS if that is allowed", () =>
     Effect.gen(function*() {
       const policy: Policy.Policy = { allowCleartextWithoutTls: true }
       const { exit } = yield* converse(serving, { login, policy })
       assert.isTrue(Exit.isSuccess(exit))
     }))
 
-  it.effect("fetches the token only when it is wanted", () =>
+  it.effect("fetches the token only if it is requested", () =>
     Effect.gen(function*() {
       let fetched = 0
       const fetching = { user: "app", token: Effect.sync(() => (fetched++, token)) }
@@ -158,7 +158,7 @@ describe("a client with OAuth", () => {
       assert.strictEqual(fetched, 1)
     }))
 
-  it.effect("passes on why the token could not be fetched", () =>
+  it.effect("passes on the failure of the token effect", () =>
     Effect.gen(function*() {
       class IssuerDown extends Data.TaggedError("IssuerDown")<{}> {}
       const { exit } = yield* converse(serving, {
@@ -171,7 +171,7 @@ describe("a client with OAuth", () => {
   for (
     const bad of ["", " ", `${secret} x`, `${secret}\u0001`, `${secret}\0`, `${secret}\n`, `${secret}é`, "=", "a=b"]
   ) {
-    it.effect(`sends no token that is none: ${JSON.stringify(bad.replace(secret, "..."))}`, () =>
+    it.effect(`does not send a malformed token: ${JSON.stringify(bad.replace(secret, "..."))}`, () =>
       Effect.gen(function*() {
         const { exit, played, wroteSecret } = yield* converse(answering([ok, ready]), {
           login: { user: "app", token: Redacted.make(bad) },
@@ -184,18 +184,18 @@ describe("a client with OAuth", () => {
   }
 
   const offers = {
-    "SCRAM when it has a password": [{ user: "app", password: token, token }, {}, "SCRAM-SHA-256"],
-    "OAuth when it has no password": [{ user: "app", token }, {}, "OAUTHBEARER"],
-    "SCRAM when it has nothing": [{ user: "app" }, {}, "SCRAM-SHA-256"],
-    "OAuth when nothing else is allowed": [
+    "SCRAM with a password": [{ user: "app", password: token, token }, {}, "SCRAM-SHA-256"],
+    "OAuth without a password": [{ user: "app", token }, {}, "OAUTHBEARER"],
+    "SCRAM without any secret": [{ user: "app" }, {}, "SCRAM-SHA-256"],
+    "OAuth if nothing else is allowed": [
       { user: "app", password: token, token },
       { methods: ["oauth"] },
       "OAUTHBEARER"
     ],
-    "SCRAM when nothing else is allowed": [{ user: "app", token }, { methods: ["scram-sha-256"] }, "SCRAM-SHA-256"]
+    "SCRAM if nothing else is allowed": [{ user: "app", token }, { methods: ["scram-sha-256"] }, "SCRAM-SHA-256"]
   } as const
   for (const [what, [given, policy, mechanism]] of Object.entries(offers)) {
-    it.effect(`takes ${what}, if the server offers both`, () =>
+    it.effect(`chooses ${what}, if the server offers both`, () =>
       Effect.gen(function*() {
         const { played } = yield* converse(
           (channel) =>
@@ -213,21 +213,21 @@ describe("a client with OAuth", () => {
   }
 })
 
-describe("a server that wants a token", () => {
-  it.effect("is not believed when it lets us in without one", () =>
+describe("OAuth > server messages", () => {
+  it.effect("success without a token is rejected", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(answering([ok, ready]), { login: { user: "app" }, connection: overTls })
       assert.strictEqual(failureOf(exit)._tag, "ProtocolError")
     }))
 
   const unexpected: Readonly<Record<string, ReadonlyArray<ReadonlyArray<Backend.Message>>>> = {
-    "lets us in after it has refused the token": [[challenge(refused)], [ok, ready]],
+    "sends AuthenticationOk after it has refused the token": [[challenge(refused)], [ok, ready]],
     "refuses the token twice": [[challenge(refused)], [challenge(refused)]],
     "ends with data": [[{ _tag: "AuthenticationSASLFinal", data: bytes("x") }, ok, ready]],
-    "asks for a password behind the token": [[{ _tag: "AuthenticationCleartextPassword" }]]
+    "requests a password after the token": [[{ _tag: "AuthenticationCleartextPassword" }]]
   }
   for (const [what, answers] of Object.entries(unexpected)) {
-    it.effect(`is given up when it ${what}`, () =>
+    it.effect(`a server is rejected if it ${what}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(answering(...answers), { login, connection: overTls })
         const failure = failureOf(exit)
@@ -259,13 +259,13 @@ describe("a server that wants a token", () => {
     "{\"status\":\"x\",\"scope\":\"a b\",\"more\":[1]}": { status: "x", discoveryUrl: undefined, scope: "a b" }
   }
   for (const [text, wanted] of Object.entries(answers)) {
-    it(`is ${typeof wanted === "string" ? "not " : ""}understood when it says ${text}`, () => {
+    it(`a response is ${typeof wanted === "string" ? "rejected" : "read"}: ${text}`, () => {
       const read = OAuthBearer.readErrorResponse(bytes(text))
       assert.deepStrictEqual<unknown>(Result.isSuccess(read) ? read.success : read.failure.problem, wanted)
     })
   }
 
-  it.effect("is not understood when it does not speak UTF-8", () =>
+  it.effect("a response that is not UTF-8 is rejected", () =>
     Effect.gen(function*() {
       const data = Uint8Array.of(0xff)
       const { exit } = yield* converse(answering([{ _tag: "AuthenticationSASLContinue", data }]), {
@@ -278,19 +278,19 @@ describe("a server that wants a token", () => {
     }))
 })
 
-describe("the client's first message", () => {
+describe("OAuthBearer.readInitialResponse", () => {
   const read = (text: string) => {
     const result = OAuthBearer.readInitialResponse(bytes(text.replaceAll("^", "\u0001")))
     if (Result.isFailure(result)) return { problem: result.failure.problem }
     return result.success === undefined ? undefined : Redacted.value(result.success)
   }
 
-  it("is read as the client writes it", () => {
+  it("reads the client's own message", () => {
     assert.strictEqual(read("n,,^auth=Bearer abc.d-e_f~g+h/i==^^"), "abc.d-e_f~g+h/i==")
     assert.isUndefined(read("n,,^auth=^^"))
   })
 
-  it("may name the host and the port, and spell the scheme as it likes", () => {
+  it("accepts a host and a port, and any case of the scheme", () => {
     assert.strictEqual(read("y,,^host=db.example.org^port=5432^auth=bEARER  abc^^"), "abc")
   })
 
@@ -320,11 +320,11 @@ describe("the client's first message", () => {
     "n,,^auth=Bearer a b^^": bearer
   }
   for (const [text, problem] of Object.entries(wrong)) {
-    it(`is refused: ${JSON.stringify(text)}`, () => assert.deepStrictEqual(read(text), problem))
+    it(`rejects ${JSON.stringify(text)}`, () => assert.deepStrictEqual(read(text), problem))
   }
 
   for (const [mechanism, data] of [["SCRAM-SHA-256", bytes("n,,n=,r=x")], ["OAUTHBEARER", null]] as const) {
-    it.effect(`is refused when it is ${data === null ? "missing" : "of another mechanism"}`, () =>
+    it.effect(`rejects an initial response that is ${data === null ? "missing" : "of another mechanism"}`, () =>
       Effect.gen(function*() {
         const { played } = yield* converse(serving, {
           login,
@@ -348,7 +348,7 @@ describe("the client's first message", () => {
 describe("OAuthBearer.withTokenProvider", () => {
   type Answers = ReadonlyArray<Redacted.Redacted<string> | undefined | AuthError.TokenUnavailable>
 
-  /** Logs in, with a provider that gives one answer after the other. */
+  /** Logs in with a provider that returns one answer after the other. */
   const attempt = (...answers: Answers) =>
     Effect.gen(function*() {
       const asked: Array<OAuthBearer.Discovery | undefined> = []
@@ -379,42 +379,42 @@ describe("OAuthBearer.withTokenProvider", () => {
     return result.failure.reason
   }
 
-  it.effect("uses the token that the provider has", () =>
+  it.effect("uses the provider's token", () =>
     Effect.gen(function*() {
       const { asked, attempts, result } = yield* attempt(token)
       assert.isTrue(Result.isSuccess(result))
       assert.deepStrictEqual([asked, attempts], [[undefined], 1])
     }))
 
-  it.effect("asks the server where to get one, and the provider to do so", () =>
+  it.effect("asks the server for its requirements, and the provider for a token", () =>
     Effect.gen(function*() {
       const { asked, attempts, result } = yield* attempt(undefined, token)
       assert.isTrue(Result.isSuccess(result))
       assert.deepStrictEqual([asked, attempts], [[undefined, { discoveryUrl, scope }], 2])
     }))
 
-  it.effect("has a token replaced that has expired", () =>
+  it.effect("replaces an expired token", () =>
     Effect.gen(function*() {
       const { asked, attempts, result } = yield* attempt(Redacted.make("expired"), token)
       assert.isTrue(Result.isSuccess(result))
       assert.deepStrictEqual([asked, attempts], [[undefined, { discoveryUrl, scope }], 2])
     }))
 
-  it.effect("tries no more than twice", () =>
+  it.effect("tries at most twice", () =>
     Effect.gen(function*() {
       const { attempts, result } = yield* attempt(Redacted.make("expired"), Redacted.make("stale"), token)
       assert.strictEqual(reason(result)._tag, "TokenRefused")
       assert.strictEqual(attempts, 2)
     }))
 
-  it.effect("gives up when the provider does", () =>
+  it.effect("fails if the provider has no token", () =>
     Effect.gen(function*() {
       const { attempts, result } = yield* attempt(undefined, undefined)
       assert.strictEqual(reason(result)._tag, "TokenRefused")
       assert.strictEqual(attempts, 1)
     }))
 
-  it.effect("passes on why there is no token", () =>
+  it.effect("passes on the failure of the provider", () =>
     Effect.gen(function*() {
       const { attempts, result } = yield* attempt(
         undefined,
@@ -425,7 +425,7 @@ describe("OAuthBearer.withTokenProvider", () => {
       assert.strictEqual(attempts, 1)
     }))
 
-  it.effect("leaves other failures alone", () =>
+  it.effect("does not retry after other failures", () =>
     Effect.gen(function*() {
       const { asked, attempts, result } = yield* attempt(Redacted.make("not a token"))
       assert.strictEqual(reason(result)._tag, "TokenInvalid")

@@ -1,4 +1,4 @@
-/** How tokens are got from an authorization server, and what it may not do to us. */
+/** Fetching of tokens from an authorization server, and limits on a malicious one. */
 import { assert, describe, it } from "@effect/vitest"
 import { AuthError, OAuthBearer, OAuthFlow } from "@hyperfect/auth"
 import { AuthorizationServer } from "@hyperfect/testing"
@@ -17,19 +17,19 @@ const discovery: OAuthBearer.Discovery = { discoveryUrl: urls.document, scope: "
 const clientSecret = Redacted.make("cl1ent secret")
 const secrets = ["token-", "cl1ent", "device-code"]
 
-type Answers = NonNullable<AuthorizationServer.Options["answers"]>
+type Answers = NonNullable<AuthorizationServer.Options["responses"]>
 
 interface Flow {
   readonly answers?: Answers
-  /** What becomes of the server and the client. */
+  /** Builds the provider over the given server answers. */
   readonly tokens: (answers: Answers) => Layer.Layer<
     OAuthBearer.TokenProvider | AuthorizationServer.AuthorizationServer
   >
 }
 
 /**
- * Asks for tokens one after the other, each time as one who was refused the one before; gives them, or why there are none,
- * and what the server was asked.
+ * Requests tokens one after the other, each time with the previous one refused; returns them, or the errors, and the
+ * requests that the server received.
  */
 const ask = (
   { answers = {}, tokens }: Flow,
@@ -64,26 +64,26 @@ const ask = (
 
 const by =
   (make: Layer.Layer<OAuthBearer.TokenProvider, never, Layer.Success<ReturnType<typeof AuthorizationServer.layer>>>) =>
-  (answers: Answers) => Layer.provideMerge(make, AuthorizationServer.layer({ issuer, answers, interval: 2 }))
+  (responses: Answers) => Layer.provideMerge(make, AuthorizationServer.layer({ issuer, responses, interval: 2 }))
 
 const device = (changes: Partial<Parameters<typeof OAuthFlow.layerDevice>[0]> = {}): Flow["tokens"] =>
-  by(OAuthFlow.layerDevice({ issuer, clientId: "reports", invite: () => Effect.void, ...changes }))
+  by(OAuthFlow.layerDevice({ issuer, clientId: "reports", prompt: () => Effect.void, ...changes }))
 
 const credentials = (changes: Partial<OAuthFlow.Options> = {}): Flow["tokens"] =>
   by(OAuthFlow.layerClientCredentials({ issuer, clientId: "re ports", clientSecret, ...changes } as never))
 
-const pending = (...errors: ReadonlyArray<string>) => (times: number): AuthorizationServer.Answer =>
+const pending = (...errors: ReadonlyArray<string>) => (times: number): AuthorizationServer.HttpResponse =>
   times < errors.length
     ? [400, { error: errors[times] }]
     : [200, { access_token: "token-x", token_type: "Bearer", expires_in: 300 }]
 
-describe("a user", () => {
-  it.effect("is invited to a page, and waited for", () =>
+describe("OAuthFlow.layerDevice", () => {
+  it.effect("prompts the user and polls for the token", () =>
     Effect.gen(function*() {
-      const invitations: Array<OAuthFlow.Invitation> = []
+      const invitations: Array<OAuthFlow.VerificationPrompt> = []
       const { asked, results } = yield* ask({
         answers: { [urls.token]: pending("authorization_pending", "authorization_pending") },
-        tokens: device({ invite: (invitation) => Effect.sync(() => invitations.push(invitation)) })
+        tokens: device({ prompt: (invitation) => Effect.sync(() => invitations.push(invitation)) })
       }, discovery)
       assert.deepStrictEqual(results, ["token-x"])
       assert.deepStrictEqual(invitations, [{
@@ -107,7 +107,7 @@ describe("a user", () => {
       ])
     }))
 
-  it.effect("is asked about as often as the server wants", () =>
+  it.effect("polls at the interval that the server allows", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(device()({ [urls.token]: pending("authorization_pending", "slow_down") }))
       const provider = Context.get(context, OAuthBearer.TokenProvider)
@@ -115,7 +115,7 @@ describe("a user", () => {
       const token = yield* Effect.forkChild(provider.token(discovery), { startImmediately: true })
       const counts: Array<number> = []
       for (let second = 0; second <= 12; second++) {
-        // The answers of the server take turns of the event loop, but no time.
+        // The server's answers take turns of the event loop, but no time.
         for (let turn = 0; turn < 5; turn++) {
           yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         }
@@ -127,16 +127,16 @@ describe("a user", () => {
     }))
 
   const ends = (what: string, answers: Answers, problem: string): void =>
-    it.effect(`is not waited for when ${what}`, () =>
+    it.effect(`stops polling if ${what}`, () =>
       Effect.gen(function*() {
         const { results } = yield* ask({ answers, tokens: device() }, discovery)
         assert.deepStrictEqual(results, [problem])
       }))
-  const always = (...answer: AuthorizationServer.Answer) => () => answer
+  const always = (...answer: AuthorizationServer.HttpResponse) => () => answer
   const code = { device_code: "device-code", user_code: "X", verification_uri: `${issuer}/go` }
 
   ends(
-    "the answer is no",
+    "access is denied",
     { [urls.token]: pending("authorization_pending", "access_denied") },
     "the authorization server refuses a token (access_denied)"
   )
@@ -146,7 +146,7 @@ describe("a user", () => {
     "the authorization server refuses a token (expired_token)"
   )
   ends(
-    "there is no answer in time",
+    "the user does not answer in time",
     { [urls.token]: always(400, { error: "authorization_pending" }) },
     "the user has not agreed in time"
   )
@@ -156,22 +156,55 @@ describe("a user", () => {
     `${issuer} has no page where a user could let us have a token`
   )
   ends(
-    "we get no code",
+    "no code is issued",
     { [urls.page]: always(401, { error: "invalid_client" }) },
     "the authorization server has no code for us (invalid_client)"
   )
   ends(
-    "the code is none",
+    "the code is invalid",
     { [urls.page]: always(200, { ...code, expires_in: -1 }) },
     "the code of the authorization server is malformed"
   )
+  for (
+    const address of [
+      "javascript:alert(1)",
+      "http://id.example/go",
+      "https://id.example@evil.example/go",
+      "https://id.example/\u001b]0;x\u0007",
+      "https://id.example/\u009b31m",
+      "https://id.example/ x",
+      "https://\u0456d.example/go",
+      "https:\\\\evil.example",
+      "id.example/go"
+    ]
+  ) {
+    for (const place of ["verification_uri", "verification_uri_complete"]) {
+      ends(
+        `${place} is ${JSON.stringify(address)}`,
+        { [urls.page]: always(200, { ...code, expires_in: 60, [place]: address }) },
+        "the code of the authorization server is malformed"
+      )
+    }
+    for (const place of ["token_endpoint", "device_authorization_endpoint"]) {
+      ends(
+        `${place} is ${JSON.stringify(address)}`,
+        { [urls.document]: always(200, { ...document, [place]: address }) },
+        "the document of the authorization server is malformed"
+      )
+    }
+  }
   ends(
-    "the token is of another kind",
+    "the code contains control characters",
+    { [urls.page]: always(200, { ...code, expires_in: 60, user_code: "A\u001b[2J" }) },
+    "the code of the authorization server is malformed"
+  )
+  ends(
+    "the token has another type",
     { [urls.token]: always(200, { access_token: "token-x", token_type: "mac" }) },
     "the token of the authorization server is not a bearer token"
   )
   ends(
-    "the server says things that are not to be printed",
+    "the error code is not printable",
     { [urls.token]: always(400, { error: "token-x\nleaked" }) },
     "the authorization server refuses a token (400)"
   )
@@ -182,8 +215,8 @@ describe("a user", () => {
   )
 })
 
-describe("a program with a secret", () => {
-  it.effect("says who it is by it, and by nothing else", () =>
+describe("OAuthFlow.layerClientCredentials", () => {
+  it.effect("authenticates with the secret only", () =>
     Effect.gen(function*() {
       const { asked, results } = yield* ask({ tokens: credentials({ scope: "mine" }) }, discovery)
       assert.deepStrictEqual(results, ["token-1"])
@@ -195,7 +228,7 @@ describe("a program with a secret", () => {
       })
     }))
 
-  it.effect("is told when it is not known", () =>
+  it.effect("reports that the client is unknown", () =>
     Effect.gen(function*() {
       const answers: Answers = { [urls.token]: () => [401, { error: "invalid_client" }] }
       const { results } = yield* ask({ answers, tokens: credentials() }, discovery)
@@ -203,13 +236,13 @@ describe("a program with a secret", () => {
     }))
 })
 
-describe("a token", () => {
-  it.effect("is not looked for before a server wants one", () =>
+describe("OAuthFlow > token", () => {
+  it.effect("is not fetched before a server requests one", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* ask({ tokens: credentials() }, undefined), { results: [undefined], asked: [] })
     }))
 
-  it.effect("is kept until it is refused, or has expired", () =>
+  it.effect("is cached until it is refused or has expired", () =>
     Effect.gen(function*() {
       const { results } = yield* ask({ tokens: credentials() }, discovery, undefined, undefined, discovery, undefined)
       assert.deepStrictEqual(results, ["token-1", "token-1", "token-1", "token-2", "token-2"])
@@ -221,7 +254,7 @@ describe("a token", () => {
       assert.isUndefined(yield* provider.token(undefined))
     }))
 
-  it.effect("is fetched once for all who wait for it", () =>
+  it.effect("is fetched once for all concurrent callers", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(credentials()({}))
       const provider = Context.get(context, OAuthBearer.TokenProvider)
@@ -231,7 +264,7 @@ describe("a token", () => {
       const expected = ["token-1", "token-2"]
       let refused: Redacted.Redacted<string> | undefined
       for (const [i, token] of expected.entries()) {
-        // Those who come late have been refused the same one.
+        // Later callers have been refused the same one.
         const found = [...yield* all(refused), ...yield* all(refused)]
         assert.deepStrictEqual(new Set(found.map((token) => token && Redacted.value(token))), new Set([token]))
         const asked = yield* server.requests
@@ -241,8 +274,8 @@ describe("a token", () => {
     }))
 })
 
-describe("the document of the authorization server", () => {
-  it.effect("may lie at each of the places of OpenID and RFC 8414", () =>
+describe("OAuthFlow > metadata document", () => {
+  it.effect("is fetched from each of the locations of OpenID and RFC 8414", () =>
     Effect.gen(function*() {
       for (
         const url of [
@@ -258,7 +291,7 @@ describe("the document of the authorization server", () => {
       }
     }))
 
-  it.effect("is looked for at the issuer when the server does not say where it is", () =>
+  it.effect("is fetched from the issuer if the server does not name its location", () =>
     Effect.gen(function*() {
       const nowhere = { discoveryUrl: undefined, scope: undefined }
       const { asked, results } = yield* ask({ tokens: credentials() }, nowhere)
@@ -266,7 +299,7 @@ describe("the document of the authorization server", () => {
       assert.strictEqual(asked[0]?.url, urls.document)
     }))
 
-  it.effect("is not looked for where a lying server says", () =>
+  it.effect("is not fetched from an untrusted location", () =>
     Effect.gen(function*() {
       for (
         const url of [
@@ -283,8 +316,8 @@ describe("the document of the authorization server", () => {
       }
     }))
 
-  const refused = (what: string, answer: AuthorizationServer.Answer, problem: string): void =>
-    it.effect(`is refused when it ${what}`, () =>
+  const refused = (what: string, answer: AuthorizationServer.HttpResponse, problem: string): void =>
+    it.effect(`is rejected if it ${what}`, () =>
       Effect.gen(function*() {
         const answers: Answers = { [urls.document]: () => answer }
         const { asked, results } = yield* ask({ answers, tokens: credentials() }, discovery)
@@ -294,21 +327,21 @@ describe("the document of the authorization server", () => {
   const malformed = "the document of the authorization server is malformed"
 
   refused(
-    "is that of another issuer",
+    "belongs to another issuer",
     [200, { ...document, issuer: "https://evil.example" }],
     `the document at ${urls.document} is that of another issuer`
   )
-  refused("is not there", [404, "no"], `there is no document at ${urls.document} (404)`)
-  refused("is no JSON", [200, "<html>"], malformed)
+  refused("does not exist", [404, "no"], `there is no document at ${urls.document} (404)`)
+  refused("is not JSON", [200, "<html>"], malformed)
   refused("is empty", [200, ""], malformed)
   refused("is too long", [200, " ".repeat(300_000)], "the document cannot be had from the authorization server")
   refused(
-    "leads to where anybody can listen",
+    "contains an insecure address",
     [200, { ...document, token_endpoint: "http://id.example/token" }],
     malformed
   )
 
-  it.effect("is of an issuer that nobody can answer for", () =>
+  it.effect("is not fetched from an insecure issuer", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* ask({ tokens: credentials({ issuer: "http://id.example" }) }, discovery), {
         results: ["the issuer is not an address of https://"],
@@ -317,8 +350,8 @@ describe("the document of the authorization server", () => {
     }))
 })
 
-describe("a provider", () => {
-  it.effect("fails with what an AuthError can say", () =>
+describe("OAuthFlow > provider failures", () => {
+  it.effect("can be reported by an AuthError", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(credentials()({ [urls.token]: () => [500, "oops"] }))
       const error = yield* Effect.flip(Context.get(context, OAuthBearer.TokenProvider).token(discovery))

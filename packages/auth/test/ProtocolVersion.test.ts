@@ -1,4 +1,4 @@
-/** Which version of the protocol a client and a server come to, and what is a lie about it. */
+/** Negotiation of the protocol version between a client and a server, and false answers. */
 import { assert, describe, it } from "@effect/vitest"
 import { Account, Authenticate, type AuthError, type Login, ProtocolVersion } from "@hyperfect/auth"
 import type { Backend } from "@hyperfect/protocol"
@@ -19,7 +19,7 @@ const outcome = (exit: Exit.Exit<Authenticate.Session, unknown>) => {
 }
 
 describe("ProtocolVersion", () => {
-  it("is told from the numbers of other versions", () => {
+  it("rejects the numbers of other versions", () => {
     for (const version of ProtocolVersion.ProtocolVersion.literals) {
       assert.strictEqual(ProtocolVersion.fromNumber(ProtocolVersion.toNumber(version)), version)
     }
@@ -28,14 +28,14 @@ describe("ProtocolVersion", () => {
     }
   })
 
-  it("is 3.0 unless told otherwise, and the latest when that is too old", () => {
+  it("is 3.0 by default, and the latest if that is below the minimum", () => {
     assert.deepStrictEqual(ProtocolVersion.limits({}), { min: "3.0", max: "3.0" })
     assert.deepStrictEqual(ProtocolVersion.limits({ minProtocolVersion: "3.2" }), { min: "3.2", max: "3.2" })
     assert.deepStrictEqual(ProtocolVersion.limits({ maxProtocolVersion: "3.2" }), { min: "3.0", max: "3.2" })
   })
 })
 
-describe("a client and a server", () => {
+describe("Version negotiation > client and server", () => {
   type Row = readonly [client: ProtocolVersion.Range, server: Partial<Authenticate.ServerOptions>, outcome: string]
   it.effect.each<Row>([
     [{}, {}, "3.0, 4 bytes"],
@@ -45,15 +45,15 @@ describe("a client and a server", () => {
     [{ maxProtocolVersion: "3.2" }, { maxProtocolVersion: "3.0" }, "3.0, 4 bytes"],
     [{ minProtocolVersion: "3.2" }, { maxProtocolVersion: "3.0" }, "VersionUnsupported"],
     [{}, { dialect: "hyper" }, "3.0, 4 bytes"],
-    // Hyper hangs up.
+    // Hyper disconnects.
     [{ maxProtocolVersion: "3.2" }, { dialect: "hyper" }, "ServerClosed"]
-  ])("come to a version: %o, %o", ([range, options, wanted]) =>
+  ])("agree on a version: %o, %o", ([range, options, wanted]) =>
     Effect.gen(function*() {
       const { exit } = yield* converse(trusting(options), { login: { ...login, ...range } })
       assert.strictEqual(outcome(exit), wanted)
     }))
 
-  it.effect("come to a key that fits the version, and may be as long as there are", () =>
+  it.effect("agree on a key that fits the version, up to the maximum length", () =>
     Effect.gen(function*() {
       const key = (version: ProtocolVersion.ProtocolVersion) => ({
         processId: 7,
@@ -65,7 +65,7 @@ describe("a client and a server", () => {
       }
     }))
 
-  it.effect("say why they do not come to one", () =>
+  it.effect("report why they do not agree on a version", () =>
     Effect.gen(function*() {
       const { exit } = yield* converse(trusting({ maxProtocolVersion: "3.0" }), {
         login: { ...login, minProtocolVersion: "3.2" }
@@ -77,7 +77,7 @@ describe("a client and a server", () => {
       )
     }))
 
-  it.effect("do not begin when the least version is above the greatest", () =>
+  it.effect("fail before sending if the minimum version is above the maximum", () =>
     Effect.gen(function*() {
       const { exit, written } = yield* converse(trusting(), {
         login: { ...login, minProtocolVersion: "3.2", maxProtocolVersion: "3.0" }
@@ -88,32 +88,35 @@ describe("a client and a server", () => {
     }))
 })
 
-describe("a client that asks for version 3.9999, which will never exist", () => {
+describe("Version negotiation > version 3.9999", () => {
   it.effect.each<readonly [newest: ProtocolVersion.ProtocolVersion | undefined, answer: number]>([
     [undefined, 196610],
     ["3.2", 196610],
     ["3.0", 196608]
-  ])("is told the newest version of the server: %s", ([maxProtocolVersion, newestVersion]) =>
-    Effect.gen(function*() {
-      const pair = yield* InMemory.pair()
-      yield* Effect.forkChild(trusting({ maxProtocolVersion })(MessageChannel.server(pair.server)))
-      const channel = MessageChannel.client(pair.client)
-      yield* channel.send({
-        _tag: "StartupMessage",
-        protocolVersion: protocolVersion39999,
-        parameters: [{ name: "user", value: "app" }, { name: "_pq_.test_protocol_negotiation", value: "" }]
-      })
-      const unrecognizedOptions = ["_pq_.test_protocol_negotiation"]
-      assert.deepStrictEqual(yield* channel.receive, {
-        _tag: "NegotiateProtocolVersion",
-        newestVersion,
-        unrecognizedOptions
-      })
-      assert.strictEqual((yield* channel.receive)._tag, "AuthenticationOk")
-    }).pipe(Effect.scoped, Effect.provide(Authenticate.layerCrypto)))
+  ])(
+    "is answered with the newest version of the server: %s",
+    ([maxProtocolVersion, newestVersion]) =>
+      Effect.gen(function*() {
+        const pair = yield* InMemory.pair()
+        yield* Effect.forkChild(trusting({ maxProtocolVersion })(MessageChannel.server(pair.server)))
+        const channel = MessageChannel.client(pair.client)
+        yield* channel.send({
+          _tag: "StartupMessage",
+          protocolVersion: protocolVersion39999,
+          parameters: [{ name: "user", value: "app" }, { name: "_pq_.test_protocol_negotiation", value: "" }]
+        })
+        const unrecognizedOptions = ["_pq_.test_protocol_negotiation"]
+        assert.deepStrictEqual(yield* channel.receive, {
+          _tag: "NegotiateProtocolVersion",
+          newestVersion,
+          unrecognizedOptions
+        })
+        assert.strictEqual((yield* channel.receive)._tag, "AuthenticationOk")
+      }).pipe(Effect.scoped, Effect.provide(Authenticate.layerCrypto))
+  )
 })
 
-describe("a server that negotiates", () => {
+describe("Version negotiation > server answers", () => {
   const asking: Login.Login = {
     ...login,
     maxProtocolVersion: "3.2",
@@ -127,11 +130,11 @@ describe("a server that negotiates", () => {
   const ok = { _tag: "AuthenticationOk" } as const
   const ready = { _tag: "ReadyForQuery", status: "I" } as const
 
-  it.effect("goes on with an older version, or without options", () =>
+  it.effect("may lower the version or refuse options", () =>
     Effect.gen(function*() {
       const cases = [
         [answer(0x3_0000), "3.0", []],
-        // The minor number alone, as the chapter once had it.
+        // The minor number alone, as in an earlier protocol chapter.
         [answer(0), "3.0", []],
         [answer(0x3_0002, "_pq_.speed"), "3.2", ["_pq_.speed"]],
         [answer(0x3_0000, "_pq_.size", "_pq_.speed"), "3.0", ["_pq_.size", "_pq_.speed"]]
@@ -145,7 +148,7 @@ describe("a server that negotiates", () => {
     }))
 
   const refused = (what: string, field: string, ...messages: ReadonlyArray<Backend.Message>): void =>
-    it.effect(`is refused when it ${what}`, () =>
+    it.effect(`are rejected if the server ${what}`, () =>
       Effect.gen(function*() {
         const { exit } = yield* converse(saying(...messages), { login: asking })
         const failure = failureOf(exit)
@@ -153,18 +156,18 @@ describe("a server that negotiates", () => {
         assert.strictEqual(failure.reason.field, field)
       }))
 
-  refused("goes up", "newestVersion", answer(0x3_0003))
-  refused("goes down to what never was", "newestVersion", answer(0x3_0001))
-  refused("goes down to what was before 3.0", "newestVersion", answer(0x2_0000))
-  refused("speaks another major version", "newestVersion", answer(0x4_0000))
-  refused("names a negative version", "newestVersion", answer(-1))
-  refused("has nothing to say", "", answer(0x3_0002))
-  refused("does not know what it was not asked for", "unrecognizedOptions", answer(0x3_0000, "_pq_.other"))
+  refused("raises the version", "newestVersion", answer(0x3_0003))
+  refused("lowers it to 3.1, which never existed", "newestVersion", answer(0x3_0001))
+  refused("lowers it below 3.0", "newestVersion", answer(0x2_0000))
+  refused("changes the major version", "newestVersion", answer(0x4_0000))
+  refused("sends a negative version", "newestVersion", answer(-1))
+  refused("neither lowers the version nor lists options", "", answer(0x3_0002))
+  refused("lists an option that was not requested", "unrecognizedOptions", answer(0x3_0000, "_pq_.other"))
   refused(
-    "does not know what is no option of the protocol",
+    "lists a parameter that is not a protocol option",
     "unrecognizedOptions",
     answer(0x3_0000, "application_name")
   )
   refused("negotiates twice", "", answer(0x3_0000), answer(0x3_0000))
-  refused("makes its key longer than version 3.0 has it", "secretKey", answer(0x3_0000), ok, key(5), ready)
+  refused("sends a key longer than in version 3.0", "secretKey", answer(0x3_0000), ok, key(5), ready)
 })

@@ -1,4 +1,4 @@
-/** What libpq's own tests hold of `require_auth`: what is a value of it, and who is let in with which. */
+/** The cases of libpq's `require_auth` tests: valid values, and the methods that each admits. */
 import { assert, describe, it } from "@effect/vitest"
 import { Policy, RequireAuth } from "@hyperfect/auth"
 import type { Backend } from "@hyperfect/protocol"
@@ -11,9 +11,9 @@ const parsed = (text: string) => {
 }
 
 describe("RequireAuth.parse", () => {
-  it("takes an empty text for any method", () => assert.isUndefined(parsed("")))
+  it("parses an empty text as any method", () => assert.isUndefined(parsed("")))
 
-  it("knows libpq's names", () => {
+  it("accepts libpq's names", () => {
     assert.sameMembers(Array.from(RequireAuth.names), [
       "none",
       "password",
@@ -26,14 +26,14 @@ describe("RequireAuth.parse", () => {
     assert.deepStrictEqual(parsed(RequireAuth.names.join(",")), Policy.methods)
   })
 
-  it("leaves nothing when every method is forbidden", () => {
+  it("returns no method if every one is excluded", () => {
     assert.deepStrictEqual(parsed(RequireAuth.names.map((name) => `!${name}`).join(",")), [])
   })
 
   for (const name of RequireAuth.names) {
     const method = name === "none" ? "trust" : name
     it(`allows only ${name}`, () => assert.deepStrictEqual<unknown>(parsed(name), [method]))
-    it(`forbids only ${name}`, () =>
+    it(`excludes only ${name}`, () =>
       assert.deepStrictEqual(parsed(`!${name}`), Policy.methods.filter((other) => other !== method)))
   }
 
@@ -59,10 +59,26 @@ describe("RequireAuth.parse", () => {
     constructor: "unknown: constructor"
   }
   for (const [text, problem] of Object.entries(wrong)) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.strictEqual(parsed(text), problem))
+    it(`rejects ${JSON.stringify(text)}`, () => assert.strictEqual(parsed(text), problem))
   }
 
-  it("says in words what is wrong", () => {
+  it("toPolicy allows the methods that it lists on a connection without TLS", () => {
+    const policy = (text: string) => Result.getOrThrow(RequireAuth.toPolicy(text))
+    assert.deepStrictEqual(policy(""), {})
+    assert.deepStrictEqual(policy("scram-sha-256,none"), { methods: ["trust", "scram-sha-256"] })
+    assert.deepStrictEqual(policy("md5"), { methods: ["md5"], allowMd5WithoutTls: true })
+    assert.deepStrictEqual(policy("password"), { methods: ["password"], allowCleartextWithoutTls: true })
+    assert.deepStrictEqual(policy("oauth"), { methods: ["oauth"] })
+    // One option would allow both, and a token is never allowed by a name.
+    assert.deepStrictEqual(policy("password,oauth"), { methods: ["password", "oauth"] })
+    assert.deepStrictEqual(policy("oauth,md5"), { methods: ["md5", "oauth"], allowMd5WithoutTls: true })
+    assert.deepStrictEqual(policy("!scram-sha-256"), {
+      methods: Policy.methods.filter((method) => method !== "scram-sha-256")
+    })
+    assert.isTrue(Result.isFailure(RequireAuth.toPolicy("ldap")))
+  })
+
+  it("describes the problem", () => {
     assert.strictEqual(
       new RequireAuth.RequireAuthInvalid({ part: "!md5", problem: "mixed" }).message,
       "\"!md5\" in require_auth: methods with and without a ! cannot be mixed"
@@ -78,7 +94,7 @@ const requests: Readonly<Record<string, Backend.Message>> = {
   oauth: { _tag: "AuthenticationSASL", mechanisms: ["OAUTHBEARER"] }
 }
 
-/** For each method of a server, the values with which a client goes on, and those with which it does not. */
+/** For each method of a server, the values with which a client continues, and those with which it does not. */
 const facts: Readonly<Record<string, readonly [passes: ReadonlyArray<string>, fails: ReadonlyArray<string>]>> = {
   none: [
     ["", "!gss", "!sspi", "!password", "!md5", "!scram-sha-256", "!oauth", "!password,!scram-sha-256", "none"],
@@ -102,7 +118,7 @@ const facts: Readonly<Record<string, readonly [passes: ReadonlyArray<string>, fa
   ]
 }
 
-describe("a server that asks for", () => {
+describe("RequireAuth > server requests", () => {
   const password = Redacted.make(secret)
 
   const visit = (method: string, requireAuth: string) =>
@@ -118,13 +134,17 @@ describe("a server that asks for", () => {
         }),
       {
         login: { user: "app", password, token: password },
-        policy: { methods: Result.getOrThrow(RequireAuth.parse(requireAuth)), allowCleartextWithoutTls: true }
+        policy: {
+          methods: Result.getOrThrow(RequireAuth.parse(requireAuth)),
+          allowCleartextWithoutTls: true,
+          allowMd5WithoutTls: true
+        }
       }
     )
 
   for (const [method, [passes, fails]] of Object.entries(facts)) {
     for (const requireAuth of passes) {
-      it.effect(`${method} gets an answer with ${JSON.stringify(requireAuth)}`, () =>
+      it.effect(`${method} is answered with ${JSON.stringify(requireAuth)}`, () =>
         Effect.gen(function*() {
           const { exit, played } = yield* visit(method, requireAuth)
           if (method === "none") assert.isTrue(Exit.isSuccess(exit))
@@ -132,7 +152,7 @@ describe("a server that asks for", () => {
         }))
     }
     for (const requireAuth of fails) {
-      it.effect(`${method} gets nothing with ${JSON.stringify(requireAuth)}`, () =>
+      it.effect(`${method} is rejected with ${JSON.stringify(requireAuth)}`, () =>
         Effect.gen(function*() {
           const { exit, played, wroteSecret } = yield* visit(method, requireAuth)
           const reason = reasonOf(exit)

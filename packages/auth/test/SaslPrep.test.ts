@@ -4,7 +4,7 @@ import { Schema } from "effect"
 
 const unchanged = (text: string): [string, string] => [text, text]
 
-/** RFC 4013, section 3, and what PostgreSQL's own test suite logs in with. */
+/** RFC 4013, section 3, and the passwords of PostgreSQL's own test suite. */
 const full: ReadonlyArray<readonly [what: string, text: string, prepared: string]> = [
   ["plain ASCII", ...unchanged("user")],
   ["the case of letters", ...unchanged("USER")],
@@ -12,10 +12,10 @@ const full: ReadonlyArray<readonly [what: string, text: string, prepared: string
   ["an ordinal indicator", "\u00aa", "a"],
   ["a Roman numeral that is one character", "\u2168", "IX"],
   ["a ligature", "\ufb01sh", "fish"],
-  ["an accent of its own", "e\u0301", "\u00e9"],
+  ["a combining accent", "e\u0301", "\u00e9"],
   ["a no-break space", "a\u00a0b", "a b"],
   ["an ideographic space", "a\u3000b", "a b"],
-  ["a zero width space, which two tables have", "a\u200bb", "a b"],
+  ["a zero width space, which is in two tables", "a\u200bb", "a b"],
   ["a zero width joiner", "a\u200db", "ab"],
   ["a control character in ASCII, which is prohibited", ...unchanged("foo\u0007bar")],
   ["a control character beyond ASCII, which is prohibited", ...unchanged("\u2168\u0085")],
@@ -28,7 +28,7 @@ const full: ReadonlyArray<readonly [what: string, text: string, prepared: string
   ["right-to-left text that begins with a digit", ...unchanged("\u0031\u0627\u00ad")],
   ["right-to-left text with a digit inside", "\u0627\u0031\u00ad\u0628", "\u0627\u0031\u0628"],
   ["text of both directions", ...unchanged("\u0627a\u0628\u00ad")],
-  ["text of which nothing would be left", ...unchanged("\u00ad\u200c")],
+  ["text that would become empty", ...unchanged("\u00ad\u200c")],
   ["nothing", ...unchanged("")]
 ]
 
@@ -38,7 +38,7 @@ const mapping: ReadonlyArray<readonly [what: string, text: string, prepared: str
   ["an ordinal indicator", ...unchanged("\u00aa")],
   ["a Roman numeral that is one character", ...unchanged("\u2168")],
   ["a ligature", ...unchanged("\ufb01")],
-  ["an accent of its own", ...unchanged("e\u0301")],
+  ["a combining accent", ...unchanged("e\u0301")],
   ["a prohibited character beside one that is mapped", "\u0085\u00ad", "\u0085"]
 ]
 
@@ -52,7 +52,7 @@ describe("SaslPrep.prepare", () => {
   }
 
   it.prop(
-    "changes nothing in what it has prepared",
+    "is idempotent",
     { codePoints: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0x33ff }))) },
     ({ codePoints }) => {
       const prepared = SaslPrep.prepare(String.fromCodePoint(...codePoints), "full")

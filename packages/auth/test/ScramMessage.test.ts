@@ -22,12 +22,12 @@ const refused = (
   cases: ReadonlyArray<readonly [what: string, text: string | Uint8Array, problem: string]>
 ) => {
   for (const [what, text, wanted] of cases) {
-    it(`refuses ${what}`, () =>
+    it(`rejects ${what}`, () =>
       assert.strictEqual(problem(read(typeof text === "string" ? bytes(text) : text)), `${name}: ${wanted}`))
   }
 }
 
-describe("server-first-message", () => {
+describe("ScramMessage > server-first-message", () => {
   it("reads the example of RFC 7677", () => {
     const text = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
     const message = success(ScramMessage.readServerFirst(bytes(text)))
@@ -38,16 +38,16 @@ describe("server-first-message", () => {
     assert.strictEqual(ScramMessage.serverFirst(message.nonce, message.salt, message.iterations).text, text)
   })
 
-  it("takes every printable character but the comma for part of a nonce", () => {
+  it("accepts every printable character except the comma in a nonce", () => {
     const all = Array.from({ length: 0x7f - 0x21 }, (_, i) => String.fromCharCode(0x21 + i)).join("").replace(",", "")
     assert.strictEqual(success(ScramMessage.readServerFirst(bytes(`r=${all},s=AAAA,i=1`))).nonce, all)
   })
 
-  it("passes over extensions that need not be understood", () => {
+  it("ignores extensions that are not mandatory", () => {
     assert.strictEqual(success(ScramMessage.readServerFirst(bytes("r=a,s=AAAA,i=4096,x=y=z"))).iterations, 4096)
   })
 
-  it("reads a count that no number can hold exactly as one that is too high", () => {
+  it("reads a count beyond exact numbers as one that is too high", () => {
     assert.isAbove(success(ScramMessage.readServerFirst(bytes(`r=a,s=AAAA,i=${"9".repeat(400)}`))).iterations, 2 ** 53)
   })
 
@@ -81,7 +81,7 @@ describe("server-first-message", () => {
   ])
 })
 
-describe("server-final-message", () => {
+describe("ScramMessage > server-final-message", () => {
   it("reads a signature", () => {
     const message = success(ScramMessage.readServerFinal(bytes("v=AAAA")))
     assert.deepStrictEqual(message, { _tag: "Signature", signature: new Uint8Array(3) })
@@ -101,26 +101,26 @@ describe("server-final-message", () => {
   ])
 })
 
-describe("client-first-message", () => {
-  it("leaves out the user, whom the StartupMessage has named", () => {
+describe("ScramMessage > client-first-message", () => {
+  it("omits the user, which the StartupMessage contains", () => {
     const message = ScramMessage.clientFirst("rOprNGfwEbeRWgbNEkqO")
     assert.strictEqual(message.gs2Header + message.bare, "n,,n=,r=rOprNGfwEbeRWgbNEkqO")
   })
 
-  it("escapes what would end a name", () => {
+  it("escapes the delimiters in a name", () => {
     assert.strictEqual(ScramMessage.clientFirst("x", "a=b,c").bare, "n=a=3Db=2Cc,r=x")
   })
 
-  it("reads what it has written", () => {
+  it("reads its own output", () => {
     const message = ScramMessage.clientFirst("x=y", "user")
     assert.deepStrictEqual(success(ScramMessage.readClientFirst(bytes(message.gs2Header + message.bare))), message)
   })
 
-  it("takes a client that could bind the channel for one that does not", () => {
+  it("accepts the flag of a client that supports channel binding but does not use it", () => {
     assert.strictEqual(success(ScramMessage.readClientFirst(bytes("y,,n=,r=x"))).gs2Header, "y,,")
   })
 
-  it("says which type of channel binding the client wants", () => {
+  it("reads the requested type of channel binding", () => {
     const message = ScramMessage.clientFirst("x", "", "p=tls-server-end-point")
     assert.strictEqual(message.gs2Header + message.bare, "p=tls-server-end-point,,n=,r=x")
     assert.deepStrictEqual(success(ScramMessage.readClientFirst(bytes(message.gs2Header + message.bare))), message)
@@ -140,8 +140,8 @@ describe("client-first-message", () => {
   ])
 })
 
-describe("client-final-message", () => {
-  it("reads what the proof covers apart from the proof", () => {
+describe("ScramMessage > client-final-message", () => {
+  it("separates the proof from the part that it covers", () => {
     const withoutProof = ScramMessage.clientFinalWithoutProof("n,,", "a,p=b".replace(",", "+"))
     assert.strictEqual(withoutProof, "c=biws,r=a+p=b")
     assert.deepStrictEqual(success(ScramMessage.readClientFinal(bytes(`${withoutProof},p=AAAA`))), {
@@ -152,7 +152,7 @@ describe("client-final-message", () => {
     })
   })
 
-  it("has what the channel is known by behind the header", () => {
+  it("includes the channel binding data after the header", () => {
     const withoutProof = ScramMessage.clientFinalWithoutProof("p=x,,", "n", Uint8Array.of(0, 255))
     assert.strictEqual(withoutProof, `c=${Buffer.from("p=x,,\0\xff", "latin1").toString("base64")},r=n`)
   })

@@ -26,12 +26,12 @@ const authMessage = [
 describe("ScramVerifier", () => {
   it.effect("computes the proof and the signature of RFC 7677", () =>
     Effect.gen(function*() {
-      const keys = yield* ScramVerifier.keys(example.password, example.salt, 4096)
-      assert.strictEqual(base64(yield* ScramVerifier.proof(keys, authMessage)), example.proof)
+      const keys = yield* ScramVerifier.deriveKeys(example.password, example.salt, 4096)
+      assert.strictEqual(base64(yield* ScramVerifier.clientProof(keys, authMessage)), example.proof)
       assert.strictEqual(base64(yield* ScramVerifier.serverSignature(keys, authMessage)), example.signature)
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  it.effect("recognizes the proof of RFC 7677 without the password", () =>
+  it.effect("verifies the proof of RFC 7677 without the password", () =>
     Effect.gen(function*() {
       const verifier = yield* ScramVerifier.make(example.password, { salt: example.salt })
       const proof = fromBase64(example.proof)
@@ -42,7 +42,7 @@ describe("ScramVerifier", () => {
       assert.isFalse(yield* ScramVerifier.verify(verifier, authMessage, new Uint8Array(0)))
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  it.effect("draws another salt for each verifier", () =>
+  it.effect("generates a new salt for each verifier", () =>
     Effect.gen(function*() {
       const one = yield* ScramVerifier.make(example.password)
       const other = yield* ScramVerifier.make(example.password)
@@ -51,7 +51,7 @@ describe("ScramVerifier", () => {
       assert.notDeepEqual(one.storedKey, other.storedKey)
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  it.effect("prepares the password as asked", () =>
+  it.effect("prepares the password with the given profile", () =>
     Effect.gen(function*() {
       const { salt } = example
       const numeral = Redacted.make("\u2168")
@@ -61,15 +61,15 @@ describe("ScramVerifier", () => {
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
   for (const [what, password] of [["a NUL", "a\0b"], ["an unpaired surrogate", "a\ud800"]] as const) {
-    it.effect(`refuses a password with ${what}`, () =>
+    it.effect(`rejects a password with ${what}`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(ScramVerifier.make(Redacted.make(password)))
         assert.strictEqual(error.reason._tag, "PasswordInvalid")
       }).pipe(Effect.provide(Authenticate.layerCrypto)))
   }
 
-  // The keys were computed by another implementation, that of Python.
-  it.effect("reads and writes the form that servers store", () =>
+  // The keys were computed by an independent implementation, in Python.
+  it.effect("parses and formats the text form of servers", () =>
     Effect.gen(function*() {
       const verifier = yield* ScramVerifier.make(example.password, { salt: example.salt })
       const text = ScramVerifier.format(verifier)
@@ -92,15 +92,15 @@ describe("ScramVerifier", () => {
       ["a salt that is not Base64", `SCRAM-SHA-256$4096:AAA$${stored}:${stored}`],
       ["a key that is too short", `SCRAM-SHA-256$4096:AAAA$AAAA:${stored}`],
       ["a missing key", `SCRAM-SHA-256$4096:AAAA$${stored}`],
-      ["text behind the keys", `SCRAM-SHA-256$4096:AAAA$${stored}:${stored}:`]
+      ["text after the keys", `SCRAM-SHA-256$4096:AAAA$${stored}:${stored}:`]
     ] as const
   ) {
-    it(`takes ${what} for no verifier`, () => assert.isUndefined(ScramVerifier.parse(Redacted.make(text))))
+    it(`parse returns undefined for ${what}`, () => assert.isUndefined(ScramVerifier.parse(Redacted.make(text))))
   }
 })
 
-describe("a derivation of keys", () => {
-  /** How often the event loop turns while a `Kdf` derives, with as many iterations as are allowed at most. */
+describe("Key derivation", () => {
+  /** Counts the turns of the event loop while a `Kdf` derives keys with the maximum number of iterations. */
   const turnsOf = Effect.fnUntraced(function*(kdf: Kdf.Kdf["Service"]) {
     let turns = 0
     let isOver = false
@@ -119,7 +119,7 @@ describe("a derivation of keys", () => {
         })
     })
     yield* Effect.provideService(
-      ScramVerifier.keys(example.password, example.salt, Policy.defaultMaxIterations),
+      ScramVerifier.deriveKeys(example.password, example.salt, Policy.defaultMaxIterations),
       Kdf.Kdf,
       watched
     )
@@ -127,13 +127,13 @@ describe("a derivation of keys", () => {
     return during
   })
 
-  it.live("lets the event loop turn meanwhile", () =>
+  it.live("does not block the event loop", () =>
     Effect.gen(function*() {
       assert.isAbove(yield* turnsOf(yield* Kdf.Kdf), 10)
     }).pipe(Effect.provide(Authenticate.layerCrypto)))
 
-  // Or the test above would say nothing.
-  it.live("would not if it were done there", () =>
+  // The control for the test above.
+  it.live("would block it if it ran there", () =>
     Effect.gen(function*() {
       const blocking = Kdf.Kdf.of({
         ...yield* Kdf.Kdf,

@@ -4,20 +4,20 @@ import type { Login } from "@hyperfect/auth"
 import { ErrorField } from "@hyperfect/protocol"
 import { InMemory, MessageChannel } from "@hyperfect/transport"
 import { Effect, Fiber, Redacted, Result } from "effect"
-import { cryptoWithNonce } from "./crypto.ts"
+import { cryptoWithNonce } from "./fixedNonce.ts"
 import * as Transcripts from "./transcripts.ts"
 
-/** The recordings were made with the nonce that RFC 7677 has in its example. */
+/** The recordings were made with the nonce of RFC 7677's example. */
 const crypto = cryptoWithNonce("rOprNGfwEbeRWgbNEkqO")
 
-/** Logs in to the recorded server and compares all that the client sends with what was recorded of one. */
+/** Logs in to the recorded server and compares the client's messages with the recorded ones. */
 const replay = (name: string, login: Login.Login, options?: { readonly skip: number }) =>
   Effect.gen(function*() {
     const messages = Transcripts.read(name).slice(options?.skip ?? 0)
     const { client, server } = yield* InMemory.pair()
-    const player = yield* Effect.forkChild(Transcripts.playServer(server, messages))
+    const player = yield* Effect.forkChild(Transcripts.replayServer(server, messages))
     const result = yield* Effect.result(Authenticate.client(MessageChannel.client(client), login))
-    assert.deepStrictEqual(yield* Fiber.join(player), Transcripts.said("client", messages))
+    assert.deepStrictEqual(yield* Fiber.join(player), Transcripts.bytesFrom("client", messages))
     return result
   }).pipe(Effect.provide(crypto))
 
@@ -34,8 +34,8 @@ const reason = (result: Effect.Success<ReturnType<typeof replay>>) => {
 
 const admin = { user: "admin", password: Redacted.make("s3cr3t") }
 
-describe("log-ins that were recorded with hyperd", () => {
-  it.effect("sends the recorded bytes for SCRAM-SHA-256 and accepts the recorded signature", () =>
+describe("Logins recorded with hyperd", () => {
+  it.effect("send the recorded bytes for SCRAM-SHA-256 and accept the recorded signature", () =>
     Effect.gen(function*() {
       const { key, method, notices, parameters, status } = session(yield* replay("auth-scram-sha-256", admin))
       assert.strictEqual(method, "scram-sha-256")
@@ -60,7 +60,7 @@ describe("log-ins that were recorded with hyperd", () => {
         ["connection_routing", "off"],
         ["connection_migration_reroute", "off"]
       ])
-      // Hyper gives its first session the process id 0.
+      // Hyper assigns the process id 0 to its first session.
       assert.deepStrictEqual(key, {
         _tag: "BackendKeyData",
         processId: 0,
@@ -68,13 +68,13 @@ describe("log-ins that were recorded with hyperd", () => {
       })
     }))
 
-  it.effect("does the same behind the negotiation of TLS", () =>
+  it.effect("do the same after TLS negotiation", () =>
     Effect.gen(function*() {
       const { method } = session(yield* replay("auth-scram-sha-256-over-tls", admin, { skip: 2 }))
       assert.strictEqual(method, "scram-sha-256")
     }))
 
-  it.effect("sends the proof of a wrong password, and says what the server said to it", () =>
+  it.effect("send the proof of a wrong password, and report the server's error", () =>
     Effect.gen(function*() {
       const login = { user: "admin", password: Redacted.make("wrong") }
       const rejected = reason(yield* replay("auth-scram-sha-256-wrong-password", login))
@@ -89,7 +89,7 @@ describe("log-ins that were recorded with hyperd", () => {
       )
     }))
 
-  it.effect("logs in without a password where none is asked for", () =>
+  it.effect("succeed without a password if none is requested", () =>
     Effect.gen(function*() {
       const login = { user: "tableau_internal_user", parameters: { application_name: "hyperwire" } }
       const { method, parameters } = session(yield* replay("auth-trust", login))
@@ -98,7 +98,7 @@ describe("log-ins that were recorded with hyperd", () => {
       assert.strictEqual(parameters.size, 17)
     }))
 
-  it.effect("reports an unknown user without having asked for the password", () =>
+  it.effect("report an unknown user without requesting the password", () =>
     Effect.gen(function*() {
       const rejected = reason(yield* replay("auth-unknown-user", { user: "ghost" }))
       assert(rejected._tag === "Rejected")
@@ -106,7 +106,7 @@ describe("log-ins that were recorded with hyperd", () => {
       assert.strictEqual(rejected.user, "ghost")
     }))
 
-  it.effect("reports a missing database by its own reason", () =>
+  it.effect("report a missing database with its own reason", () =>
     Effect.gen(function*() {
       const login = { user: "tableau_internal_user", database: "missing.hyper" }
       const missing = reason(yield* replay("error-startup-missing-database", login))

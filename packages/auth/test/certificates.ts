@@ -1,9 +1,9 @@
-/** Certificates that `Certificates` does not make: signed in other ways, or not at all. */
+/** Certificates that `Certificates` does not create: with other signatures, or none. */
 import type { Certificates } from "@hyperfect/testing"
 import { Redacted } from "effect"
 import { constants, createPrivateKey, sign } from "node:crypto"
 
-/** A value in DER. */
+/** Encodes a value in DER. */
 export const der = (tag: number, ...contents: ReadonlyArray<Uint8Array>): Uint8Array => {
   const content = Buffer.concat(contents)
   const { length } = content
@@ -11,7 +11,7 @@ export const der = (tag: number, ...contents: ReadonlyArray<Uint8Array>): Uint8A
   return Uint8Array.from([tag, ...size, ...content])
 }
 
-/** An object identifier in DER. */
+/** Encodes an object identifier in DER. */
 export const objectId = (dotted: string): Uint8Array => {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number)
   const digits = (arc: number): Array<number> =>
@@ -21,7 +21,7 @@ export const objectId = (dotted: string): Uint8Array => {
 
 const empty = der(0x05)
 
-/** Nothing of a certificate but what says how it is signed. */
+/** Returns a certificate that contains only its signature algorithm. */
 export const signedWith = (algorithm: string, ...parameters: ReadonlyArray<Uint8Array>): Uint8Array =>
   der(0x30, der(0x30), der(0x30, objectId(algorithm), ...parameters), der(0x03, Uint8Array.of(0)))
 
@@ -31,7 +31,7 @@ export const sha384 = "2.16.840.1.101.3.4.2.2"
 export const sha512 = "2.16.840.1.101.3.4.2.3"
 const mgf1 = "1.2.840.113549.1.1.8"
 
-/** The parameters of RSASSA-PSS (RFC 4055, section 3.1); what is not given is left to its default. */
+/** The parameters of RSASSA-PSS (RFC 4055, section 3.1); omitted ones have their default. */
 export const pss = (hash?: string, maskHash?: string, saltLength?: number, mask = mgf1): Uint8Array =>
   der(
     0x30,
@@ -42,13 +42,13 @@ export const pss = (hash?: string, maskHash?: string, saltLength?: number, mask 
 
 export const rsaPss = "1.2.840.113549.1.1.10"
 
-/** The AlgorithmIdentifier of RSA with SHA-256, as it stands in a certificate. */
+/** The AlgorithmIdentifier of RSA with SHA-256, as encoded in a certificate. */
 const rsaSha256 = Buffer.from(der(0x30, objectId("1.2.840.113549.1.1.11"), empty))
 
-/** Signs a certificate of RSA with SHA-256 once more, with RSASSA-PSS and SHA-384. */
+/** Signs an RSA certificate with SHA-256 again, with RSASSA-PSS and SHA-384. */
 export const signAgain = ({ der: bytes, key }: Certificates.Certificate): Certificates.Certificate => {
   const before = Buffer.from(bytes)
-  // Two headers of four bytes: of the certificate, and of what is signed.
+  // Two headers of four bytes: of the certificate, and of its signed part.
   const body = before.subarray(8, 8 + before.readUInt16BE(6))
   const at = body.indexOf(rsaSha256)
   const algorithm = der(0x30, objectId(rsaPss), pss(sha384, sha384, 48))

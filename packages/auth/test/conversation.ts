@@ -1,4 +1,4 @@
-/** A client that logs in to whatever a test plays the server with, watched for secrets. */
+/** Logs a client in to a server that a test plays, and checks that no secret leaks. */
 import { assert } from "@effect/vitest"
 import { Authenticate } from "@hyperfect/auth"
 import type { AuthError, Login, Policy } from "@hyperfect/auth"
@@ -6,21 +6,21 @@ import { type Connection, InMemory, MessageChannel } from "@hyperfect/transport"
 import { Cause, Effect, Exit, Fiber, type Layer, Logger, References, Result, Tracer } from "effect"
 import { inspect } from "node:util"
 
-/** Nothing that a test logs in with; it must not turn up anywhere. */
+/** A marker used only in passwords; it must not occur in any output. */
 export const secret = "c0rrect-h0rse"
 
 export interface Options<E, R> {
   readonly login: Login.Login<E, R>
   readonly policy?: Policy.Policy | undefined
-  /** What either end computes with. */
+  /** The cryptography of either end. */
   readonly crypto?: Layer.Layer<Authenticate.Services> | undefined
-  /** How the line between the two behaves; see `InMemory.pair`. */
+  /** The options of the connection between the two; see `InMemory.pair`. */
   readonly line?: InMemory.Options | undefined
-  /** What the client takes its connection for. */
+  /** Wraps the client's connection. */
   readonly connection?: ((connection: Connection.Connection) => Connection.Connection) | undefined
 }
 
-/** Everything that an error says when somebody looks at it in any of the usual ways. */
+/** Returns all texts of an error in the usual ways of printing it. */
 const spoken = (cause: Cause.Cause<unknown>): string =>
   [
     Cause.pretty(cause),
@@ -29,9 +29,9 @@ const spoken = (cause: Cause.Cause<unknown>): string =>
   ].join("\n")
 
 /**
- * Logs a client in to a server and returns what came of it on both sides.
+ * Logs a client in to a server and returns the outcome of both sides.
  *
- * It fails the test when the secret is in what was written, logged, traced or thrown.
+ * It fails the test if the secret is in written, logged, traced or thrown data.
  */
 export const converse = <A, E2, R2, E = never, R = never>(
   server: (channel: MessageChannel.Server, line: InMemory.InMemoryConnection) => Effect.Effect<A, E2, R2>,
@@ -85,7 +85,7 @@ export const converse = <A, E2, R2, E = never, R = never>(
     return { exit, played, written: bytes, wroteSecret: bytes.includes(secret) }
   }).pipe(Effect.scoped, Effect.provide(options.crypto ?? Authenticate.layerCrypto))
 
-/** The typed failure of a log-in. A defect, an interruption or a success fails the test. */
+/** Returns the typed failure of a login. A defect, an interruption or a success fails the test. */
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   assert(Exit.isFailure(exit), "fails")
   const failure = Cause.findError(exit.cause)
@@ -96,7 +96,7 @@ export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
 const isAuthError = (u: unknown): u is AuthError.AuthError =>
   typeof u === "object" && u !== null && "_tag" in u && u._tag === "AuthError"
 
-/** The reason of a log-in that was given up for what this package knows of. */
+/** Returns the reason of a login that failed with an `AuthError`. */
 export const reasonOf = <A, E>(exit: Exit.Exit<A, E>): AuthError.Reason => {
   const failure = failureOf(exit)
   assert(isAuthError(failure), `fails with an AuthError, not with ${inspect(failure)}`)

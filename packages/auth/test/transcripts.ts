@@ -1,32 +1,32 @@
-/** Conversations that were recorded with a real Hyper server, played by one end over a line in memory. */
+/** Conversations recorded with a real Hyper server, replayed by one end of an in-memory connection. */
 import type { InMemory, TransportError } from "@hyperfect/transport"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 
-export interface Recorded {
+export interface RecordedMessage {
   readonly from: "client" | "server"
   readonly bytes: Uint8Array
 }
 
 const folder = new URL("../../protocol/test/vectors/hyper/", import.meta.url)
 
-export const read = (name: string): ReadonlyArray<Recorded> => {
+export const read = (name: string): ReadonlyArray<RecordedMessage> => {
   const { messages } = JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as {
     readonly messages: ReadonlyArray<{ readonly from: "client" | "server"; readonly hex: string }>
   }
   return messages.map(({ from, hex }) => ({ from, bytes: Uint8Array.from(Buffer.from(hex, "hex")) }))
 }
 
-/** All that one end said, one behind the other. */
-export const said = (from: Recorded["from"], messages: ReadonlyArray<Recorded>): Uint8Array =>
+/** Concatenates the bytes that one end sent. */
+export const bytesFrom = (from: RecordedMessage["from"], messages: ReadonlyArray<RecordedMessage>): Uint8Array =>
   Uint8Array.from(Buffer.concat(messages.filter((message) => message.from === from).map(({ bytes }) => bytes)))
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-/** Plays the server: sends its part as far as the client has sent its own, and keeps what the client sent. */
-export const playServer = (
+/** Plays the server: sends its part as far as the client has sent its own, and records what the client sent. */
+export const replayServer = (
   line: InMemory.InMemoryConnection,
-  messages: ReadonlyArray<Recorded>
+  messages: ReadonlyArray<RecordedMessage>
 ): Effect.Effect<Uint8Array, TransportError.TransportError> =>
   Effect.gen(function*() {
     const sent: Array<Uint8Array> = []

@@ -1,4 +1,4 @@
-/** How a suite tells the processes of its entries where its servers are. */
+/** Passes the address of a suite's servers to the processes of its entries. */
 export const makeAddress = <A>(variable: string) => ({
   set: (address: A): void => {
     process.env[variable] = JSON.stringify(address)

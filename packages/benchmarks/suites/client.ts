@@ -1,8 +1,8 @@
-/** Clients and a real server: what a query, a result, a stream and a connection cost from end to end. */
+/** Clients against a real server: the end-to-end cost of a query, a result, a stream and a connection. */
 import type { Workload } from "../Workload.ts"
 import { connects } from "./client/connects.ts"
 import { copiedIn, copiedOut } from "./client/copies.ts"
-import { anew, drivers, spread } from "./client/drivers.ts"
+import { drivers, evenPool, withoutKeyCache } from "./client/drivers.ts"
 import { byArrays, byValues } from "./client/inserts.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
 import { collected, encrypted, streamed } from "./client/results.ts"
@@ -11,7 +11,7 @@ import { rowsCopiedIn, rowsCopiedOut } from "./client/rowCopies.ts"
 export const workloads: ReadonlyArray<Workload> = [
   sequential(drivers),
   inFlight(drivers),
-  pooled([...drivers, spread]),
+  pooled([...drivers, evenPool]),
   collected(drivers),
   streamed(drivers),
   byValues(drivers),
@@ -20,13 +20,13 @@ export const workloads: ReadonlyArray<Workload> = [
   copiedOut(drivers),
   rowsCopiedIn,
   rowsCopiedOut,
-  connects([...drivers, anew]),
+  connects([...drivers, withoutKeyCache]),
   encrypted(drivers)
 ]
 
-/** One PostgreSQL for all. */
+/** Starts one PostgreSQL server for all entries. */
 export const start = async (): Promise<() => Promise<void>> => {
-  // The processes of the entries do not need what it takes.
+  // Loaded here, because the processes of the entries do not need it.
   const { startServer } = await import("./client/server.ts")
   return startServer()
 }

@@ -1,4 +1,4 @@
-/** Bytes to messages and back, without a server: what a decoder costs by itself. */
+/** Decoding bytes to messages and encoding them, without a server: the cost of the codecs alone. */
 import type { Workload } from "../Workload.ts"
 import { binds } from "./codec/binds.ts"
 import { dataRows } from "./codec/dataRows.ts"
@@ -7,7 +7,7 @@ import { schemaDecoding, schemaEncoding } from "./codec/schemaCodecs.ts"
 import { smallMessages } from "./codec/smallMessages.ts"
 
 export const workloads: ReadonlyArray<Workload> = [
-  rowObjects,
+  ...rowObjects,
   dataRows,
   binds,
   smallMessages,

@@ -1,4 +1,4 @@
-/** Messages as the limits send them, and their answers as far as the limits look at them. */
+/** The messages that the limits send, and the parts of the responses that they decode. */
 import type { Socket } from "node:net"
 
 const int32 = (value: number): Buffer => {
@@ -7,31 +7,31 @@ const int32 = (value: number): Buffer => {
   return bytes
 }
 
-/** Numbers of two bytes. */
+/** Encodes 16-bit integers. */
 export const numbers = (...values: ReadonlyArray<number>): Buffer => {
   const buffer = Buffer.alloc(2 * values.length)
   values.forEach((value, i) => buffer.writeInt16BE(value, 2 * i))
   return buffer
 }
 
-/** Bytes with their length before them. */
+/** Encodes bytes with their length prefix. */
 export const value = (bytes: Buffer): Buffer => Buffer.concat([int32(bytes.length), bytes])
 
-/** A message of strings, each with a zero behind it, and bytes. */
+/** Encodes a message of strings, each zero-terminated, and bytes. */
 export const message = (tag: string, ...parts: ReadonlyArray<string | Buffer>): Buffer => {
   const body = Buffer.concat(parts.map((part) => typeof part === "string" ? Buffer.from(`${part}\0`) : part))
   return Buffer.concat([Buffer.from(tag), int32(body.length + 4), body])
 }
 
-/** The start-up message with these parameters. */
+/** Encodes the startup message with these parameters. */
 export const startup = (...parameters: ReadonlyArray<string>): Buffer => message("", int32(0x30000), ...parameters, "")
 
 export const sync = message("S")
 
-/** Execute of the unnamed portal, to its end. */
+/** Execute of the unnamed portal, without a row limit. */
 export const executeAll = message("E", "", Buffer.alloc(4))
 
-/** Calls back for every ReadyForQuery, by walking over the headers of what comes, until it is told to stop. */
+/** Calls back for every ReadyForQuery, by walking over the message headers, until the returned function is called. */
 export const onReady = (socket: Socket, ready: () => void): () => void => {
   let left = 0
   let rest: Buffer = Buffer.alloc(0)

@@ -1,7 +1,7 @@
-/** Values and rows, without a server: what codecs and readers cost, type by type and in the shapes that a result can have. */
+/** Values and rows, without a server: the cost of codecs and readers, by type and by the shape of a result. */
 import type { Workload } from "../Workload.ts"
+import { decode, encode } from "./values/codecs.ts"
 import { rows } from "./values/rows.ts"
 import { schemas } from "./values/schemas.ts"
-import { decode, encode } from "./values/single.ts"
 
 export const workloads: ReadonlyArray<Workload> = [...rows, schemas, ...decode, ...encode]

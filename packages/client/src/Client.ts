@@ -1,23 +1,24 @@
 /**
- * The client as a service.
+ * The client service: queries over one session or over a pool.
  *
  * @since 0.1.0
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type { Transport } from "@hyperfect/transport/Transport"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
+import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { Queries } from "./Queries.ts"
 import type { QueryError } from "./QueryError.ts"
 import * as Session from "./Session.ts"
 
 /**
- * What can go wrong with what a client is asked. That no session is to be had is among it, for a client can be a pool.
+ * The errors of a client's operations. Includes `PoolError`, as a client can be a pool.
  *
  * @category errors
  * @since 0.1.0
@@ -25,11 +26,11 @@ import * as Session from "./Session.ts"
 export type ClientError = QueryError | PoolError
 
 /**
- * A client of one server: over one session, or over a pool of them.
+ * A client of one server, over one session or over a pool of sessions.
  *
  * **Details**
  *
- * What is true of a single session only, such as its settings or its notices, is not here: a `Session` has it.
+ * Members that only a single session has, such as its settings and its notices, are on `Session`.
  *
  * **Example** (A query)
  *
@@ -49,12 +50,12 @@ export type ClientError = QueryError | PoolError
 export class Client extends Context.Service<
   Client,
   Queries<PoolError> & Pick<Session.Info, "server" | "authentication">
->()("@hyperfect/client/Client") {}
+>()("@hyperfect/client/Client (Client.layer, Pool.layer and Hyper.layer provide it)") {}
 
 /**
- * A client over one session, which is opened with the layer and closed with it.
+ * Provides a client over one session, opened and closed with the layer.
  *
- * @see `Pool.layer` for a client over many sessions
+ * @see `Pool.layer` for a client over a pool of sessions
  *
  * @category layers
  * @since 0.1.0
@@ -65,31 +66,53 @@ export const layer = (
   Layer.effect(Client, Session.make(config))
 
 /**
- * A client for the server that a connection URI names.
+ * Provides a client of the server that a connection URI names.
  *
- * @see {@link ConnectionConfig.fromUri} for what may be in it
+ * @see {@link ConnectionConfig.fromUri} for the syntax
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerUri = (
   uri: string
-): Layer.Layer<Client, Session.ConnectError | ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Client, Session.ConnectError | ConnectionConfigError, Transport | Authenticate.Services> =>
   Layer.effect(Client, Effect.flatMap(ConnectionConfig.fromUri(uri), Session.make))
 
 /**
- * A client for the server that a connection string, the `PG*` environment and libpq's files describe.
+ * Provides a client of the server that Effect's `Config` describes: by default, the `PG*` variables.
  *
- * **Details**
+ * **Example** (A URI from a variable)
  *
- * Everything that `text` leaves open, which is all of it when it is absent, is found as libpq finds it.
+ * ```ts
+ * import { Client, ConnectionConfig } from "@hyperfect/client"
+ * import { Config } from "effect"
  *
- * @see {@link ConnectionConfig.load} for where it looks
+ * const Live = Client.layerConfig(Config.Redacted("DATABASE_URL"))
+ * ```
+ *
+ * @see {@link layerConninfo} for libpq's files as well
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig = (
+  config: ConnectionConfig.Source = ConnectionConfig.config
+): Layer.Layer<Client, Session.ConnectError | Config.ConfigError, Transport | Authenticate.Services> =>
+  Layer.effect(Client, Effect.flatMap(ConnectionConfig.fromConfig(config), Session.make))
+
+/**
+ * Provides a client of the server that a connection string, the `PG*` environment and libpq's files describe.
+ *
+ * **Details**
+ *
+ * Settings that `text` does not make (all of them if it is absent) are looked up as in libpq.
+ *
+ * @see {@link ConnectionConfig.load} for the sources and their order
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConninfo = (
   text?: string
 ): Layer.Layer<Client, Session.ConnectError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
   Layer.effect(Client, Effect.flatMap(ConnectionConfig.load(text), Session.make))

@@ -1,40 +1,44 @@
 /**
- * Why no session could be opened, when several servers would have done or one was not what was wanted.
+ * Errors of opening a session: no server usable, or a server that does not meet `targetSessionAttrs`.
  *
  * @since 0.1.0
  */
 import * as AuthError from "@hyperfect/auth/AuthError"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Schema from "effect/Schema"
-import type { ConfigError } from "./ConfigError.ts"
+import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
 
 /**
- * The server let us in, but its sessions are not what `targetSessionAttrs` asks for.
+ * The server accepted the login, but its sessions do not meet `targetSessionAttrs`.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ServerUnsuitable extends Schema.TaggedError<ServerUnsuitable>()("ServerUnsuitable", {
+export class ServerUnsuitable extends TaggedError<ServerUnsuitable, boolean>()("ServerUnsuitable", {
   /** Such as `127.0.0.1:5432`. */
   endpoint: Schema.String,
   /** Such as `read-write`. */
   wanted: Schema.String,
-  /** What it is instead, such as `the session is read-only`. */
+  /** The actual state, such as `the session is read-only`. */
   found: Schema.String
-}) {
-  override get message(): string {
-    return `${this.endpoint} is not ${this.wanted}: ${this.found}`
-  }
-
-  /** True: servers change their roles. */
-  get isRetryable(): boolean {
+}, ({ endpoint, found, wanted }) => `${endpoint} is not ${wanted}: ${found}`) {
+  /** Always true: a server's role can change. */
+  override get isRetryable(): boolean {
     return true
   }
 }
 
+const Cause = Schema.Union([
+  TransportError.TransportError,
+  ProtocolError.ProtocolError,
+  AuthError.AuthError,
+  ServerUnsuitable
+])
+
 /**
- * Why one of several servers was of no use.
+ * The reason why one of several servers could not be used.
  *
  * @category models
  * @since 0.1.0
@@ -42,17 +46,13 @@ export class ServerUnsuitable extends Schema.TaggedError<ServerUnsuitable>()("Se
 export interface Failure {
   /** Such as `127.0.0.1:5432`. */
   readonly endpoint: string
-  readonly cause:
-    | TransportError.TransportError
-    | ProtocolError.ProtocolError
-    | AuthError.AuthError
-    | ServerUnsuitable
+  readonly cause: typeof Cause.Type
 }
 
 /**
- * Several servers were tried, and none was of use. With a single server, its own error says why.
+ * Several servers were tried, and none was usable. With a single server, its own error is returned instead.
  *
- * **Example** (Why each of them failed)
+ * **Example** (The failure of each server)
  *
  * ```ts
  * import { ConnectionConfig, Session } from "@hyperfect/client"
@@ -67,28 +67,21 @@ export interface Failure {
  * @category errors
  * @since 0.1.0
  */
-export class NoServerFound extends Schema.TaggedError<NoServerFound>()("NoServerFound", {
+export class NoServerFound extends TaggedError<NoServerFound, boolean>()("NoServerFound", {
   /** In the order in which they were tried. */
   failures: Schema.NonEmptyArray(Schema.Struct({
     endpoint: Schema.String,
-    cause: Schema.Union([
-      TransportError.TransportError,
-      ProtocolError.ProtocolError,
-      AuthError.AuthError,
-      ServerUnsuitable
-    ])
+    cause: Cause
   }))
+}, ({ failures }) => {
+  const each = failures.map(({ cause, endpoint }) =>
+    cause.message.includes(endpoint) ? cause.message : `${endpoint}: ${cause.message}`
+  )
+  return `none of ${each.length} servers could be used: ${each.join("; ")}`
 }) {
-  override get message(): string {
-    const each = this.failures.map(({ cause, endpoint }) =>
-      cause.message.includes(endpoint) ? cause.message : `${endpoint}: ${cause.message}`
-    )
-    return `none of ${each.length} servers is of use: ${each.join("; ")}`
-  }
-
-  /** Whether trying again can help with one of them. */
-  get isRetryable(): boolean {
-    return this.failures.some(({ cause }) => cause._tag !== "ProtocolError" && cause.isRetryable)
+  /** True if a retry can succeed for at least one of the servers. */
+  override get isRetryable(): boolean {
+    return this.failures.some(({ cause }) => cause.isRetryable)
   }
 }
 
@@ -97,18 +90,12 @@ export class NoServerFound extends Schema.TaggedError<NoServerFound>()("NoServer
  *
  * **Details**
  *
- * When several servers would do, only what another one could be better at makes the next one be tried, as in libpq: that
- * it cannot be reached, does not answer in time, says that it cannot be connected to now (57P03), or is not what
- * `targetSessionAttrs` asks for. Everything else, such as a wrong password or a certificate that is not to be trusted,
- * is the error at once.
+ * With several servers, the next one is tried, as in libpq, only after failures that another server may not have: the
+ * server is unreachable, does not answer in time, reports that it cannot accept connections now (57P03), or does not
+ * meet `targetSessionAttrs`. All other failures, such as a wrong password or an untrusted certificate, are returned at
+ * once.
  *
  * @category errors
  * @since 0.1.0
  */
-export type ConnectError =
-  | TransportError.TransportError
-  | ProtocolError.ProtocolError
-  | AuthError.AuthError
-  | ServerUnsuitable
-  | NoServerFound
-  | ConfigError
+export type ConnectError = Failure["cause"] | NoServerFound | ConnectionConfigError

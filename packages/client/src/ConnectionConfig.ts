@@ -1,52 +1,54 @@
 /**
- * How to reach a server, and as whom: from an object, a URI or keyword/value string, the environment, and libpq's files.
+ * The configuration of a connection: endpoints, credentials and options, from an object, a URI or keyword/value string,
+ * the environment, and libpq's files.
  *
- * Texts mean what they mean to libpq (its chapter "Database Connection Control"). Where this library differs, it says so:
- * nothing is ignored that could matter, so a setting that is unknown or not supported is an error, and a setting that
- * names a file is read by {@link load} only. The other differences:
+ * Connection strings have the meaning that libpq documents (chapter "Database Connection Control"). Unknown and
+ * unsupported settings are errors rather than ignored, and settings that name a file are resolved by {@link load} only.
+ * Other differences from libpq:
  *
- * - A host that is not named is `localhost`, on every system; a connection is given up after 15 seconds unless told
- *   otherwise.
+ * - The default host is `localhost` on every system; the default connect timeout is 15 seconds.
  * - `verify-full` without a root certificate trusts the runtime's roots, as `sslrootcert=system` does.
- * - A file that is named must be there.
- * - The user of the operating system, the default for `user`, is taken from `USER`, `LOGNAME` or `USERNAME`, and not at
- *   all by {@link fromUri} and {@link fromString}, which do not look around.
- * - OAuth has tokens that the program brings, or a provider gets, and no settings for the ways to get one.
- * - Without effect, because there is nothing here that they could change: `sslcompression`, `krbsrvname`, `gsslib`,
- *   `gssdelegation`.
+ * - A file that is named explicitly must exist.
+ * - The default for `user`, the operating system's user, is read from `USER`, `LOGNAME` or `USERNAME`. {@link fromUri}
+ *   and {@link fromString} do not read the environment and have no default.
+ * - The settings of OAuth require {@link withDeviceFlow}, as the program chooses the HTTP client.
+ * - Accepted without effect, since they cannot change anything here: `sslcompression`, `krbsrvname`, `gsslib`,
+ *   `gssdelegation`. `packages/docs/settings.md` lists every setting with its field, or the reason against it.
  *
- * A host's name may stand for several addresses. The transport tries them; on Node it does so one after the other, with
- * little time between them (RFC 8305). When it matters which server it is, because of `target_session_attrs` or
- * `load_balance_hosts`, each address is tried as a server of its own, within its own time, as in libpq.
+ * A host name may resolve to several addresses. The transport tries them; on Node one after the other with a short
+ * delay (RFC 8305). When the choice of server matters, because of `target_session_attrs` or `load_balance_hosts`, each
+ * address is tried as a separate server with its own timeout, as in libpq.
  *
  * @since 0.1.0
  */
 import { PasswordUnavailable, TokenUnavailable } from "@hyperfect/auth/AuthError"
-import { TokenProvider } from "@hyperfect/auth/OAuthBearer"
+import { TokenProvider } from "@hyperfect/auth/mechanisms/OAuthBearer"
+import type * as OAuthFlow from "@hyperfect/auth/OAuthFlow"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { dual } from "effect/Function"
+import type { HttpClient } from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { ConfigError } from "./ConfigError.ts"
-import type * as model from "./internal/config.ts"
-import { parseConninfo } from "./internal/conninfo.ts"
-import * as files from "./internal/files.ts"
-import { interpret } from "./internal/interpret.ts"
-import { findPassword } from "./internal/passfile.ts"
-import { addDefaults, effect, type Settings } from "./internal/settings.ts"
-import { parseUri, scheme } from "./internal/uri.ts"
+import { ConnectionConfigError } from "./ConnectionConfigError.ts"
+import { applySettings } from "./internal/config/applySettings.ts"
+import * as files from "./internal/config/files.ts"
+import type * as model from "./internal/config/model.ts"
+import { findPassword } from "./internal/config/passfile.ts"
+import { addDefaults, tryEffect } from "./internal/config/settings.ts"
+import { parseEither, parseUri } from "./internal/config/uri.ts"
 
-export type { Password, SslMode, TargetSessionAttrs, Token } from "./internal/config.ts"
+export type { Password, SslMode, TargetSessionAttrs, Token } from "./internal/config/model.ts"
 
 /**
- * How to reach a server, and as whom.
+ * The servers to connect to, the credentials, and the options of the connection.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +56,7 @@ export type { Password, SslMode, TargetSessionAttrs, Token } from "./internal/co
 export interface ConnectionConfig extends model.ConnectionConfig {}
 
 /**
- * The configuration as a service, for programs that leave it to their outermost layer where the server is.
+ * The configuration as a service, for programs whose outermost layer chooses the server.
  *
  * @category services
  * @since 0.1.0
@@ -73,7 +75,7 @@ export const layer = (config: ConnectionConfig): Layer.Layer<ConnectionConfig> =
   Layer.succeed(ConnectionConfig, config)
 
 /**
- * Every server of a configuration, in its order.
+ * Returns every server of a configuration, in order.
  *
  * @category getters
  * @since 0.1.0
@@ -83,8 +85,8 @@ export const endpoints = (config: ConnectionConfig): NonEmptyReadonlyArray<Endpo
   ...config.alternatives ?? []
 ]
 
-/** What can be printed of why a program could not fetch a secret. */
-const problemOf = (error: unknown): string =>
+/** Describes in printable text why a secret could not be fetched. */
+const describeProblem = (error: unknown): string =>
   typeof error === "string"
     ? error
     : error instanceof Error && error.message !== ""
@@ -93,36 +95,37 @@ const problemOf = (error: unknown): string =>
     ? String(error._tag)
     : "the program that fetches it has failed"
 
-/** A program with all that it needs, and with its failure as the reason why there is no secret. */
-const fetching = <Reason extends PasswordUnavailable | TokenUnavailable, E, R>(
+/** Provides the effect's context to it, and maps its failure to the reason why the secret is unavailable. */
+const mapFetchError = <Reason extends PasswordUnavailable | TokenUnavailable, E, R>(
   fetch: Effect.Effect<Redacted.Redacted<string>, E, R>,
   Unavailable: new(options: { readonly problem: string; readonly cause: unknown }) => Reason
 ): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, Reason>, never, R> =>
   Effect.map(Effect.context<R>(), (context) =>
     Effect.mapError(
       Effect.provideContext(fetch, context),
-      (error) => error instanceof Unavailable ? error : new Unavailable({ problem: problemOf(error), cause: error })
+      (error) =>
+        error instanceof Unavailable ? error : new Unavailable({ problem: describeProblem(error), cause: error })
     ))
 
 /**
- * Lets a program fetch the password: for each connection anew, and only when the server asks for it.
+ * Fetches the password with an effect: once per connection, and only when the server requests it.
  *
  * **When to use**
  *
- * Use for passwords that change or expire, such as tokens of a cloud's access management or what a vault holds. A pool
- * asks again for each session that it opens, so a new password needs no restart.
+ * Use for passwords that change or expire, such as tokens of a cloud's access management or secrets in a vault. A pool
+ * fetches it for each session that it opens, so a new password needs no restart.
  *
  * **Details**
  *
- * What the program needs is taken from where it is handed over. When it fails, the connection fails with an `AuthError`
- * whose reason is `PasswordUnavailable`, which has the program's error as its `cause` and can be retried. It takes the
- * place of every other password of the configuration, those of a password file included.
+ * The effect's services are taken from the context in which `withPassword` runs. If the effect fails, the connection
+ * fails with an `AuthError` whose reason is `PasswordUnavailable`, which has the effect's error as its `cause` and is
+ * retryable. The effect replaces every other password of the configuration, including that of a password file.
  *
  * **Gotchas**
  *
- * The error's message is printed with the reason: it should not tell a secret.
+ * The message of the effect's error is printed with the reason: it must not contain a secret.
  *
- * **Example** (A password that a service makes)
+ * **Example** (A password from a service)
  *
  * ```ts
  * import { Client, ConnectionConfig } from "@hyperfect/client"
@@ -156,17 +159,17 @@ export const withPassword: {
   2,
   <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
     Effect.map(
-      fetching(fetch, PasswordUnavailable),
+      mapFetchError(fetch, PasswordUnavailable),
       (password): ConnectionConfig => ({ ...config, passwordOf: undefined, password })
     )
 )
 
 /**
- * Lets a program fetch the OAuth token: for each connection anew, and only when the server asks for it.
+ * Fetches the OAuth token with an effect: once per connection, and only when the server requests it.
  *
  * **Details**
  *
- * As with {@link withPassword}; the reason of a failure is `TokenUnavailable`.
+ * Works as {@link withPassword}; the reason of a failure is `TokenUnavailable`.
  *
  * @category combinators
  * @since 0.1.0
@@ -182,18 +185,18 @@ export const withToken: {
 } = dual(
   2,
   <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
-    Effect.map(fetching(fetch, TokenUnavailable), (token): ConnectionConfig => ({ ...config, token }))
+    Effect.map(mapFetchError(fetch, TokenUnavailable), (token): ConnectionConfig => ({ ...config, token }))
 )
 
 /**
- * Lets the provider of the context get the OAuth tokens, and new ones in place of those that the server refuses.
+ * Gets OAuth tokens from the `TokenProvider` of the context, and new ones in place of those that the server refuses.
  *
  * **Details**
  *
- * A server that refuses a token says where there are better ones, and closes. Then the provider is asked, for which the
- * time for connecting does not count, and another connection is opened. There is no third one.
+ * A server that refuses a token names where to get a valid one, and closes the connection. The provider is then asked
+ * for a token, outside the connect timeout, and a second connection is opened. There is no third attempt.
  *
- * **Example** (A token that the user lets us have)
+ * **Example** (A token that the user approves)
  *
  * ```ts
  * import { OAuthFlow } from "@hyperfect/auth"
@@ -204,7 +207,7 @@ export const withToken: {
  * const Tokens = OAuthFlow.layerDevice({
  *   issuer: "https://id.example",
  *   clientId: "reports",
- *   invite: ({ userCode, verificationUri }) => Console.error(`Visit ${verificationUri} and enter ${userCode}`)
+ *   prompt: ({ userCode, verificationUri }) => Console.error(`Visit ${verificationUri} and enter ${userCode}`)
  * })
  *
  * const Shop = ConnectionConfig.fromUri("postgresql://app@db.example/shop?sslmode=verify-full").pipe(
@@ -224,18 +227,64 @@ export const withTokenProvider = (
 ): Effect.Effect<ConnectionConfig, never, TokenProvider> =>
   Effect.map(TokenProvider, (tokenProvider): ConnectionConfig => ({ ...config, tokenProvider }))
 
-const parse = (text: string): Settings => (scheme.test(text) ? parseUri(text) : parseConninfo(text))
+/** Tells the user, as psql does. */
+const promptOnConsole = ({ userCode, verificationUri }: OAuthFlow.VerificationPrompt): Effect.Effect<void> =>
+  Console.error(`Visit ${verificationUri} and enter the code: ${userCode}`)
 
 /**
- * Reads a connection URI.
+ * Gets OAuth tokens that a user authorizes on a page of the authorization server, by the settings `oauth_issuer`,
+ * `oauth_client_id`, `oauth_client_secret` and `oauth_scope`.
  *
  * **Details**
  *
- * `postgresql://user:password@host:port,host:port/database?key=value`, as libpq writes it, parts percent-encoded. A host
- * that begins with `/` (as `%2Ftmp`, or `?host=/tmp`) is the directory of a Unix socket. The keys of the query are libpq's
- * keywords; an unknown one is an error.
+ * `prompt` tells the user the page and the code, on the console when absent. The token is shared by the sessions that are
+ * opened with the configuration, and fetched again when it has expired or is refused. A configuration without `oauth` is
+ * returned unchanged.
  *
- * Certificates can stand in the URI as PEM; files are read by {@link load}.
+ * **Example** (A connection string with OAuth)
+ *
+ * ```ts
+ * import { Client, ConnectionConfig } from "@hyperfect/client"
+ * import { Effect, Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const uri = "postgresql://app@db.example/shop?sslmode=verify-full" +
+ *   "&oauth_issuer=https://id.example&oauth_client_id=reports"
+ *
+ * const Shop = ConnectionConfig.fromUri(uri).pipe(
+ *   Effect.flatMap((config) => ConnectionConfig.withDeviceFlow(config)),
+ *   Effect.map(Client.layer),
+ *   Layer.unwrap,
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withDeviceFlow = (
+  config: ConnectionConfig,
+  prompt: (invitation: OAuthFlow.VerificationPrompt) => Effect.Effect<unknown> = promptOnConsole
+): Effect.Effect<ConnectionConfig, never, HttpClient> => {
+  const { oauth } = config
+  if (oauth === undefined) return Effect.succeed(config)
+  // By a dynamic import, as few programs have OAuth and its HTTP client takes time to load (M-19).
+  return Effect.flatMap(
+    Effect.promise(() => import("@hyperfect/auth/OAuthFlow")),
+    ({ layerDevice }) => Effect.provide(withTokenProvider(config), layerDevice({ ...oauth, prompt }))
+  )
+}
+
+/**
+ * Parses a connection URI.
+ *
+ * **Details**
+ *
+ * `postgresql://user:password@host:port,host:port/database?key=value`, as in libpq, with percent-encoded parts. A host
+ * that begins with `/` (as `%2Ftmp`, or `?host=/tmp`) is the directory of a Unix socket. The keys of the query are
+ * libpq's keywords; an unknown one is an error.
+ *
+ * Certificates may be given in the URI as PEM; files are read by {@link load} only.
  *
  * **Example** (A URI)
  *
@@ -256,17 +305,17 @@ const parse = (text: string): Settings => (scheme.test(text) ? parseUri(text) : 
  * @category constructors
  * @since 0.1.0
  */
-export const fromUri = (uri: string): Effect.Effect<ConnectionConfig, ConfigError> =>
-  effect(() => interpret(parseUri(uri)))
+export const fromUri = (uri: string): Effect.Effect<ConnectionConfig, ConnectionConfigError> =>
+  tryEffect(() => applySettings(parseUri(uri)))
 
 /**
- * Reads a connection string in either of libpq's forms: a URI, or keywords and values.
+ * Parses a connection string in either of libpq's forms: a URI, or keywords and values.
  *
  * **Details**
  *
- * A text that does not begin with `postgresql://` or `postgres://` is one of keywords and values, such as
- * `host=db user=app password='it\'s'`: values that are empty or hold blanks want quotes, and a backslash takes the next
- * character as it is.
+ * A text that does not begin with `postgresql://` or `postgres://` is parsed as keywords and values, such as
+ * `host=db user=app password='it\'s'`: empty values and values with blanks must be quoted, and a backslash escapes the
+ * next character.
  *
  * **Example** (Keywords and values)
  *
@@ -284,13 +333,13 @@ export const fromUri = (uri: string): Effect.Effect<ConnectionConfig, ConfigErro
  * @category constructors
  * @since 0.1.0
  */
-export const fromString = (text: string): Effect.Effect<ConnectionConfig, ConfigError> =>
-  effect(() => interpret(parse(text)))
+export const fromString = (text: string): Effect.Effect<ConnectionConfig, ConnectionConfigError> =>
+  tryEffect(() => applySettings(parseEither(text)))
 
-const toConfigError = (error: ConfigError): Config.ConfigError =>
+const toConfigError = (error: ConnectionConfigError): Config.ConfigError =>
   new Config.ConfigError(new ConfigProvider.SourceError({ message: error.message, cause: error }))
 
-/** What the environment says, without the files that only `load` can look into. */
+/** Reads the settings from the environment, without the files that only `load` can read. */
 const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<string, string>>): ConnectionConfig =>
   Object.keys(parameters).length === 0 ? config : { ...config, parameters }
 
@@ -299,12 +348,12 @@ const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<st
  *
  * **When to use**
  *
- * Use where there are no files, such as in a browser, or with another provider; {@link load} knows more.
+ * Use where there are no files, such as in a browser, or with another provider; {@link load} also reads files.
  *
  * **Details**
  *
- * The variables are those of libpq, such as `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`. A
- * variable that is wrong fails, whether or not it would have been needed. `PGSERVICE` is not followed but refused.
+ * The variables are those of libpq, such as `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`. An
+ * invalid variable is an error, whether or not it would have been used. `PGSERVICE` is refused.
  *
  * **Example** (Variables)
  *
@@ -325,11 +374,20 @@ const withParameters = (config: ConnectionConfig, parameters: Readonly<Record<st
 export const config: Config.Config<ConnectionConfig> = Config.mapEffect(
   files.environment,
   ({ parameters, settings, user }) =>
-    Effect.mapError(effect(() => withParameters(interpret(settings, user), parameters)), toConfigError)
+    Effect.mapError(tryEffect(() => withParameters(applySettings(settings, user), parameters)), toConfigError)
 )
 
 /**
- * The configuration that a connection string describes, in the forms of {@link fromString}, from Effect's `Config`.
+ * A configuration from Effect's `Config`: the settings themselves, or a connection string in the forms of
+ * {@link fromString}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Source = Config.Config<ConnectionConfig | string | Redacted.Redacted<string>>
+
+/**
+ * Reads connection strings that come from Effect's `Config`; settings remain as they are.
  *
  * **Example** (A URI from a variable)
  *
@@ -339,52 +397,36 @@ export const config: Config.Config<ConnectionConfig> = Config.mapEffect(
  * import { strict as assert } from "node:assert"
  *
  * const variables = ConfigProvider.fromUnknown({ DATABASE_URL: "postgresql://app:s3cret@db.example/shop" })
- * const found = Effect.runSync(ConnectionConfig.configString(Config.Redacted("DATABASE_URL")).parse(variables))
+ * const found = Effect.runSync(ConnectionConfig.fromConfig(Config.Redacted("DATABASE_URL")).parse(variables))
  * assert.deepEqual(found.endpoint, { _tag: "Tcp", host: "db.example", port: 5432 })
  * ```
  *
  * @category config
  * @since 0.1.0
  */
-export const configString = (
-  text: Config.Config<string | Redacted.Redacted<string>>
-): Config.Config<ConnectionConfig> =>
-  Config.mapEffect(
-    text,
-    (text) => Effect.mapError(fromString(Redacted.isRedacted(text) ? Redacted.value(text) : text), toConfigError)
-  )
+export const fromConfig = (self: Source): Config.Config<ConnectionConfig> =>
+  Config.mapEffect(self, (found) => {
+    const text = Redacted.isRedacted(found) ? Redacted.value(found) : found
+    return typeof text === "string" ? Effect.mapError(fromString(text), toConfigError) : Effect.succeed(text)
+  })
 
 /**
- * Provides the configuration that Effect's `Config` describes: that of {@link config}, or another one.
+ * Provides the configuration that Effect's `Config` describes: by default {@link config}.
  *
- * **Example** (A pool for wherever the environment says)
- *
- * ```ts
- * import { ConnectionConfig, Pool } from "@hyperfect/client"
- * import { Config, Effect, Layer } from "effect"
- *
- * const Database = Layer.unwrap(Effect.map(ConnectionConfig.ConnectionConfig, (config) => Pool.layer(config)))
- *
- * const Live = Database.pipe(Layer.provide(ConnectionConfig.layerConfig()))
- *
- * const Other = Database.pipe(
- *   Layer.provide(ConnectionConfig.layerConfig(ConnectionConfig.configString(Config.Redacted("DATABASE_URL"))))
- * )
- * ```
+ * @see `Pool.layerConfig` and `Client.layerConfig` for a pool and a client of it
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig = (
-  self: Config.Config<ConnectionConfig> = config
-): Layer.Layer<ConnectionConfig, Config.ConfigError> => Layer.effect(ConnectionConfig, self)
+export const layerConfig = (self: Source = config): Layer.Layer<ConnectionConfig, Config.ConfigError> =>
+  Layer.effect(ConnectionConfig, fromConfig(self))
 
 /**
- * Finds the configuration the way libpq does: in a connection string, a service, the environment, and files.
+ * Resolves the configuration as libpq does, from a connection string, a service, the environment, and files.
  *
  * **Details**
  *
- * Each setting is taken from the first of these that has it:
+ * Each setting is taken from the first of these sources that has it:
  *
  * 1. the text, in the forms of {@link fromString};
  * 2. the service that the text or `PGSERVICE` names, in the service file: that of `PGSERVICEFILE`, else
@@ -394,37 +436,46 @@ export const layerConfig = (
  *    host may have a password of its own;
  * 5. the defaults.
  *
- * `sslrootcert`, `sslcert`, `sslkey` and `sslcrl` name files, or are PEM themselves; when they are absent,
- * `~/.postgresql/root.crt`, `postgresql.crt`, `postgresql.key` and `root.crl` are used if they are there.
+ * `sslrootcert`, `sslcert`, `sslkey` and `sslcrl` are file names or PEM text; when absent, `~/.postgresql/root.crt`,
+ * `postgresql.crt`, `postgresql.key` and `root.crl` are used if they exist.
  *
  * **Gotchas**
  *
- * A password file that others than its owner can use is not used, with a warning; a key file like that is an error.
+ * A password file that is accessible to users other than its owner is ignored with a warning; a key file with such
+ * permissions is an error.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const load = Effect.fnUntraced(function*(text = ""): Effect.fn.Return<
   ConnectionConfig,
-  ConfigError,
+  ConnectionConfigError,
   FileSystem.FileSystem
 > {
-  const settings = yield* effect(() => parse(text))
+  const settings = yield* tryEffect(() => parseEither(text))
   const environment = yield* Effect.mapError(
     files.environment,
-    (error) => new ConfigError({ setting: "environment", kind: "invalid", problem: error.message })
+    (error) => new ConnectionConfigError({ setting: "environment", kind: "invalid", problem: error.message })
   )
-  yield* files.addService(settings, environment)
+  yield* files.applyService(settings, environment)
   addDefaults(settings, environment.settings)
   yield* files.readCertificates(settings, environment)
-  const entries = (settings.get("password") ?? "") === "" ? yield* files.passwords(settings, environment) : []
-  for (const key of ["service", "servicefile", "passfile"]) settings.delete(key)
-  const found = yield* effect(() => interpret(settings, environment.user))
+  const entries = (settings.get("password") ?? "") === "" ? yield* files.readPassfile(settings, environment) : []
+  for (const key of ["service", "servicefile", "passfile"] as const) settings.delete(key)
+  const found = yield* tryEffect(() => applySettings(settings, environment.user))
   const { database = found.user, user } = found
+  for (const endpoint of endpoints(found)) {
+    const password = findPassword(entries, endpoint, database, user)
+    if (password instanceof ConnectionConfigError) return yield* password
+  }
   return withParameters(
-    entries.length === 0
-      ? found
-      : { ...found, passwordOf: (endpoint) => findPassword(entries, endpoint, database, user) },
+    entries.length === 0 ? found : {
+      ...found,
+      passwordOf: (endpoint) => {
+        const password = findPassword(entries, endpoint, database, user)
+        return password instanceof ConnectionConfigError ? undefined : password
+      }
+    },
     environment.parameters
   )
 })

@@ -1,40 +1,32 @@
 /**
- * Connection strings as they are written, before anybody asks what they mean.
+ * Parsing of connection strings into settings, before the values are interpreted.
  *
- * Both of libpq's forms are read here: URIs, and keywords with values. `ConnectionConfig` is what they come to.
+ * Both of libpq's forms are supported: URIs, and keywords with values. `ConnectionConfig` interprets the settings.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { ConfigError } from "./ConfigError.ts"
-import { parseConninfo } from "./internal/conninfo.ts"
-import { effect } from "./internal/settings.ts"
-import { parseUri, scheme } from "./internal/uri.ts"
+import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
+import { tryEffect } from "./internal/config/settings.ts"
+import { settingTable } from "./internal/config/settingTable.ts"
+import { parseEither } from "./internal/config/uri.ts"
 
 /**
- * Values by libpq's keywords, such as `host`. Secrets are redacted.
+ * Values by libpq keyword, such as `host`. Secrets are redacted.
  *
  * @category models
  * @since 0.1.0
  */
 export type Settings = ReadonlyMap<string, string | Redacted.Redacted<string>>
 
-const secrets: ReadonlyArray<string> = [
-  "password",
-  "sslpassword",
-  "oauth_client_secret",
-  "scram_client_key",
-  "scram_server_key"
-]
-
 /**
- * Reads a connection string.
+ * Parses a connection string into settings.
  *
  * **Details**
  *
- * Only the form is looked at, and whether there are such settings: values can be wrong. Of a setting that is made twice the
- * last one is kept. Nothing is added: no defaults, nothing from the environment.
+ * Checks the syntax and the names of the settings only, not the values. If a setting occurs twice the last one is kept.
+ * Adds no defaults and reads no environment.
  *
  * **Example** (The settings of a URI)
  *
@@ -57,12 +49,12 @@ const secrets: ReadonlyArray<string> = [
  * @category decoding
  * @since 0.1.0
  */
-export const parse = (text: string): Effect.Effect<Settings, ConfigError> =>
+export const parse = (text: string): Effect.Effect<Settings, ConnectionConfigError> =>
   Effect.map(
-    effect(() => (scheme.test(text) ? parseUri(text) : parseConninfo(text))),
+    tryEffect(() => parseEither(text)),
     (settings) =>
       new Map(Array.from(
         settings,
-        ([key, value]) => [key, secrets.includes(key) ? Redacted.make(value) : value] as const
+        ([key, value]) => [key, settingTable[key].isSecret ? Redacted.make(value) : value] as const
       ))
   )

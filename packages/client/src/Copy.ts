@@ -1,14 +1,13 @@
 /**
- * Rows in bulk, by COPY: {@link into} a table out of a stream, an array or any iterable, and out of a table or a query as a
- * stream ({@link from}).
+ * Bulk transfer of rows by COPY: {@link into} a table from a stream, an array or any iterable, and {@link from} a table
+ * or a query as a stream.
  *
- * What the columns are is asked of the server, unless it is said; the rows are plain values as in any other query. The format is
- * the server's binary one wherever all columns have it, text otherwise, or the one that is chosen: `CopyFormat.csv()`, for
- * example. Memory stays flat in both directions, however many rows there are: rows are asked for only as fast as the server
- * takes them, and taken only as fast as they are asked for.
+ * The columns are queried from the server unless given; rows are plain values as in any other query. The format is the
+ * server's binary one if all columns support it, text otherwise, or an explicit one such as `CopyFormat.csv()`. Memory
+ * use does not grow with the number of rows: backpressure applies in both directions.
  *
- * COPY is all or nothing. When a row does not fit, when its source fails or is interrupted, the server is told and keeps none
- * of the rows.
+ * COPY is all or nothing. When a row does not fit, or its source fails or is interrupted, the server is told and keeps
+ * none of the rows.
  *
  * @since 0.1.0
  */
@@ -17,31 +16,35 @@ import * as CopyFormat from "@hyperfect/values/CopyFormat"
 import * as Preset from "@hyperfect/values/Preset"
 import type { ArrayRow, ObjectRow } from "@hyperfect/values/RowReader"
 import type { Column } from "@hyperfect/values/RowWriter"
+import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import { isIterable } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 import { Client, type ClientError } from "./Client.ts"
-import { fail } from "./internal/circumstances.ts"
-import * as CopyRows from "./internal/copyRows.ts"
-import type { Copied } from "./Queries.ts"
-import { UnsupportedError } from "./QueryError.ts"
+import { fromUnknown } from "./internal/model/sql.ts"
+import * as CopyRows from "./internal/query/copyRows.ts"
+import { refuse } from "./internal/session/queryError.ts"
+import { holdsDatetimes, holdsType } from "./internal/session/typeParts.ts"
+import type { CopyResult } from "./Queries.ts"
+import type { QueryError } from "./QueryError.ts"
 import {
   type Fragment,
-  fragment,
   fromTextUnsafe,
   identifier,
-  isFragment,
-  join,
+  list,
+  literal,
   sql,
   type Statement,
   withPreset
 } from "./Statement.ts"
 
 /**
- * What can go wrong, the source of the rows aside: a row that does not fit, or cannot be read, is a `ValueError` that names its
- * position and the column; the rest is what any query can fail with.
+ * The errors of a COPY, other than those of the source of the rows: a `ValueError`, which names row and column, for a
+ * row that does not fit or cannot be decoded, and the errors of any query.
  *
  * @category errors
  * @since 0.1.0
@@ -49,8 +52,8 @@ import {
 export type CopyError = ClientError | ValueError.ValueError
 
 /**
- * How far a COPY into a table is: the rows in the messages that the line has taken. Whether the table will hold them is known
- * only at the end.
+ * The progress of a COPY into a table: the rows in messages that the connection has accepted. Whether the table keeps
+ * them is known only at the end.
  *
  * @category models
  * @since 0.1.0
@@ -61,33 +64,37 @@ export interface Progress {
 }
 
 /**
- * How rows become messages.
+ * Options for encoding rows to messages.
  *
  * @category models
  * @since 0.1.0
  */
 export interface EncodeOptions<E = never, R = never> {
-  /** How many bytes are sent at a time; 64 KiB when absent. */
+  /** The number of bytes per message; 64 KiB when absent. */
   readonly messageSize?: number | undefined
-  /** Run after each message. The copy waits for it, and fails when it fails. */
+  /** Runs after each message. The copy waits for it, and fails if it fails. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<unknown, E, R>) | undefined
 }
 
 /**
- * Which columns are copied, and in which format.
+ * The columns to copy, and the format.
  *
  * @category models
  * @since 0.1.0
  */
 export interface FromOptions {
-  /** The columns that are wanted, all when absent. With their types nothing is asked of the server. */
+  /** The columns to copy; all when absent. If given with their types, the server is not queried for them. */
   readonly columns?: ReadonlyArray<string> | ReadonlyArray<Column> | undefined
-  /** The server's binary format where all columns have it, otherwise text, when absent. */
+  /**
+   * The data format; when absent, the server's binary one if all columns support it, text otherwise. In text, Hyper
+   * prints 15 digits of a floating-point number unless `extra_float_digits` is 3. PostgreSQL before 10 may have dates
+   * and times as floating-point numbers in its binary format, so they are read as text there.
+   */
   readonly format?: CopyFormat.CopyFormat | undefined
 }
 
 /**
- * How rows are copied into a table.
+ * Options for copying rows into a table.
  *
  * @category models
  * @since 0.1.0
@@ -95,164 +102,257 @@ export interface FromOptions {
 export interface IntoOptions<E = never, R = never> extends FromOptions, EncodeOptions<E, R> {}
 
 /**
- * A table: its name, which is quoted; a part of a statement, such as `Statement.identifier("schema", "table")`; or something
- * that stands for a table.
+ * A table: its name, which is quoted; a part of a statement, such as `Statement.identifier("schema", "table")`; or a
+ * value that stands for a table.
  *
  * @category models
  * @since 0.1.0
  */
 export type Table = string | Statement | Fragment
 
+/** Rows to copy; a generator can be iterated once. */
+type Rows<Row, E, R> = Iterable<Row> | Stream.Stream<Row, E, R>
+
+/** True if the first argument is rows, not a table, which is a name or no iterable. */
+const isDataFirst = ({ 0: rows }: IArguments): boolean =>
+  typeof rows !== "string" && (isIterable(rows) || Stream.isStream(rows))
+
 const defaultMessageSize = 64 * 1024
 
-const nameOf = (table: Table): Statement =>
-  typeof table === "string" ? identifier(table) : isFragment(table) ? table[fragment] : table
+const tableName = (table: Table): Statement => typeof table === "string" ? identifier(table) : fromUnknown(table)
 
 /**
- * The data of a COPY as the rows come: messages of at least the wanted size, but for the last.
+ * Encodes rows to the data of a COPY: messages of at least `messageSize` bytes, except the last.
  *
  * **When to use**
  *
- * Use for data that goes elsewhere than into a table of a client, such as a file. A writer comes from a `CopyFormat`.
+ * Use for data with another destination than a client's table, such as a file. Writers are made by a `CopyFormat`.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encode = <Row, E = never, R = never, E2 = never, R2 = never>(
-  rows: Iterable<Row> | Stream.Stream<Row, E, R>,
-  writer: CopyFormat.Writer<Row>,
-  options: EncodeOptions<E2, R2> = {}
-): Stream.Stream<Uint8Array, E | E2 | ValueError.ValueError, R | R2> =>
-  CopyRows.encode(
-    Stream.isStream(rows) ? rows : CopyRows.fromIterable(rows),
-    writer,
-    options.messageSize ?? defaultMessageSize,
-    options.onProgress
-  )
+export const encode: {
+  <Row, E2 = never, R2 = never>(
+    writer: CopyFormat.Writer<Row>,
+    options?: EncodeOptions<E2, R2>
+  ): <E = never, R = never>(
+    rows: Rows<Row, E, R>
+  ) => Stream.Stream<Uint8Array, E | E2 | ValueError.ValueError, R | R2>
+  <Row, E = never, R = never, E2 = never, R2 = never>(
+    rows: Rows<Row, E, R>,
+    writer: CopyFormat.Writer<Row>,
+    options?: EncodeOptions<E2, R2>
+  ): Stream.Stream<Uint8Array, E | E2 | ValueError.ValueError, R | R2>
+} = dual(
+  isDataFirst,
+  <Row, E, R, E2, R2>(rows: Rows<Row, E, R>, writer: CopyFormat.Writer<Row>, options: EncodeOptions<E2, R2> = {}) =>
+    CopyRows.encode(CopyRows.fromSource(rows), writer, options.messageSize ?? defaultMessageSize, options.onProgress)
+)
 
 /**
- * The rows in the data of a COPY, which may be cut anywhere.
+ * Decodes the rows in the data of a COPY, which may be split anywhere.
  *
  * **When to use**
  *
- * Use for data that comes from elsewhere than a client, such as a file. `makeReader` is run when the stream is.
+ * Use for data from another source than a client, such as a file. `makeReader` is called each time the stream runs.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = <Row>(
-  makeReader: () => CopyFormat.Reader<Row>
-): <E, R>(data: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Row, E | ValueError.ValueError, R> =>
-(data) => Stream.unwrap(Effect.map(attempt(makeReader), (reader) => CopyRows.decode(data, reader)))
+export const decode: {
+  <Row>(
+    makeReader: () => CopyFormat.Reader<Row>
+  ): <E, R>(data: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Row, E | ValueError.ValueError, R>
+  <Row, E, R>(
+    data: Stream.Stream<Uint8Array, E, R>,
+    makeReader: () => CopyFormat.Reader<Row>
+  ): Stream.Stream<Row, E | ValueError.ValueError, R>
+} = dual(
+  2,
+  <Row, E, R>(data: Stream.Stream<Uint8Array, E, R>, makeReader: () => CopyFormat.Reader<Row>) =>
+    Stream.unwrap(Effect.map(tryValue(makeReader), (reader) => CopyRows.decode(data, reader)))
+)
 
-const attempt = <A>(evaluate: () => A): Effect.Effect<A, ValueError.ValueError> =>
+const tryValue = <A>(evaluate: () => A): Effect.Effect<A, ValueError.ValueError> =>
   Effect.try({ try: evaluate, catch: ValueError.fromThrown })
 
-// -- The columns
+// -- Columns
 
 type Columns = ReadonlyArray<Column>
 
 const isTyped = (columns: ReadonlyArray<string> | Columns): columns is Columns => typeof columns[0] === "object"
 
-const list = (names: ReadonlyArray<string>): Statement => join(names.map((name) => identifier(name)), ", ")
+const identifierList = (names: ReadonlyArray<string>): Statement => list(names.map((name) => identifier(name)))
 
-const literal = (text: string): Statement => fromTextUnsafe(`E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`)
+const part = /"(?:[^"]|"")+"|[^".\s]+/.source
+const threeParts = new RegExp(`^(${part})\\.(${part})\\.(${part})$`)
 
-/** What the catalogue says of the columns that can be copied into: not of those that are generated. */
+/** Returns a part of a name as the catalogue has it. */
+const unquoted = (part: string): string =>
+  part.startsWith("\"") ? part.slice(1, -1).replaceAll("\"\"", "\"") : part.toLowerCase()
+
+/** The query for a table's columns on Hyper, whose `regclass` does not cover other databases (H-40). */
+const hyperAttributes = ({ text }: Statement): Statement => {
+  const columns = (catalog: string) =>
+    sql`select a.attname, a.attnotnull from ${fromTextUnsafe(`${catalog}pg_catalog.pg_attribute`)} a`
+  const [, database, schema, table] = threeParts.exec(text) ?? []
+  if (table === undefined) {
+    return sql`${columns("")} where a.attrelid = ${literal(text)}::regclass and a.attnum > 0 order by a.attnum`
+  }
+  const catalog = fromTextUnsafe(`${database}.pg_catalog`)
+  return sql`${columns(`${database}.`)} join ${catalog}.pg_class c on a.attrelid = c.oid
+    join ${catalog}.pg_namespace n on c.relnamespace = n.oid where n.nspname = ${literal(unquoted(schema!))}
+    and c.relname = ${literal(unquoted(table))} and a.attnum > 0 order by a.attnum`
+}
+
+/** The columns that can be copied into, from the catalogue: generated columns are left out. */
 const attributes = (client: Client["Service"], table: Statement) =>
   Effect.map(
     client.values(
-      client.server.kind === "hyper"
-        ? sql`select a.attname, a.attnotnull from pg_catalog.pg_attribute a
-          where a.attrelid = ${literal(table.text)}::regclass and a.attnum > 0 order by a.attnum`
-        // Generated columns came with PostgreSQL 12; before that the column of the catalogue is not there.
-        : sql`select a.attname::text, a.attnotnull from pg_catalog.pg_attribute a
+      client.server.dialect.catalogueLookups
+        // Generated columns came with PostgreSQL 12; before that, `pg_attribute` has no such column.
+        ? sql`select a.attname::text, a.attnotnull from pg_catalog.pg_attribute a
           where a.attrelid = ${table.text}::text::regclass and a.attnum > 0 and not a.attisdropped
           and coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = '' order by a.attnum`
+        : hyperAttributes(table)
     ),
     ({ rows }) => new Map(rows.map(([name, notNull]) => [String(name), notNull === true]))
   )
 
-/** The columns of a statement, and a text for what nobody knows. */
+/** The columns of a statement, with text for unknown types. */
 const describe = (client: Client["Service"], statement: Statement): Effect.Effect<Columns, ClientError> =>
   Effect.map(
     client.describe(statement),
-    ({ fields }) => fields.map(({ name, type, typeModifier }) => ({ name, type: type ?? unknown, typeModifier }))
+    ({ fields }) => fields.map(({ name, type, typeModifier }) => ({ name, type: type ?? unknownType, typeModifier }))
   )
 
-/** Sent and read as a text, whatever it is. */
-const unknown = { ...BuiltIn.unknown, binary: undefined, hyper: undefined }
+/** Sent and read as text. */
+const unknownType = { ...BuiltIn.unknown, binary: undefined, hyper: undefined }
 
 const columnsOfTable = Effect.fnUntraced(function*(
   client: Client["Service"],
   table: Statement,
   wanted: ReadonlyArray<string> | undefined
 ) {
-  const isHyper = client.server.kind === "hyper"
-  const found = wanted === undefined || isHyper ? yield* attributes(client, table) : undefined
-  const names = wanted ?? [...found!.keys()]
-  // What is written is as it is, however rows are to be read.
-  const columns = yield* describe(client, withPreset(sql`select ${list(names)} from ${table}`, Preset.lossless))
-  if (!isHyper) return columns
-  // Whether the elements of an array take NULL is part of its bytes, and nothing that can be asked (measured).
+  const { dialect } = client.server
+  const found = dialect.copyFormat === "hyperBinary" || (wanted === undefined && dialect.catalogueLookups)
+    ? yield* attributes(client, table)
+    : undefined
+  const names = wanted ?? (found && [...found.keys()])
+  // Values are written as they are, independently of the preset for reading.
+  const columns = yield* describe(
+    client,
+    withPreset(
+      sql`select ${names === undefined ? fromTextUnsafe("*") : identifierList(names)} from ${table}`,
+      Preset.lossless
+    )
+  )
+  if (dialect.copyFormat !== "hyperBinary") return columns
+  // The binary form of an array tells whether its elements may be NULL, and that cannot be queried (H-04).
   const array = columns.find(({ type }) => type.name.endsWith("[]"))
   if (array !== undefined) {
     const feature = `copying into the array column ${JSON.stringify(array.name)} without its type among the columns`
-    return yield* fail(new UnsupportedError({ feature, server: "hyper" }), "nothing", table)
+    return yield* refuse(dialect, feature, table)
   }
-  return columns.map((column) => ({ ...column, nullable: found!.get(column.name) !== true }))
+  return columns.map((column) => ({ ...column, nullable: found?.get(column.name) !== true }))
 })
 
 // -- Formats
 
 const textFormat = CopyFormat.text()
 
-/** The binary format of the server where all columns exist in it. */
-const formatFor = ({ server: { kind } }: Client["Service"], columns: Columns): CopyFormat.CopyFormat => {
-  const isBinary = columns.every(({ type }) => (kind === "hyper" ? type.hyper : type.binary) !== undefined)
-  if (!isBinary) return textFormat
-  return kind === "hyper" ? CopyFormat.hyperBinary : CopyFormat.binary
+/** Versions that may have been built with floating-point dates and times in their binary format. */
+const mayHaveFloatDatetimes = /^\d\./
+
+/** The formats of dialects, and the form of values in each. */
+const formats = {
+  hyperBinary: { format: CopyFormat.hyperBinary, form: "hyper" },
+  binary: { format: CopyFormat.binary, form: "binary" },
+  text: { format: textFormat, form: "text" }
+} as const
+
+const hasBinary = ({ server: { dialect, version } }: Client["Service"], { type }: Column): boolean =>
+  type[formats[dialect.copyFormat].form] !== undefined && !(mayHaveFloatDatetimes.test(version) && holdsDatetimes(type))
+
+/** The server's binary format if all columns support it. */
+const formatFor = (client: Client["Service"], columns: Columns): CopyFormat.CopyFormat =>
+  columns.every((column) => hasBinary(client, column)) ? formats[client.server.dialect.copyFormat].format : textFormat
+
+const moneyOids = TypeRegistry.oidsOf("money")
+
+/**
+ * Fails if columns that have a text format only stand beside money, whose text depends on a server setting and which
+ * can therefore be written in binary only.
+ */
+const checkMoney = (client: Client["Service"], columns: Columns, table: Statement): Effect.Effect<void, QueryError> => {
+  const money = columns.find(({ type }) => holdsType(type, moneyOids))
+  const other = columns.find((column) => !hasBinary(client, column))
+  if (money === undefined || other === undefined) return Effect.void
+  const named = ({ name, type }: Column): string => `${JSON.stringify(name)} of ${type.name}`
+  const feature = `copying into the column ${named(money)}, which is written in binary alone, together with ` +
+    `${named(other)}, which has no binary form here (use INSERT with parameters, or copy without one of them)`
+  return refuse(client.server.dialect, feature, table)
 }
 
-/** Whatever the session has made its encoding: all text here is UTF-8, which Hyper knows alone. */
-const optionsFor = ({ server: { kind } }: Client["Service"], { options }: CopyFormat.CopyFormat): Statement =>
-  fromTextUnsafe(kind === "hyper" ? options : `${options}, ENCODING 'UTF8'`)
+/**
+ * Sets the encoding explicitly, whatever the session's is: all text here is UTF-8, the only encoding that Hyper
+ * supports.
+ */
+const optionsFor = ({ server: { dialect } }: Client["Service"], { options }: CopyFormat.CopyFormat): Statement =>
+  fromTextUnsafe(dialect.copyEncoding ? `${options}, ENCODING 'UTF8'` : options)
 
 // -- Into a table
 
-type Shape = keyof CopyFormat.Shapes
+type Shape = keyof CopyFormat.RowShapes
 
 const copyInto = Effect.fnUntraced(function*<S extends Shape, Row, E, R, E2, R2>(
   shape: S,
   table: Table,
-  rows: Iterable<Row> | Stream.Stream<Row, E, R>,
+  rows: Rows<Row, E, R>,
   options: IntoOptions<E2, R2>,
-  prepare: (write: CopyFormat.Writer<CopyFormat.Shapes[S]>) => CopyFormat.Writer<Row>
-): Effect.fn.Return<Copied, CopyError | E | E2, Client | R | R2> {
+  prepare: (write: CopyFormat.Writer<CopyFormat.RowShapes[S]>) => CopyFormat.Writer<Row>
+): Effect.fn.Return<CopyResult, CopyError | E | E2, Client | R | R2> {
   const client = yield* Client
-  const name = nameOf(table)
+  const name = tableName(table)
   const wanted = options.columns
   const columns = wanted !== undefined && isTyped(wanted) ? wanted : yield* columnsOfTable(client, name, wanted)
   const format = options.format ?? formatFor(client, columns)
-  const writer = yield* attempt(() => prepare(format.writer(shape, columns)))
-  const names = list(columns.map((column) => column.name))
+  if (format === textFormat) yield* checkMoney(client, columns, name)
+  const writer = yield* tryValue(() => prepare(format.writer(shape, columns)))
+  const names = identifierList(columns.map((column) => column.name))
   const statement = sql`COPY ${name} (${names}) FROM STDIN WITH (${optionsFor(client, format)})`
-  return yield* client.copyIn(statement, encode(rows, writer, options))
+  const openAfter = options.messageSize ?? defaultMessageSize
+  return yield* client.copyIn(statement, encode(rows, writer, options), { openAfter })
 })
 
+interface Into<Row> {
+  <E2 = never, R2 = never>(
+    table: Table,
+    options?: IntoOptions<E2, R2>
+  ): <E = never, R = never>(
+    rows: Rows<Row, E, R>
+  ) => Effect.Effect<CopyResult, CopyError | E | E2, Client | R | R2>
+  <E = never, R = never, E2 = never, R2 = never>(
+    rows: Rows<Row, E, R>,
+    table: Table,
+    options?: IntoOptions<E2, R2>
+  ): Effect.Effect<CopyResult, CopyError | E | E2, Client | R | R2>
+}
+
 /**
- * Copies rows into a table. A row is an object with a property for each column; NULL is `null`, and a missing property is an
- * error.
+ * Copies rows into a table. A row is an object with a property for each column; NULL is `null`, and a missing property
+ * is an error.
  *
  * **Details**
  *
- * Values are as {@link from} and queries give them, and of their columns' exact types: the binary formats convert nothing. A row
- * that does not fit fails with a `ValueError` that names its position and the column, before the server sees it.
+ * Values are those that {@link from} and queries return, and must have the exact types of their columns: the binary
+ * formats convert nothing. A row that does not fit fails with a `ValueError` that names its position and the column,
+ * before it is sent to the server.
  *
  * **Gotchas**
  *
- * A generator can be gone through once: a copy of one that is run again, as by `Effect.retry`, copies nothing. Give it an
- * array, or a `Stream`, which can be run again.
+ * A generator can be iterated once: re-running a copy of one, for example with `Effect.retry`, copies nothing. Use an
+ * array or a `Stream` instead.
  *
  * **Example** (Rows of a generator into a table)
  *
@@ -263,34 +363,32 @@ const copyInto = Effect.fnUntraced(function*<S extends Shape, Row, E, R, E2, R2>
  *   for (let day = 1; day <= 31; day++) yield { day, delay: day % 7 === 0 ? null : day * 1.5 }
  * }
  *
- * const load = Copy.into("delays", days())
+ * const load = Copy.into(days(), "delays")
  * ```
  *
  * @category copying
  * @since 0.1.0
  */
-export const into = <E = never, R = never, E2 = never, R2 = never>(
-  table: Table,
-  rows: Iterable<ObjectRow> | Stream.Stream<ObjectRow, E, R>,
-  options: IntoOptions<E2, R2> = {}
-): Effect.Effect<Copied, CopyError | E | E2, Client | R | R2> =>
-  copyInto("object", table, rows, options, (writer) => writer)
+export const into: Into<ObjectRow> = dual(
+  isDataFirst,
+  <E, R, E2, R2>(rows: Rows<ObjectRow, E, R>, table: Table, options: IntoOptions<E2, R2> = {}) =>
+    copyInto("object", table, rows, options, (writer) => writer)
+)
 
 /**
- * As {@link into}, with rows as arrays: one value for each column, in the order of the table or of `columns`.
+ * Works as {@link into}, with rows as arrays: one value for each column, in the order of the table or of `columns`.
  *
  * @category copying
  * @since 0.1.0
  */
-export const intoValues = <E = never, R = never, E2 = never, R2 = never>(
-  table: Table,
-  rows: Iterable<ArrayRow> | Stream.Stream<ArrayRow, E, R>,
-  options: IntoOptions<E2, R2> = {}
-): Effect.Effect<Copied, CopyError | E | E2, Client | R | R2> =>
-  copyInto("array", table, rows, options, (writer) => writer)
+export const intoValues: Into<ArrayRow> = dual(
+  isDataFirst,
+  <E, R, E2, R2>(rows: Rows<ArrayRow, E, R>, table: Table, options: IntoOptions<E2, R2> = {}) =>
+    copyInto("array", table, rows, options, (writer) => writer)
+)
 
-/** Encodes each row by a Schema before it is written, if that changes or checks anything. */
-const encoding = <A>(
+/** Encodes each row by a Schema before it is written, unless the Schema neither changes nor checks anything. */
+const schemaWriter = <A>(
   schema: Schema.Codec<A, ObjectRow>,
   writer: CopyFormat.Writer<ObjectRow>
 ): CopyFormat.Writer<A> => {
@@ -310,8 +408,10 @@ const encoding = <A>(
   }
 }
 
+type Fields = { readonly [name: string]: Schema.ConstraintCodec<unknown, unknown> }
+
 /**
- * As {@link into}, with rows that a Schema describes: its fields are the columns, and each row is encoded by it.
+ * Works as {@link into}, with rows that a Schema describes: its fields are the columns, and each row is encoded by it.
  *
  * **Example** (Typed rows)
  *
@@ -321,46 +421,55 @@ const encoding = <A>(
  *
  * const Delay = Schema.Struct({ day: Schema.Int, delay: Schema.NullOr(Schema.Number) })
  *
- * const load = Copy.intoSchema("delays", Delay, [{ day: 1, delay: 1.5 }, { day: 2, delay: null }])
+ * const load = Copy.intoSchema([{ day: 1, delay: 1.5 }, { day: 2, delay: null }], "delays", Delay)
  * ```
  *
  * @category copying
  * @since 0.1.0
  */
-export const intoSchema = <
-  const F extends { readonly [name: string]: Schema.ConstraintCodec<unknown, unknown> },
-  E = never,
-  R = never,
-  E2 = never,
-  R2 = never
->(
-  table: Table,
-  schema: Schema.Struct<F>,
-  rows:
-    | Iterable<Schema.Struct<F>["Type"]>
-    | Stream.Stream<Schema.Struct<F>["Type"], E, R>,
-  options: Omit<IntoOptions<E2, R2>, "columns"> = {}
-): Effect.Effect<Copied, CopyError | E | E2, Client | R | R2> =>
-  copyInto(
-    "object",
-    table,
-    rows,
-    { ...options, columns: Object.keys(schema.fields) },
-    (writer) => encoding(schema as unknown as Schema.Codec<Schema.Struct<F>["Type"], ObjectRow>, writer)
-  )
+export const intoSchema: {
+  <const F extends Fields, E2 = never, R2 = never>(
+    table: Table,
+    schema: Schema.Struct<F>,
+    options?: Omit<IntoOptions<E2, R2>, "columns">
+  ): <E = never, R = never>(
+    rows: Rows<Schema.Struct<F>["Type"], E, R>
+  ) => Effect.Effect<CopyResult, CopyError | E | E2, Client | R | R2>
+  <const F extends Fields, E = never, R = never, E2 = never, R2 = never>(
+    rows: Rows<Schema.Struct<F>["Type"], E, R>,
+    table: Table,
+    schema: Schema.Struct<F>,
+    options?: Omit<IntoOptions<E2, R2>, "columns">
+  ): Effect.Effect<CopyResult, CopyError | E | E2, Client | R | R2>
+} = dual(
+  isDataFirst,
+  <F extends Fields, E, R, E2, R2>(
+    rows: Rows<Schema.Struct<F>["Type"], E, R>,
+    table: Table,
+    schema: Schema.Struct<F>,
+    options: Omit<IntoOptions<E2, R2>, "columns"> = {}
+  ) =>
+    copyInto(
+      "object",
+      table,
+      rows,
+      { ...options, columns: Object.keys(schema.fields) },
+      (writer) => schemaWriter(schema as unknown as Schema.Codec<Schema.Struct<F>["Type"], ObjectRow>, writer)
+    )
+)
 
-// -- Out of a table or a query
+// -- From a table or a query
 
 const copyFrom = <S extends Shape>(
   shape: S,
   query: Statement,
   { columns: wanted, format: chosen }: FromOptions
-): Stream.Stream<CopyFormat.Shapes[S], CopyError, Client> =>
+): Stream.Stream<CopyFormat.RowShapes[S], CopyError, Client> =>
   Stream.unwrap(Effect.gen(function*() {
     const client = yield* Client
-    if (client.server.kind === "hyper" && chosen === undefined) {
+    if (client.server.dialect.copyFormat === "hyperBinary" && chosen === undefined) {
       return (shape === "object" ? client.stream(query) : client.streamValues(query)) as Stream.Stream<
-        CopyFormat.Shapes[S],
+        CopyFormat.RowShapes[S],
         CopyError
       >
     }
@@ -376,20 +485,20 @@ const selectFrom = (table: Table, { columns }: FromOptions): Statement =>
   sql`select ${
     columns === undefined
       ? fromTextUnsafe("*")
-      : list(columns.map((column) => (typeof column === "string" ? column : column.name)))
-  } from ${nameOf(table)}`
+      : identifierList(columns.map((column) => (typeof column === "string" ? column : column.name)))
+  } from ${tableName(table)}`
 
 /**
- * The rows of a table by COPY: objects by the names of the columns.
+ * Copies the rows of a table as a stream of objects by column name.
  *
  * **Details**
  *
- * Put `Query.stream(schema)` behind it for rows that a Schema describes. On Hyper rows come without COPY unless a format is
- * chosen: they take the same bytes, and unlike those of COPY say which values are NULL.
+ * Pipe it through `Query.stream(schema)` for rows that a Schema describes. On Hyper rows are queried without COPY
+ * unless a format is chosen: they take the same number of bytes and, unlike those of COPY, mark NULL values.
  *
  * **Gotchas**
  *
- * The rows are valid only when the stream ends: a server may send rows and fail after them.
+ * The rows are valid only once the stream has ended successfully: a server may send rows and then fail.
  *
  * **Example** (A table as typed rows)
  *
@@ -409,7 +518,7 @@ export const from = (table: Table, options: FromOptions = {}): Stream.Stream<Obj
   copyFrom("object", selectFrom(table, options), options)
 
 /**
- * As {@link from}, with rows as arrays.
+ * Works as {@link from}, with rows as arrays.
  *
  * @category copying
  * @since 0.1.0
@@ -418,20 +527,20 @@ export const fromValues = (table: Table, options: FromOptions = {}): Stream.Stre
   copyFrom("array", selectFrom(table, options), options)
 
 /**
- * How the rows of a query are copied.
+ * Options for copying the rows of a query.
  *
  * @category models
  * @since 0.1.0
  */
 export interface QueryOptions {
-  /** The columns of the query with their types, which are asked of the server when absent. */
+  /** The columns of the query with their types; queried from the server when absent. */
   readonly columns?: ReadonlyArray<Column> | undefined
   /** As in {@link FromOptions}. */
   readonly format?: CopyFormat.CopyFormat | undefined
 }
 
 /**
- * The rows of a query by COPY, as {@link from} gives those of a table. The query has no parameters.
+ * Copies the rows of a query as a stream, as {@link from} does those of a table. The query must have no parameters.
  *
  * **Example** (A query as CSV, read into rows)
  *
@@ -449,7 +558,7 @@ export const fromQuery = (query: Statement, options: QueryOptions = {}): Stream.
   copyFrom("object", query, options)
 
 /**
- * As {@link fromQuery}, with rows as arrays.
+ * Works as {@link fromQuery}, with rows as arrays.
  *
  * @category copying
  * @since 0.1.0

@@ -1,14 +1,15 @@
 /**
- * What one who listens to a channel gets, and why he gets nothing more.
+ * Events and errors of a subscription to a channel.
  *
  * @since 0.1.0
  */
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 import type { ConnectError } from "./ConnectError.ts"
 import type { QueryError, UnsupportedError } from "./QueryError.ts"
 
 /**
- * What somebody has notified a channel of.
+ * A notification received on a channel.
  *
  * @category models
  * @since 0.1.0
@@ -16,14 +17,14 @@ import type { QueryError, UnsupportedError } from "./QueryError.ts"
 export interface Notification<A = string> {
   readonly _tag: "Notification"
   readonly channel: string
-  /** Empty when there was none. */
+  /** Empty if the notification has no payload. */
   readonly payload: A
-  /** The server's process behind the session that sent it: the `processId` of a `Session`. */
+  /** The backend process that sent it: the `processId` of that `Session`. */
   readonly processId: number
 }
 
 /**
- * Notifications may be missing here.
+ * Marks a place in the stream where notifications may be missing.
  *
  * @category models
  * @since 0.1.0
@@ -31,14 +32,14 @@ export interface Notification<A = string> {
 export interface Gap {
   readonly _tag: "Gap"
   readonly channel: string
-  /** Whether the session was lost and is listening again, or more came than the subscriber could take. */
+  /** `"Reconnected"`: the session was lost and has been replaced. `"Overflow"`: the subscriber's buffer was full. */
   readonly reason: "Reconnected" | "Overflow"
-  /** How many are missing, at least. Nobody knows behind a reconnection. */
+  /** The minimum number of missing notifications; unknown after a reconnection. */
   readonly missed: number | undefined
 }
 
 /**
- * What a subscriber gets.
+ * An event of a subscription.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +47,7 @@ export interface Gap {
 export type Event = Notification | Gap
 
 /**
- * A notification whose payload is not what the channel's schema says. Whoever may connect may send one.
+ * A notification whose payload does not match the channel's schema. Any client of the database can send one.
  *
  * @category models
  * @since 0.1.0
@@ -55,39 +56,30 @@ export interface Malformed {
   readonly _tag: "Malformed"
   readonly channel: string
   readonly processId: number
-  /** The payload as it came. */
+  /** The payload as received. */
   readonly payload: string
   readonly error: Schema.SchemaError
 }
 
 /**
- * A name that no channel can have: the server would cut it short, or not take it.
+ * An invalid channel name, which the server would truncate or reject.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ChannelInvalid extends Schema.TaggedError<ChannelInvalid>()("ChannelInvalid", {
+export class ChannelInvalid extends TaggedError<ChannelInvalid>()("ChannelInvalid", {
   channel: Schema.String,
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `no name of a channel: ${JSON.stringify(this.channel)} ${this.problem}`
-  }
-
-  /** Always false. */
-  get isRetryable(): false {
-    return false
-  }
-}
+}, ({ channel, problem }) => `invalid channel name ${JSON.stringify(channel)}: ${problem}`) {}
 
 /**
- * Why a subscription did not begin, or has ended for good.
+ * The reason why a subscription did not begin, or has ended permanently.
  *
  * **Details**
  *
- * - Who has just come is told at once that no session can be opened, and may try again.
- * - Who has listened before waits for the server to come back. He is only told of what will not pass by itself, such as a
- *   password that is not accepted any more.
+ * - A new subscription fails at once if no session can be opened, and may be retried.
+ * - An established subscription survives reconnects. It fails only with permanent errors, such as a password that is no
+ *   longer accepted.
  *
  * @category errors
  * @since 0.1.0

@@ -1,73 +1,67 @@
 /**
  * LISTEN and NOTIFY: messages between the programs that use a database.
  *
- * **What it does.** Everybody who listens shares one session, which is opened when the first one comes and is nobody
- * else's: no session of a pool is used up. Several subscribers of a channel share one `LISTEN`; when the last has left, an
- * `UNLISTEN` follows. When the session is lost another one is opened, ever more slowly while the server refuses, and
- * listens to the same channels.
+ * **Sessions.** All subscribers share one dedicated session, opened for the first of them; it does not count towards a
+ * pool. Subscribers of the same channel share one `LISTEN`; an `UNLISTEN` follows when the last one leaves. A lost
+ * session is replaced, with growing delays while the server refuses, and listens to the same channels.
  *
- * **What may be missing.** The server keeps nothing for those who are away. A subscriber is told by a `Gap` when
- * something may have been missed: behind a reconnection, and when he was too slow. What is to be done about it, such as to
- * look at the table again, is his to know. It is not enough to wait for an error: there is none.
+ * **Lost notifications.** The server keeps no notifications for disconnected clients. A subscriber receives a `Gap`
+ * when notifications may have been lost: after a reconnection, and when its buffer was full. It should then, for
+ * example, read the table again. A lost session causes no error, so waiting for one is not enough.
  *
- * **Limits.** Hyper has neither command. Behind a pooler that hands sessions around (PgBouncer in transaction or statement
- * mode) LISTEN is lost, and nothing says so: configure a direct line to the server for it.
+ * **Limits.** Hyper has neither command. Behind a pooler in transaction or statement mode (PgBouncer), LISTEN is
+ * silently lost: use a direct connection to the server.
  *
  * @since 0.1.0
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
-import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type { Transport } from "@hyperfect/transport/Transport"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Client, type ClientError } from "./Client.ts"
-import type { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
-import { fail } from "./internal/circumstances.ts"
-import { Listener } from "./internal/listener.ts"
-import {
-  ChannelInvalid,
-  type Event,
-  type Gap,
-  type ListenError,
-  type Malformed,
-  type Notification
-} from "./Notification.ts"
-import { UnsupportedError } from "./QueryError.ts"
-import * as Session from "./Session.ts"
+import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
+import { checkName, makeListening } from "./internal/notify/listening.ts"
+import { refuse } from "./internal/session/queryError.ts"
+import type { ChannelInvalid, Event, Gap, ListenError, Malformed, Notification } from "./Notification.ts"
 import { sql } from "./Statement.ts"
 
 /**
- * How one listens.
+ * Subscribing to channels.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Listening {
   /**
-   * What a channel is notified of, from the moment on at which the server listens.
+   * The notifications of a channel, from the moment the server listens.
    *
-   * The name is taken as it is, as if it stood in double quotes. A channel that is listened to for the first time may
-   * hand out what comes a moment before it is known that the server listens.
+   * The name is used as if it were in double quotes. On the first subscription to a channel, notifications may arrive
+   * slightly before the server's confirmation that it listens.
    */
   readonly listen: (channel: string) => Stream.Stream<Event, ListenError>
-  /** As `listen`, for those who have to know when the server listens: it does when the effect has ended. */
+  /**
+   * Works as `listen`, for callers that need to know when the server listens: it does once the effect has completed. A
+   * second concurrent consumer of the stream gets a subscription of its own, starting then. The stream ends with the
+   * scope.
+   */
   readonly subscribe: (
     channel: string
   ) => Effect.Effect<Stream.Stream<Event, ListenError>, ListenError, Scope.Scope>
 }
 
 /**
- * Listens to channels, all of them on one session.
+ * Subscribes to channels, all of them on one session.
  *
- * **Example** (A cache that is never stale for long)
+ * **Example** (Cache invalidation)
  *
  * ```ts
  * import { Notifications } from "@hyperfect/client"
@@ -76,7 +70,7 @@ export interface Listening {
  * const keepFresh = Effect.fn(function*(reload: Effect.Effect<void>, forget: (key: string) => Effect.Effect<void>) {
  *   const notifications = yield* Notifications.Notifications
  *   const changes = yield* notifications.subscribe("settings changed")
- *   yield* reload // nothing that changes from here on is missed
+ *   yield* reload // later changes are not missed
  *   yield* Stream.runForEach(changes, (event) => event._tag === "Gap" ? reload : forget(event.payload))
  * })
  * ```
@@ -87,73 +81,39 @@ export interface Listening {
 export class Notifications extends Context.Service<Notifications, Listening>()("@hyperfect/client/Notifications") {}
 
 /**
- * How listening is to behave.
+ * Options of the listening session and its subscribers.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * How many notifications may wait for one subscriber; 1,024 when absent. Whatever comes while there is no room is
-   * dropped, and a `Gap` says how much; other subscribers and the server do not wait for one who is slow.
+   * The number of notifications buffered per subscriber; 1,024 when absent. Notifications that exceed it are dropped
+   * and counted by a `Gap`; neither the server nor other subscribers wait for a slow one.
    */
   readonly capacity?: number | undefined
   /**
-   * How long the session may be silent before the server is asked whether it is still there; 30 seconds when absent. A
-   * session that nobody needs any more is closed after that time.
+   * The time without data after which the session is checked with a query; 30 seconds when absent. A session without
+   * subscribers is closed after that time.
    */
   readonly checkAfter?: Duration.Input | undefined
 }
 
-/** PostgreSQL's NAMEDATALEN, less the zero byte. */
-const longestName = 63
-
-const checkName = (channel: string): Effect.Effect<void, ChannelInvalid> => {
-  const problem = channel === ""
-    ? "is empty"
-    : channel.includes("\0")
-    ? "has a zero byte in it"
-    : Utf8.byteLength(channel) > longestName
-    ? `is longer than ${longestName} bytes`
-    : undefined
-  return problem === undefined ? Effect.void : Effect.fail(new ChannelInvalid({ channel, problem }))
-}
-
 /**
- * Listens on a session of this configuration, which is opened when it is needed. All subscriptions end with the scope.
+ * Makes a service that listens on a session of this configuration, opened on demand. All subscriptions end with the
+ * scope.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(
+export const make = (
   config: ConnectionConfig.ConnectionConfig,
-  options: Options = {}
-): Effect.fn.Return<Listening, never, Scope.Scope | Transport | Authenticate.Services> {
-  const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
-  const scope = yield* Scope.make()
-  const run = Effect.runForkWith(context)
-  const listener = new Listener(
-    {
-      capacity: Math.max(1, options.capacity ?? 1024),
-      checkAfter: Duration.toMillis(Duration.fromInputUnsafe(options.checkAfter ?? "30 seconds"))
-    },
-    Effect.provide(Session.make(config), Context.omit(Scope.Scope)(context)),
-    (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))
-  )
-  yield* Effect.addFinalizer((exit) => {
-    listener.close()
-    return Scope.close(scope, exit)
-  })
-  const subscribe: Listening["subscribe"] = (channel) =>
-    Effect.andThen(
-      checkName(channel),
-      Effect.map(listener.subscribe(channel), ({ pull }) => Stream.fromPull(Effect.succeed(pull)))
-    )
-  return { subscribe, listen: (channel) => Stream.unwrap(subscribe(channel)) }
-})
+  options?: Options
+): Effect.Effect<Listening, never, Scope.Scope | Transport | Authenticate.Services> =>
+  Effect.map(makeListening(config, options), ({ listening }) => listening)
 
 /**
- * Notifications of one server. Its session is opened when the first subscriber comes.
+ * Provides the notifications of one server. Its session is opened for the first subscriber.
  *
  * **When to use**
  *
@@ -169,9 +129,9 @@ export const layer = (
   Layer.effect(Notifications, make(config, options))
 
 /**
- * Notifications of the server that a connection URI names.
+ * Provides the notifications of the server that a connection URI names.
  *
- * @see {@link ConnectionConfig.fromUri} for what may be in it
+ * @see {@link ConnectionConfig.fromUri} for the syntax
  *
  * @category layers
  * @since 0.1.0
@@ -179,30 +139,42 @@ export const layer = (
 export const layerUri = (
   uri: string,
   options?: Options
-): Layer.Layer<Notifications, ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Notifications, ConnectionConfigError, Transport | Authenticate.Services> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.fromUri(uri), (config) => make(config, options)))
 
 /**
- * Notifications of the server that a connection string, the `PG*` environment and libpq's files describe.
- *
- * @see {@link ConnectionConfig.load} for where it looks
+ * Provides the notifications of the server that Effect's `Config` describes: by default, the `PG*` variables.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig = (
+  config: ConnectionConfig.Source = ConnectionConfig.config,
+  options?: Options
+): Layer.Layer<Notifications, Config.ConfigError, Transport | Authenticate.Services> =>
+  Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.fromConfig(config), (config) => make(config, options)))
+
+/**
+ * Provides the notifications of the server that a connection string, the `PG*` environment and libpq's files describe.
+ *
+ * @see {@link ConnectionConfig.load} for the sources and their order
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConninfo = (
   text?: string,
   options?: Options
-): Layer.Layer<Notifications, ConfigError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+): Layer.Layer<Notifications, ConnectionConfigError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.load(text), (config) => make(config, options)))
 
 /**
- * What a channel is notified of, as a stream.
+ * Streams the notifications of a channel.
  *
  * **Details**
  *
- * A stream that is slow misses what it has no room for, and gets a `Gap` in its place. It fails with what will not
- * pass by itself, and ends with the service.
+ * A slow consumer misses the notifications that exceed its buffer, and receives a `Gap` in their place. The stream
+ * fails with permanent errors only, and ends with the service.
  *
  * @category streams
  * @since 0.1.0
@@ -211,14 +183,14 @@ export const listen = (channel: string): Stream.Stream<Event, ListenError, Notif
   Stream.unwrap(Effect.map(Notifications, (notifications) => notifications.listen(channel)))
 
 /**
- * Notifies everybody who listens to the channel, through the client.
+ * Sends a notification to all listeners of a channel, through the client.
  *
  * **Details**
  *
- * In a transaction it is sent when that commits, and never when it does not. The server holds two notifications of one
- * transaction that are the same for one. A payload may have 7,999 bytes; a longer one is a `ServerError`.
+ * In a transaction it is sent on commit only. The server merges identical notifications of one transaction. The payload
+ * is limited to 7,999 bytes; a longer one is a `ServerError`.
  *
- * **Example** (With the change that it tells of)
+ * **Example** (In the transaction of the change)
  *
  * ```ts
  * import { Client, Notifications, Statement } from "@hyperfect/client"
@@ -239,27 +211,26 @@ export const notify = (channel: string, payload = ""): Effect.Effect<void, Clien
   Effect.gen(function*() {
     yield* checkName(channel)
     const client = yield* Client
-    if (client.server.kind === "hyper") {
-      return yield* fail(new UnsupportedError({ feature: "NOTIFY", server: "hyper" }), "nothing", "NOTIFY")
-    }
+    const { dialect } = client.server
+    if (!dialect.notifications) return yield* refuse(dialect, "NOTIFY", "NOTIFY")
     yield* client.values(sql`select pg_notify(${channel}, ${payload})`)
   })
 
 /**
- * A channel whose payloads are JSON of one schema.
+ * A channel whose payloads are the JSON encoding of one schema.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Channel<A> {
   readonly name: string
-  /** What the channel is notified of. One payload that is not what it should be does not end the stream. */
+  /** The notifications of the channel. A malformed payload does not end the stream. */
   readonly listen: Stream.Stream<Notification<A> | Malformed | Gap, ListenError, Notifications>
   readonly notify: (payload: A) => Effect.Effect<void, ClientError | ChannelInvalid | Schema.SchemaError, Client>
 }
 
 /**
- * Declares what goes over a channel, for both of its ends.
+ * Declares the name and the payload schema of a channel, for senders and listeners.
  *
  * **Example** (Orders)
  *

@@ -1,35 +1,41 @@
 /**
- * Many sessions of one server, used as one client.
+ * A pool of sessions of one server, used as one client.
  *
- * **What it does.** A query that stands for itself goes to the least loaded session, where it may be pipelined behind
- * others; a session that is idle is preferred, then one that can still be opened, then one that answers at the moment
- * (`sharing` of {@link Options} can change that). A stream, a COPY, a transaction and a text of the simple
- * protocol have a session of their own. Those who have to wait are served in the order in which they came.
+ * **Scheduling.** A single query goes to the least loaded session, where it may be pipelined behind others. An idle
+ * session is preferred, then opening a new one, then a session that is currently responding (see `sharing` of
+ * {@link Options}). A stream, a COPY, a transaction and a simple query get a session of their own. Waiting callers are
+ * served in order.
  *
- * **Lifetimes.** A pool lives as long as its scope. Closing it lets what runs come to its end for a while, then cancels it
- * on the server, then closes the sessions. A session is closed when it was idle for long, when it is old, when its line
- * has broken, and when it cannot be put back into its first state. Whoever borrows is given back his place by a finalizer,
- * and everything that the pool itself does about a session has a time limit: no place is ever lost.
+ * **Lifetimes.** A pool lives as long as its scope. Closing it waits up to `drainTimeout` for running work, cancels the
+ * rest on the server, and closes the sessions. A session is closed after `idleTimeout`, at the end of its `lifetime`,
+ * when its connection breaks, and when it cannot be reset. A finalizer returns every borrowed slot, and all maintenance
+ * of sessions has time limits, so no slot leaks.
  *
- * **Limits.** What a statement leaves in its session is known from what the server says about it. It says nothing about
- * `set_config(..., false)` for most settings, advisory locks, and temporary tables made by `CREATE TABLE AS`; see
- * `reset` of {@link Options}. Nothing is ever sent twice: a query that was on a line that broke fails.
+ * **Limits.** The pool knows the state that a statement leaves in its session from the server's reports and, for
+ * statements run through the pool, from their text. It does not notice changes made by functions, advisory locks, or,
+ * on a session acquired with `session` or in a transaction, `set_config(..., false)` and `SELECT ... INTO TEMPORARY`; see
+ * `reset` of {@link Options}. No statement is sent twice: a query on a connection that breaks fails, except that a query of which
+ * nothing was sent moves to another session. A statement that may change the session, such as SET, LISTEN, a call of
+ * `set_config`, DDL or DO, gets a session of its own; effects of the functions that a statement calls are not detected.
  *
- * **Beside it.** It listens to channels on one more session, as `Notifications` do. `Telemetry` tells what can be seen of it.
- * Behind a pooler that lends its servers for one transaction or statement, as PgBouncer can, `statementCacheSize: 0` is
- * needed, and `Notifications` want a direct line.
+ * **Related.** The pool listens to channels on one additional session, as `Notifications` do. `Telemetry` describes its
+ * spans and metrics. Behind a pooler in transaction or statement mode, such as PgBouncer, `Notifications` need a direct
+ * connection, and `statementCacheSize: 0` is required if the pooler does not support prepared statements: PgBouncer
+ * before 1.21, or with `max_prepared_statements = 0`.
  *
- * Effect's own `Pool` was not used, for it lends every item either to one borrower or to a fixed number: it does not know
- * borrowers who share and borrowers who do not on the same item. It also fills one item before it opens another, takes any
- * number of waiters, and does not tell a passing failure to open from one that lasts.
+ * Effect's own `Pool` is not used: it lends an item either to one borrower or to a fixed number of them, and cannot mix
+ * shared and exclusive borrowers on one item. It also fills one item before it opens another, has no limit on waiters,
+ * and does not distinguish transient from permanent failures to open.
  *
  * @since 0.1.0
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
+import type * as Backend from "@hyperfect/protocol/Backend"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import type { Transport } from "@hyperfect/transport/Transport"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import { Clock } from "effect/Clock"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -38,90 +44,118 @@ import type * as FileSystem from "effect/FileSystem"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { Client } from "./Client.ts"
-import { ConfigError } from "./ConfigError.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
-import { SharedTypes, Types } from "./internal/catalogue.ts"
-import { withDerived } from "./internal/derived.ts"
-import { CurrentLease, type Lease, leaseOf } from "./internal/lease.ts"
-import type { Slot } from "./internal/line.ts"
-import type { Settings } from "./internal/members.ts"
-import { Observer } from "./internal/observer.ts"
-import { Sessions } from "./internal/pool.ts"
-import { PoolMetrics } from "./internal/poolMetrics.ts"
+import { ConnectionConfigError } from "./ConnectionConfigError.ts"
+import { openSession } from "./internal/client/openSession.ts"
+import { canReach } from "./internal/connect/establish.ts"
+import { defaultRecheck, HostMemory, SharedHosts } from "./internal/connect/hostMemory.ts"
+import { makeListening } from "./internal/notify/listening.ts"
+import { PoolMetrics } from "./internal/pool/metrics.ts"
+import { makePoolRunner } from "./internal/pool/poolRunner.ts"
+import { SessionPool } from "./internal/pool/sessionPool.ts"
+import type { Settings } from "./internal/pool/state.ts"
+import { makeQueries } from "./internal/query/queries.ts"
+import { Broadcast } from "./internal/session/broadcast.ts"
+import { NoticeSink } from "./internal/session/notices.ts"
+import { Observer } from "./internal/session/observer.ts"
+import { SharedTypes, TypeCatalogue } from "./internal/statement/typeCatalogue.ts"
 import * as Notifications from "./Notifications.ts"
-import * as PoolError from "./PoolError.ts"
+import type * as PoolError from "./PoolError.ts"
 import type { Stats } from "./PoolStats.ts"
 import type { Queries } from "./Queries.ts"
 import type { QueryError } from "./QueryError.ts"
-import { operationOf } from "./QueryText.ts"
-import * as Session from "./Session.ts"
-import type { Statement } from "./Statement.ts"
+import type * as Session from "./Session.ts"
 import { connectionCreateTime, connectionWaitTime, Telemetry } from "./Telemetry.ts"
 
 export type { Stats } from "./PoolStats.ts"
 
 /**
- * How a pool is to behave.
+ * Options of a pool.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** How many sessions are kept whatever happens; 0 when absent. They are opened one after the other, in the background. */
+  /**
+   * The number of sessions that are always kept; 0 when absent. They are opened one after the other in the background.
+   */
   readonly min?: number | undefined
-  /** Whether making the pool waits until `min` sessions are open, and fails when one of them cannot be; false when absent. */
+  /** True to make the constructor wait until `min` sessions are open, and fail if one cannot be; false when absent. */
   readonly warmUp?: boolean | undefined
-  /** How many sessions there may be, those that are being closed included; 10 when absent. */
+  /** The maximum number of sessions, including those being closed; 10 when absent. */
   readonly max?: number | undefined
-  /** How many queries one session may carry at once; 32 when absent. With 1, every query has a session of its own. */
+  /**
+   * The maximum number of queries in flight per session; 32 when absent. With 1, each query has a session of its own
+   * and none is sent before the previous response is complete: needed behind poolers that disconnect clients that
+   * pipeline.
+   */
   readonly depth?: number | undefined
   /**
-   * Where a query goes that stands for itself. `"even"`, the default: to the least loaded session, an idle one if there is
-   * or may be any, so that the server works on as many queries at once as it can. `"packed"`: to the first that carries
-   * fewer than `depth`, unless it has not answered for 50 ms, so that short queries, of which the server makes little,
-   * travel together and keep few sessions busy. What comes within those 50 ms waits for a slow query, though others are idle.
+   * The choice of session for a single query. `"even"`, the default: the least loaded session, preferably an idle or a
+   * new one, so that the server runs as many queries in parallel as it can. `"packed"`: the first session with fewer
+   * than `depth` queries, unless it has not responded for 50 ms, so that short, cheap queries share few sessions. A
+   * query that arrives within those 50 ms waits behind a slow one even if other sessions are idle.
    */
   readonly sharing?: "even" | "packed" | undefined
-  /** How long to wait for a session before the `AcquireTimeout`; 30 seconds when absent. */
+  /** The maximum wait for a session, after which the caller fails with `AcquireTimeout`; 30 seconds when absent. */
   readonly acquireTimeout?: Duration.Input | undefined
-  /** How many may wait at once before the `QueueFull`; any number when absent. */
+  /** The maximum number of waiting callers, beyond which a caller fails with `QueueFull`; unlimited when absent. */
   readonly maxWaiting?: number | undefined
-  /** How long a session beyond `min` may be idle before it is closed; 10 minutes when absent. */
+  /**
+   * The time without a session, in which none could be opened because the server is unreachable, after which callers fail
+   * with `Unavailable` instead of waiting. The pool then tries to open one session at a time, after the delays of
+   * `hostRecheck`, until it succeeds. Never when absent.
+   */
+  readonly failFastAfter?: Duration.Input | undefined
+  /** The time after which an idle session beyond `min` is closed; 10 minutes when absent. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** How old a session may become; 30 minutes when absent. Up to a fifth less, by chance. */
+  /** The maximum age of a session; 30 minutes when absent. Randomly reduced by up to a fifth. */
   readonly lifetime?: Duration.Input | undefined
-  /** How long a session may be idle and still be lent without a question to the server first; 30 seconds when absent. */
+  /** The idle time after which a session is checked with the server before reuse; 30 seconds when absent. */
   readonly checkAfter?: Duration.Input | undefined
   /**
-   * When a session is put back into its first state: `"changed"`, the default, when the server has told of a change;
-   * `"always"` whenever somebody had it alone. On Hyper, which cannot do that, the session is closed instead.
+   * The condition for resetting a session: `"changed"`, the default, after a known change of its state; `"always"`
+   * after every exclusive use. On Hyper, which has no reset, the session is closed instead.
    */
   readonly reset?: "changed" | "always" | undefined
-  /** How long closing waits for what runs before it is cancelled; 5 seconds when absent. */
+  /** The time that closing waits for running work before it cancels it; 5 seconds when absent. */
   readonly drainTimeout?: Duration.Input | undefined
   /**
-   * Run with each new session, and again after each reset. What it sets stays set. Its scope is the session's, whose
+   * Runs on each new session, and again after each reset. Settings that it makes persist. Its scope is the session's;
    * finalizers run before the session ends.
    */
   readonly onConnect?: ((session: Session.Session) => Effect.Effect<unknown, QueryError, Scope.Scope>) | undefined
   /**
-   * Run by the borrower with the session that it was given. Every query then has a session of its own, for what is set for
-   * one must not hold for another.
+   * Runs in the borrower on each session that it acquires. Every query then has a session of its own, since settings
+   * made for one borrower must not affect another.
    */
   readonly onAcquire?: ((session: Session.Session) => Effect.Effect<unknown, QueryError>) | undefined
-  /** How the session behaves that listens to channels; it is opened when somebody does, and is none of the pool's. */
+  /**
+   * The delays before new attempts, which bound the time that a promotion goes unnoticed: between attempts to open a
+   * session, from 100 ms to 10 seconds when absent; and, of several hosts or addresses, between looks in the background at
+   * those that could not be reached, from 1 to 10 seconds when absent. Where the schedule ends, the delays between attempts
+   * are the default ones, and the pool forgets that servers were down.
+   */
+  readonly hostRecheck?: Schedule.Schedule<unknown, unknown> | undefined
+  /**
+   * Options of the session that listens to channels. It is opened for the first subscriber and does not count towards
+   * the pool.
+   */
   readonly notifications?: Notifications.Options | undefined
 }
 
 /**
- * Many sessions of one server.
+ * A pool of sessions of one server.
  *
  * **Gotchas**
  *
- * Each query may run on another session. What belongs together belongs into `transaction`, or on a {@link Pool.session}.
+ * Each query may run on a different session. Statements that belong together must run in `transaction` or on one
+ * {@link Pool.session}.
  *
  * @category models
  * @since 0.1.0
@@ -129,9 +163,50 @@ export interface Options {
 export interface Pool
   extends Queries<PoolError.PoolError>, Notifications.Listening, Pick<Session.Info, "server" | "authentication">
 {
-  /** A session of one's own, until the scope closes. It must not be used any more then. */
+  /** Acquires a session for exclusive use until the scope closes. It must not be used after that. */
   readonly session: Effect.Effect<Session.Session, PoolError.PoolError | QueryError, Scope.Scope>
+  /**
+   * Acquires the only session of the pool until the scope closes: waits for work in progress, closes the other sessions,
+   * and opens none meanwhile. If they do not end within `acquireTimeout`, because of a stream that is not read for
+   * example, it fails with `AcquireTimeout`; in a transaction of the pool it fails with an `UnsupportedError`.
+   */
+  readonly soleSession: Effect.Effect<Session.Session, PoolError.PoolError | QueryError, Scope.Scope>
+  /**
+   * Replaces all sessions: idle ones are closed at once, others when they are released, without disturbing their work.
+   *
+   * **When to use**
+   *
+   * Use after a change that sessions do not notice: of a certificate or password, of a role's settings or memberships, or
+   * of the server that the host's name stands for. Hosts that were down are tried in their order again, without further delay. The session that
+   * listens to channels is replaced at once, and its subscribers go on with a `Gap`.
+   */
+  readonly refresh: Effect.Effect<void>
   readonly stats: () => Stats
+  /**
+   * Warnings and other notices of the server on all sessions of the pool, including those of the login, from the moment
+   * of subscription. The oldest are dropped for a slow subscriber. It ends with the pool.
+   */
+  readonly notices: Stream.Stream<PoolNotice>
+}
+
+/**
+ * The service of a pool, for what a `Client` does not have: `session`, `stats` and `notices`.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Pool: Context.Service<Pool, Pool> = Context.Service<Pool>("@hyperfect/client/Pool")
+
+/**
+ * A notice that the server sent on a session of the pool.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PoolNotice {
+  /** The backend process, as `processId` of `Session`. */
+  readonly processId: number | undefined
+  readonly notice: Backend.NoticeResponse
 }
 
 const count = (setting: string, value: number | undefined, absent: number, least: number) =>
@@ -139,205 +214,59 @@ const count = (setting: string, value: number | undefined, absent: number, least
     ? Effect.succeed(absent)
     : value >= least && (Number.isInteger(value) || value === Infinity)
     ? Effect.succeed(value)
-    : Effect.fail(new ConfigError({ setting, kind: "invalid", problem: `is not a whole number from ${least} on` }))
-
-const settingsOf = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Settings, ConfigError> {
-  const duration = (value: Duration.Input | undefined, absent: Duration.Input) =>
-    Duration.toMillis(Duration.fromInputUnsafe(value ?? absent))
-  const max = yield* count("max", options.max, 10, 1)
-  const min = yield* count("min", options.min, 0, 0)
-  if (min > max) return yield* new ConfigError({ setting: "min", kind: "invalid", problem: "is more than max" })
-  return {
-    min,
-    max,
-    depth: yield* count("depth", options.depth, 32, 1),
-    packed: options.sharing === "packed",
-    maxWaiting: yield* count("maxWaiting", options.maxWaiting, Infinity, 0),
-    acquireTimeout: duration(options.acquireTimeout, "30 seconds"),
-    idleTimeout: duration(options.idleTimeout, "10 minutes"),
-    lifetime: duration(options.lifetime, "30 minutes"),
-    checkAfter: duration(options.checkAfter, "30 seconds"),
-    resetAlways: options.reset === "always",
-    drainTimeout: duration(options.drainTimeout, "5 seconds"),
-    onConnect: options.onConnect ?? (() => Effect.void)
-  }
-})
-
-/** A statement that begins a transaction, whatever comments stand before it. */
-const isBegin = (statement: Statement | string): boolean =>
-  ["BEGIN", "START"].includes(operationOf(typeof statement === "string" ? statement : statement.text) ?? "")
-
-const leftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftOpen()))
-
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-/** What can be asked of a pool, by way of its sessions. */
-const queriesOf = (
-  sessions: Sessions,
-  options: Options,
-  observeWait: <A, E>(wait: Effect.Effect<A, E>) => Effect.Effect<A, E>
-): Queries<PoolError.PoolError> & Pick<Pool, "session"> => {
-  const { onAcquire } = options
-  const mayShare = onAcquire === undefined && options.depth !== 1
-
-  const take = (alone: boolean, restore: Restore): Effect.Effect<Slot, PoolError.PoolError> => {
-    const slot = sessions.takeUnsafe(alone)
-    return slot !== undefined
-      ? Effect.succeed(slot)
-      : observeWait(sessions.wait(alone, restore))
-  }
-
-  const welcome = (slot: Slot): Effect.Effect<unknown, QueryError> =>
-    onAcquire === undefined ? Effect.void : Effect.onError(onAcquire(slot.session), () =>
-      Effect.sync(() => {
-        slot.retired = true
-      }))
-
-  /** The session of the transaction that the fiber is in, if it is in one. */
-  const within = <A, E, R>(
-    inside: (session: Session.Session) => Effect.Effect<A, E, R>,
-    outside: (outer: Lease | undefined) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E, R> =>
-    Effect.flatMap(CurrentLease, (current) => {
-      if (current === undefined) return outside(undefined)
-      const lease = leaseOf(sessions, current)
-      return lease === undefined ? outside(current) : inside(lease.session)
-    })
-
-  const shareLater = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(
-        take(false, restore),
-        (slot) => Effect.onExit(restore(ask(slot.session)), () => Effect.sync(() => sessions.giveBack(slot, false)))
-      )
+    : Effect.fail(
+      new ConnectionConfigError({ setting, kind: "invalid", problem: `must be an integer of at least ${least}` })
     )
 
-  const share = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
-    Effect.suspend(() => {
-      let slot: Slot | undefined
-      const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError> => {
-        slot = sessions.takeUnsafe(false)
-        return slot === undefined ? shareLater(ask) : ask(slot.session)
+const resolveSettings = Effect.fnUntraced(
+  function*(options: Options): Effect.fn.Return<Settings, ConnectionConfigError> {
+    const duration = (
+      setting: keyof Options,
+      value: Duration.Input | undefined,
+      absent: Duration.Input
+    ): Effect.Effect<number, ConnectionConfigError> =>
+      Option.match(Duration.fromInput(value ?? absent), {
+        onNone: () =>
+          Effect.fail(new ConnectionConfigError({ setting, kind: "invalid", problem: "must be a duration" })),
+        onSome: (duration) => Effect.succeed(Duration.toMillis(duration))
       })
-      // Who gives it back is there before it is taken, so that no interruption comes in between.
-      return Effect.onExit(now, () => {
-        if (slot !== undefined) sessions.giveBack(slot, false)
-        return Effect.void
+    const max = yield* count("max", options.max, 10, 1)
+    const min = yield* count("min", options.min, 0, 0)
+    if (min > max) {
+      return yield* new ConnectionConfigError({
+        setting: "min",
+        kind: "invalid",
+        problem: "must not be greater than max"
       })
-    })
-
-  const alone = <A, E, R>(
-    ask: (session: Session.Session) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(take(true, restore), (slot) =>
-        Effect.onExit(
-          restore(Effect.andThen(welcome(slot), ask(slot.session))),
-          () => Effect.sync(() => sessions.giveBack(slot, true))
-        ))
-    )
-
-  const scoped = Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const slot = yield* Effect.acquireRelease(take(true, restore), (slot) =>
-        Effect.sync(() => sessions.giveBack(slot, true)))
-      yield* restore(welcome(slot))
-      return slot.session
-    })
-  )
-
-  /** What leaves a transaction open has failed: it is going to be rolled back, and nobody else may get into it. */
-  const once = <A, E>(ask: (session: Session.Session) => Effect.Effect<A, E>) =>
-    alone((session) =>
-      Effect.flatMap(
-        ask(session),
-        (result): Effect.Effect<A, PoolError.PoolError> =>
-          session.transactionStatus() === "I" ? Effect.succeed(result) : leftOpen
-      )
-    )
-
-  const several = <A, E>(
-    statements: ReadonlyArray<Statement | string>,
-    ask: (session: Session.Session) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | QueryError | PoolError.PoolError> =>
-    within<A, E | QueryError | PoolError.PoolError, never>(
-      ask,
-      () => mayShare && !statements.some(isBegin) ? share(ask) : once(ask)
-    )
-
-  const one = <A>(
-    statement: Statement | string,
-    ask: (session: Session.Session) => Effect.Effect<A, QueryError>
-  ): Effect.Effect<A, QueryError | PoolError.PoolError> => several([statement], ask)
-
-  /** Whether the calling fiber is in a transaction. */
-  const isInside = within<boolean, never, never>(() => Effect.succeed(true), () => Effect.succeed(false))
-
-  const stream = <A>(
-    ask: (session: Session.Session) => Stream.Stream<A, QueryError>
-  ): Stream.Stream<A, QueryError | PoolError.PoolError> =>
-    Stream.unwrap(Effect.map(
-      within<Session.Session, QueryError | PoolError.PoolError, Scope.Scope>(Effect.succeed, () => scoped),
-      ask
-    ))
-
-  return {
-    session: scoped,
-    ...withDerived<PoolError.PoolError>({
-      query: (statement) => one(statement, (session) => session.query(statement)),
-      values: (statement) => one(statement, (session) => session.values(statement)),
-      simple: (text) => {
-        const ask = (session: Session.Session) => session.simple(text)
-        return within<Effect.Success<ReturnType<typeof ask>>, QueryError | PoolError.PoolError, never>(
-          ask,
-          () => once(ask)
-        )
-      },
-      columns: (statement) => one(statement, (session) => session.columns(statement)),
-      execute: (statement) => one(statement, (session) => session.execute(statement)),
-      describe: (statement) => one("", (session) => session.describe(statement)),
-      batch: (statements) => several(statements, (session) => session.batch(statements)),
-      pipeline: (statements) => several(statements, (session) => session.pipeline(statements)),
-      prepare: (text, types) =>
-        Effect.flatMap(
-          within<Session.Session, QueryError | PoolError.PoolError, Scope.Scope>(Effect.succeed, () => scoped),
-          (session) => session.prepare(text, types)
-        ),
-      call: (functionOid, args, returns) => one("", (session) => session.call(functionOid, args, returns)),
-      stream: (statement, options) => stream((session) => session.stream(statement, options)),
-      streamValues: (statement, options) => stream((session) => session.streamValues(statement, options)),
-      copyIn: (statement, data) => {
-        const ask = (session: Session.Session) => session.copyIn(statement, data)
-        return within(ask, () => alone(ask))
-      },
-      copyOut: (statement) => stream((session) => session.copyOut(statement)),
-      copyOutWith: (statement, makeReader) => stream((session) => session.copyOutWith(statement, makeReader)),
-      transaction: (effect, options) =>
-        within(
-          (session) => session.transaction(effect, options),
-          (outer) =>
-            alone((session) => {
-              const lease: Lease = { sessions, session, outer, isOver: false }
-              return Effect.ensuring(
-                session.transaction(Effect.provideService(effect, CurrentLease, lease), options),
-                Effect.sync(() => {
-                  lease.isOver = true
-                })
-              )
-            })
-        )
-    }, isInside)
+    }
+    return {
+      min,
+      max,
+      depth: yield* count("depth", options.depth, 32, 1),
+      isPacked: options.sharing === "packed",
+      maxWaiting: yield* count("maxWaiting", options.maxWaiting, Infinity, 0),
+      failFastAfter: yield* duration("failFastAfter", options.failFastAfter, Duration.infinity),
+      reconnect: options.hostRecheck,
+      acquireTimeout: yield* duration("acquireTimeout", options.acquireTimeout, "30 seconds"),
+      idleTimeout: yield* duration("idleTimeout", options.idleTimeout, "10 minutes"),
+      lifetime: yield* duration("lifetime", options.lifetime, "30 minutes"),
+      checkAfter: yield* duration("checkAfter", options.checkAfter, "30 seconds"),
+      resetAlways: options.reset === "always",
+      drainTimeout: yield* duration("drainTimeout", options.drainTimeout, "5 seconds"),
+      onConnect: options.onConnect ?? (() => Effect.void),
+      onAcquire: options.onAcquire
+    }
   }
-}
+)
 
-/** What a pool is called in spans and metrics, by the conventions. */
+/** The name of the pool in spans and metrics, by OpenTelemetry's conventions. */
 const poolName = ({ database, endpoint, user }: ConnectionConfig.ConnectionConfig) => ({
   "db.client.connection.pool.name": `${Endpoint.format(endpoint)}/${database ?? user}`
 })
 
 /**
- * Makes a pool. Its first session is opened at once, so that a server that cannot be reached or a wrong password is known
- * from the start; the others follow when they are needed.
+ * Makes a pool. Its first session is opened at once, so that an unreachable server or a wrong password is detected
+ * early; further sessions are opened on demand.
  *
  * **Example** (A pool)
  *
@@ -369,81 +298,108 @@ const poolName = ({ database, endpoint, user }: ConnectionConfig.ConnectionConfi
 export const make = Effect.fnUntraced(
   function*(config: ConnectionConfig.ConnectionConfig, options: Options = {}): Effect.fn.Return<
     Pool,
-    Session.ConnectError | QueryError | ConfigError,
+    Session.ConnectError | QueryError | ConnectionConfigError,
     Scope.Scope | Transport | Authenticate.Services
   > {
-    const settings = yield* settingsOf(options)
+    const settings = yield* resolveSettings(options)
     const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
-    const types = new Types(yield* TypeRegistry.TypeRegistry)
     const clock = yield* Clock
+    const types = new TypeCatalogue(yield* TypeRegistry.TypeRegistry, clock)
     const scope = yield* Scope.make()
     const run = Effect.runForkWith(context)
     const telemetry = yield* Telemetry
     const name = poolName(config)
     const observer = new Observer(name, telemetry)
     const metrics = telemetry.metrics === true ? new PoolMetrics(name, context) : undefined
-    const timed = (metric: Metric.Histogram<number>) => metrics === undefined ? identity : metrics.timed(metric)
-    const sessions: Sessions = new Sessions(
+    const timed = (metric: Metric.Histogram<number>) =>
+      metrics === undefined ? identity : metrics.recordDuration(metric)
+    const notices = new Broadcast<PoolNotice>()
+    const fork = (effect: Effect.Effect<unknown>): void =>
+      void run(Effect.forkIn(effect, scope, { startImmediately: true }))
+    const hosts = new HostMemory(
+      (endpoint) => Effect.provideContext(canReach(config, endpoint), context),
+      options.hostRecheck ?? defaultRecheck,
+      fork,
+      () => sessions.retryNow()
+    )
+    const sessions: SessionPool = new SessionPool(
       settings,
-      // Each session has a scope of its own; what one of them learns of the server's types the others know. When there is none
-      // left, the database may be another by now, with other types under the same OIDs.
+      // Each session has its own scope; types learned by one session are shared with all. Once none is left, the
+      // database may have been replaced, with other types under the same OIDs.
       Effect.suspend(() => {
-        if (sessions.stats().size === 0) types.forget()
-        return Session.make(config)
+        if (sessions.stats().size === 0) types.invalidate()
+        return openSession(config)
       }).pipe(
         timed(connectionCreateTime),
         Effect.provideService(SharedTypes, types),
+        Effect.provideService(SharedHosts, hosts),
+        Effect.provideService(NoticeSink, (notice, processId, size) => notices.publish({ processId, notice }, size)),
         Effect.provide(Context.omit(Scope.Scope)(context))
       ),
       clock,
-      (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))
+      fork
     )
-    yield* Effect.addFinalizer(() => Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)))
+    yield* Effect.addFinalizer(() =>
+      Effect.ensuring(
+        Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)),
+        Effect.sync(() => notices.end())
+      )
+    )
     yield* sessions.openOne
     if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.openOne }
     yield* Effect.forkIn(sessions.run, scope, { startImmediately: true })
     if (metrics !== undefined) {
-      yield* Effect.forkIn(metrics.keep(() => sessions.stats(), settings), scope, { startImmediately: true })
+      yield* Effect.forkIn(metrics.run(() => sessions.stats(), settings), scope, { startImmediately: true })
     }
+    const { listening, refresh: refreshListening } = yield* makeListening(config, options.notifications)
     const timedWait = timed(connectionWaitTime)
+    const runner = makePoolRunner(
+      sessions,
+      settings,
+      (wait) => observer.effect({ name: "hyperfect.acquire" }, timedWait(wait))
+    )
     return {
-      ...queriesOf(
-        sessions,
-        options,
-        (wait) => observer.effect({ name: "hyperfect.acquire" }, timedWait(wait))
-      ),
-      ...yield* Notifications.make(config, options.notifications),
+      ...makeQueries(runner),
+      session: runner.session,
+      soleSession: runner.soleSession,
+      ...listening,
       get server() {
-        return sessions.last.server
+        return sessions.lastSession.server
       },
       get authentication() {
-        return sessions.last.authentication
+        return sessions.lastSession.authentication
       },
-      stats: () => sessions.stats()
+      refresh: Effect.sync(() => {
+        hosts.forget()
+        sessions.refresh()
+      }).pipe(Effect.andThen(refreshListening)),
+      stats: () => sessions.stats(),
+      notices: notices.stream
     }
   }
 )
 
-type LayerError = Session.ConnectError | QueryError | ConfigError
+type Services = Pool | Client | Notifications.Notifications
 
-/** A pool is a client, and listens to channels too. */
+type LayerError = Session.ConnectError | QueryError | ConnectionConfigError
+
 const layerOf = <E, R>(
   config: Effect.Effect<ConnectionConfig.ConnectionConfig, E, R>,
   options: Options | undefined
-): Layer.Layer<
-  Client | Notifications.Notifications,
-  LayerError | E,
-  Transport | Authenticate.Services | Exclude<R, Scope.Scope>
-> =>
+): Layer.Layer<Services, LayerError | E, Transport | Authenticate.Services | Exclude<R, Scope.Scope>> =>
   Layer.effectContext(
     Effect.map(
       Effect.flatMap(config, (config) => make(config, options)),
-      (pool) => Context.make(Client, pool).pipe(Context.add(Notifications.Notifications, pool))
+      (pool) =>
+        Context.make(Pool, pool).pipe(
+          Context.add(Client, pool),
+          Context.add(Notifications.Notifications, pool)
+        )
     )
   )
 
 /**
- * A client over a pool, which is made with the layer and closed with it. It listens to channels, too.
+ * Provides a pool that is made with the layer and closed with it, also as client and as notifications.
  *
  * @see {@link make}
  *
@@ -453,11 +409,10 @@ const layerOf = <E, R>(
 export const layer = (
   config: ConnectionConfig.ConnectionConfig,
   options?: Options
-): Layer.Layer<Client | Notifications.Notifications, LayerError, Transport | Authenticate.Services> =>
-  layerOf(Effect.succeed(config), options)
+): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> => layerOf(Effect.succeed(config), options)
 
 /**
- * A client over a pool of sessions with the server that a connection URI names.
+ * Provides a pool of sessions with the server that a connection URI names, also as client and as notifications.
  *
  * **Example** (A whole program)
  *
@@ -468,7 +423,9 @@ export const layer = (
  *
  * const program = Effect.gen(function*() {
  *   const client = yield* Client.Client
- *   return yield* client.query(Statement.sql`select id, email from users where id = ${42}`)
+ *   const pool = yield* Pool.Pool
+ *   const { rows } = yield* client.query(Statement.sql`select id, email from users where id = ${42}`)
+ *   return [rows, pool.stats().size]
  * })
  *
  * const Live = Pool.layerUri("postgresql://app@db.example/shop", { max: 20, acquireTimeout: "2 seconds" }).pipe(
@@ -478,7 +435,7 @@ export const layer = (
  * const main = Effect.provide(program, Live)
  * ```
  *
- * @see {@link ConnectionConfig.fromUri} for what may be in it
+ * @see {@link ConnectionConfig.fromUri} for the syntax
  *
  * @category layers
  * @since 0.1.0
@@ -486,23 +443,35 @@ export const layer = (
 export const layerUri = (
   uri: string,
   options?: Options
-): Layer.Layer<Client | Notifications.Notifications, LayerError, Transport | Authenticate.Services> =>
+): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> =>
   layerOf(ConnectionConfig.fromUri(uri), options)
 
 /**
- * A client over a pool of sessions with the server that a connection string, the `PG*` environment and libpq's files
- * describe.
+ * Provides a pool of sessions with the server that Effect's `Config` describes, by default the `PG*` variables, also as
+ * client and as notifications.
  *
- * @see {@link ConnectionConfig.load} for where it looks
+ * @see {@link layerConninfo} for libpq's files as well
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig = (
+  config: ConnectionConfig.Source = ConnectionConfig.config,
+  options?: Options
+): Layer.Layer<Services, LayerError | Config.ConfigError, Transport | Authenticate.Services> =>
+  layerOf(ConnectionConfig.fromConfig(config), options)
+
+/**
+ * Provides a pool of sessions with the server that a connection string, the `PG*` environment and libpq's files
+ * describe, also as client and as notifications.
+ *
+ * @see {@link ConnectionConfig.load} for the sources and their order
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConninfo = (
   text?: string,
   options?: Options
-): Layer.Layer<
-  Client | Notifications.Notifications,
-  LayerError,
-  Transport | Authenticate.Services | FileSystem.FileSystem
-> => layerOf(ConnectionConfig.load(text), options)
+): Layer.Layer<Services, LayerError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+  layerOf(ConnectionConfig.load(text), options)

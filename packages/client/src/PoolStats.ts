@@ -1,34 +1,34 @@
 /**
- * What a pool counts.
+ * Statistics of a pool.
  *
  * @since 0.1.0
  */
 
 /**
- * A pool at one moment, and what has happened to it since it was made.
+ * The current state of a pool, and counts since it was made.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Stats {
-  /** Sessions that are open. */
+  /** Open sessions. */
   readonly size: number
-  /** Those of them that nobody uses. */
+  /** Open sessions without a user. */
   readonly idle: number
-  /** Those that somebody has alone, or that are being checked or cleaned. */
+  /** Sessions in exclusive use, or being checked or reset. */
   readonly taken: number
-  /** Queries under way on the others. */
+  /** Queries in flight on shared sessions. */
   readonly queries: number
   readonly isOpening: boolean
   readonly closing: number
   readonly waiting: number
-  /** Sessions opened, ever. */
+  /** Sessions opened since the pool was made. */
   readonly opened: number
-  /** Sessions closed, ever. */
+  /** Sessions closed since the pool was made. */
   readonly closed: number
   readonly connectFailures: number
-  /** How often nobody got a session in time. */
+  /** The number of callers that timed out waiting for a session. */
   readonly timeouts: number
-  /** How often too many were waiting. */
+  /** The number of callers refused because the wait queue was full. */
   readonly refused: number
 }

@@ -1,5 +1,5 @@
 /**
- * What can be asked of a server, on a session of one's own or through a client.
+ * Operations on a server, of a session and of a client.
  *
  * @since 0.1.0
  */
@@ -14,12 +14,17 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { QueryError, TransactionRolledBack } from "./QueryError.ts"
-import type { ColumnsResult, FieldDescription, Result } from "./Result.ts"
+import type { ColumnsResult, FieldDescription, QueryResult } from "./QueryResult.ts"
 import type { RowError } from "./RowError.ts"
 import type { Statement } from "./Statement.ts"
 
 /**
- * How a transaction is begun.
+ * Options of BEGIN, and what holds until the transaction ends.
+ *
+ * **Gotchas**
+ *
+ * Statements in the transaction can change settings and the role again, `RESET ROLE` included: they keep tenants apart only
+ * if no tenant writes SQL.
  *
  * @category models
  * @since 0.1.0
@@ -27,23 +32,30 @@ import type { Statement } from "./Statement.ts"
 export interface TransactionOptions {
   readonly isolation?: "read committed" | "repeatable read" | "serializable" | undefined
   readonly access?: "read write" | "read only" | undefined
-  /** Waits for a moment in which a serializable transaction that only reads can be in no conflict. */
+  /** Waits for a snapshot in which a serializable, read-only transaction cannot conflict. */
   readonly deferrable?: boolean | undefined
+  /**
+   * Settings for this transaction alone, such as `{ "app.tenant": id }` for row-level security or `{ statement_timeout: "5s" }`.
+   * They are parameters of `set_config`, in the round trip of BEGIN. Hyper has none.
+   */
+  readonly settings?: Readonly<Record<string, string>> | undefined
+  /** The role for this transaction alone, set after `settings` in the same way. `none`, the session's user, is refused. */
+  readonly role?: string | undefined
 }
 
 /**
- * How a transaction is begun, and begun again.
+ * Options of a transaction that is retried.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RetryOptions extends TransactionOptions {
-  /** When to try again; seven times within about a second when absent. */
+  /** The schedule of retries; seven within about a second when absent. */
   readonly schedule?: Schedule.Schedule<unknown, unknown> | undefined
 }
 
 /**
- * What a batch can fail with. That a transaction was rolled back can only be on Hyper, where a batch is one.
+ * The errors of a batch. `TransactionRolledBack` occurs on Hyper only, where a batch is sent as a transaction.
  *
  * @category errors
  * @since 0.1.0
@@ -51,49 +63,49 @@ export interface RetryOptions extends TransactionOptions {
 export type BatchError = QueryError | TransactionRolledBack
 
 /**
- * What a statement did, without its rows.
+ * The outcome of a statement without its rows.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Executed {
-  /** What the server says it did, such as `INSERT 0 5`; empty when there was nothing to do. */
+export interface ExecuteResult {
+  /** The server's command tag, such as `INSERT 0 5`; empty for an empty statement. */
   readonly commandTag: string
-  /** The number at the end of the command tag: rows touched. */
+  /** The number at the end of the command tag: rows affected. */
   readonly rowCount: number | undefined
 }
 
 /**
- * What a server says of a statement that it has not run.
+ * The description of a statement that has not been run.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Description {
-  /** The oids of the parameters' types. Hyper repeats what it was told: 0 for what it will find out by itself. */
+  /** The OIDs of the parameters' types. Hyper repeats the given ones, with 0 for those that it infers itself. */
   readonly parameterTypes: ReadonlyArray<number>
   /** The columns; none when the statement returns no rows. */
   readonly fields: ReadonlyArray<FieldDescription>
 }
 
 /**
- * How rows are asked for.
+ * Options of a stream of rows.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StreamOptions {
   /**
-   * How many rows the server is asked for at a time. When absent it sends what it has, as fast as they are read.
+   * The number of rows requested per round trip. When absent, the server sends all rows, as fast as they are read.
    *
-   * With it, leaving the stream early needs no cancelling. On PostgreSQL it is a portal; on Hyper a cursor of SQL, which
-   * can have no parameters.
+   * With it the statement runs in a PostgreSQL portal, and leaving the stream early needs no cancel request. On Hyper
+   * it has no effect: rows arrive as fast as they are read, and memory use stays bounded.
    */
   readonly fetchSize?: number | undefined
 }
 
 /**
- * A statement that its session keeps until a scope closes.
+ * A statement that its session keeps prepared until a scope closes.
  *
  * **Details**
  *
@@ -103,12 +115,27 @@ export interface StreamOptions {
  * @since 0.1.0
  */
 export interface PreparedStatement extends Description {
-  readonly query: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Result<ObjectRow>, QueryError>
-  readonly values: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Result<ArrayRow>, QueryError>
+  readonly query: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<QueryResult<ObjectRow>, QueryError>
+  readonly values: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<QueryResult<ArrayRow>, QueryError>
   readonly columns: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<ColumnsResult, QueryError>
-  readonly execute: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<Executed, QueryError>
+  readonly execute: (...parameters: ReadonlyArray<unknown>) => Effect.Effect<ExecuteResult, QueryError>
   readonly stream: (...parameters: ReadonlyArray<unknown>) => Stream.Stream<ObjectRow, QueryError>
   readonly streamValues: (...parameters: ReadonlyArray<unknown>) => Stream.Stream<ArrayRow, QueryError>
+}
+
+/**
+ * Options of a COPY into a table.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CopyInOptions {
+  /**
+   * The number of bytes to collect before the COPY is opened, unless the data ends with fewer; none when absent. It
+   * applies to servers on which an open COPY blocks readers of its table, as on Hyper; see `Dialect.copyBlocksReaders`.
+   * Until then the server neither holds a lock nor reports errors, such as that the table is missing.
+   */
+  readonly openAfter?: number | undefined
 }
 
 /**
@@ -117,91 +144,113 @@ export interface PreparedStatement extends Description {
  * @category models
  * @since 0.1.0
  */
-export interface Copied {
+export interface CopyResult {
   readonly commandTag: string
-  /** The rows that the server counted. */
+  /** The number of rows that the server reports. */
   readonly rowCount: number
 }
 
 /**
- * What can be asked of a server.
+ * The operations of a session or a client.
  *
  * **Details**
  *
- * - `E` is what can go wrong besides `QueryError`: nothing on a session, a `PoolError` where sessions are shared.
- * - A statement is a string, or what `Statement.sql` makes. Values go to the server as parameters, in binary where the
- *   type has it.
- * - Values are read as the client's `Preset` says, lossless unless told, or as the statement's own (`Statement.withPreset`).
- * - Rows are valid only when the effect succeeds, or the stream ends: a server may send rows and fail after them.
- * - Types that users and extensions have made are looked up in PostgreSQL's catalogue when a statement has one: enums,
- *   composite types, domains, ranges, and arrays of them, come and go as plain values. {@link simple} gives their text, and so
- *   does everything where no statements are kept (`statementCacheSize: 0`), for there nothing is described beforehand. A type
- *   that is altered is looked up again when its values no longer fit; a field that is only renamed keeps its old name until
- *   the client is made anew.
- * - Interrupting any of these cancels it on the server.
+ * - `E` is the error besides `QueryError`: none on a session, `PoolError` on a pool.
+ * - A statement is a string, or made by `Statement.sql`. Values are sent as parameters, in binary if the type supports
+ *   it.
+ * - Values are decoded by the client's `Preset`, which is lossless by default, or by the statement's own
+ *   (`Statement.withPreset`).
+ * - Rows are valid only once the effect succeeds, or the stream ends: a server may send rows and then fail.
+ * - User-defined types and those of extensions are looked up in PostgreSQL's catalogue when a statement first uses
+ *   them: enums, composite types, domains, ranges, and arrays of them, are encoded and decoded as plain values.
+ *   {@link simple} returns their text. The type of a value in an anonymous record, such as `row(1, 'red'::color)`, is
+ *   known only from the value: the stream that meets it first returns an `UnknownValue`, later ones decode it. The same
+ *   holds, with a text in place of the `UnknownValue`, for streams that are not described beforehand: FETCH, EXECUTE,
+ *   and all streams if no statements are kept (`statementCacheSize: 0`). On a server without savepoints, a type that
+ *   first appears in a transaction is returned as text until it can be looked up after that transaction. A type altered
+ *   by a session of the same pool is updated at once, one altered by another program after a while: see
+ *   `typeCheckInterval` of `ConnectionConfig`.
+ * - Interrupting an operation cancels it on the server. An interruption waits at most 100 ms for it to end; the rest is
+ *   cleaned up afterwards, before anything else is sent on that session. If the server does not end a statement within
+ *   five seconds after a cancel request, the session is closed. If cancel requests cannot be sent (the server sent no
+ *   key, or its port cannot be reached), the end of the statement is awaited and the session survives.
+ * - A stream opened in a transaction, but in a scope around it, ends with the transaction: if it has not been read to
+ *   its end, both fail with an `UnsupportedError`, and the transaction is rolled back.
+ * - Other queries on the same session are not affected by a cancellation. If a cancel request may have hit another
+ *   statement, and the server rolled that back, it is re-run if nothing else can have ended it; otherwise it fails as a
+ *   cancelled query, with a retryable error.
  * - Inside {@link transaction} the same client, used by the same fiber or its children, works in the transaction.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Queries<out E = never> {
-  /** Runs a statement and collects its rows as objects. Two columns of one name are a `ValueError`. */
-  readonly query: (statement: Statement | string) => Effect.Effect<Result<ObjectRow>, QueryError | E>
-  /** Runs a statement and collects its rows as arrays, one element a column. */
-  readonly values: (statement: Statement | string) => Effect.Effect<Result<ArrayRow>, QueryError | E>
   /**
-   * Runs a statement and collects its rows by columns, in typed arrays where the type has one: for numbers by the million,
-   * in less time and memory than rows take. Columns may have any names.
+   * Runs a statement and collects its rows as objects. Duplicate column names are a `ValueError` and nothing is run,
+   * unless the preset has a rule for them (`Preset.withDuplicates`). If no statements are kept, only statements with
+   * RETURNING are described before they run; for a SELECT the error comes after it has run.
+   *
+   * All rows are held in memory: for results of unknown size use {@link stream}, or limit them with the configuration's
+   * `maxResultBytes`.
+   */
+  readonly query: (statement: Statement | string) => Effect.Effect<QueryResult<ObjectRow>, QueryError | E>
+  /** Runs a statement and collects its rows as arrays, with one element per column. */
+  readonly values: (statement: Statement | string) => Effect.Effect<QueryResult<ArrayRow>, QueryError | E>
+  /**
+   * Runs a statement and collects its rows by columns, in typed arrays if the type has one: for large numeric results,
+   * it takes less time and memory than rows. Column names need not be unique.
    */
   readonly columns: (statement: Statement | string) => Effect.Effect<ColumnsResult, QueryError | E>
-  /** Runs a statement that gives one row. None, or more than one, is a `RowError`. */
+  /** Runs a statement that returns one row. None, or more than one, is a `RowError`. */
   readonly one: (statement: Statement | string) => Effect.Effect<ObjectRow, QueryError | RowError | E>
-  /** Runs a statement that gives one row or none. More than one is a `RowError`. */
+  /** Runs a statement that returns one row or none. More than one is a `RowError`. */
   readonly optional: (
     statement: Statement | string
   ) => Effect.Effect<Option.Option<ObjectRow>, QueryError | RowError | E>
-  /** Runs a statement for what it does. Its rows, if it has any, are dropped as they come. */
-  readonly execute: (statement: Statement | string) => Effect.Effect<Executed, QueryError | E>
+  /** Runs a statement and drops its rows, if any, as they arrive. */
+  readonly execute: (statement: Statement | string) => Effect.Effect<ExecuteResult, QueryError | E>
   /**
-   * Runs statements in one transaction, in one round trip where PostgreSQL knows them already: all of them are done, or
-   * none. The error is that of the first one that fails; those behind it are not run.
+   * Runs statements in one transaction, in one round trip if PostgreSQL has prepared them already: all of them succeed,
+   * or none. The error is that of the first statement that fails; those after it are not run.
    *
-   * For Hyper, which would commit each by itself, they are put between BEGIN and COMMIT and sent one by one. Inside
-   * {@link transaction} they are part of it, and it fails with them.
+   * On Hyper, which would commit each statement separately, they are sent one by one between BEGIN and COMMIT. Inside
+   * {@link transaction} they are part of it, and a failure fails the transaction.
    */
   readonly batch: (
     statements: ReadonlyArray<Statement | string>
-  ) => Effect.Effect<ReadonlyArray<Result<ObjectRow>>, BatchError | E>
+  ) => Effect.Effect<ReadonlyArray<QueryResult<ObjectRow>>, BatchError | E>
   /**
-   * Sends statements at once on one session, and gives what became of each. They are run in this order, each in a
-   * transaction of its own; when one fails, the others are run all the same.
+   * Sends all statements at once on one session, and returns the outcome of each. They run in order, each in its own
+   * transaction; a failure does not stop the others.
    */
   readonly pipeline: (
     statements: ReadonlyArray<Statement | string>
-  ) => Effect.Effect<ReadonlyArray<Outcome.Result<Result<ObjectRow>, QueryError>>, QueryError | E>
+  ) => Effect.Effect<ReadonlyArray<Outcome.Result<QueryResult<ObjectRow>, QueryError>>, QueryError | E>
   /**
-   * Asks the server what parameters and columns a statement has, without running it.
+   * Describes the parameters and columns of a statement without running it.
    *
-   * The values of a statement's parameters only tell their types; a text for PostgreSQL needs none.
+   * The values of a statement's parameters only determine their types; a string for PostgreSQL needs none.
    */
   readonly describe: (statement: Statement | string) => Effect.Effect<Description, QueryError | E>
   /**
-   * Prepares a statement and keeps it until the scope closes. Where sessions are shared, it has one to itself so long.
+   * Prepares a statement and keeps it until the scope closes. On a pool, it holds a session exclusively for that time.
    *
-   * PostgreSQL finds out the types of the parameters that are not given; Hyper wants them all.
+   * PostgreSQL infers parameter types that are not given, and uses text if nothing determines them, as in
+   * `greatest($1, $2)`: give the types of those. Hyper requires all of them.
    *
-   * Hyper's statements do not notice that a table is made anew: they go on reading the old one.
+   * A prepared statement of Hyper does not notice that a table was dropped and created again: it continues to read the
+   * old one.
    */
   readonly prepare: (
     text: string,
     types?: ReadonlyArray<Type.Any>
   ) => Effect.Effect<PreparedStatement, QueryError | E, Scope.Scope>
   /**
-   * Calls a function by its oid, with the protocol's message for that; `null` is NULL. PostgreSQL only: Hyper would hang
-   * up.
+   * Calls a function by its OID, with the protocol's FunctionCall message; `null` is NULL. PostgreSQL only: Hyper would
+   * disconnect.
    *
-   * The protocol's documentation calls it a legacy, for `select f($1)` does the same. It is the way to the functions of
-   * large objects that libpq goes.
+   * The protocol's documentation calls it a legacy feature, as `select f($1)` does the same. libpq uses it for the
+   * functions of large objects.
    */
   readonly call: <A, I>(
     functionOid: number,
@@ -209,40 +258,49 @@ export interface Queries<out E = never> {
     returns: Type.Type<A, I>
   ) => Effect.Effect<A | null, QueryError | E>
   /**
-   * Runs text by the simple protocol, without parameters. All values arrive as text and are read from it.
+   * Runs a statement without parameters by the simple protocol. All values are sent as text and decoded from it.
    *
-   * PostgreSQL runs several statements separated by semicolons, in one transaction; Hyper refuses them.
+   * PostgreSQL runs several statements separated by semicolons, in one transaction; Hyper refuses them. If one of them
+   * fails, the error has the `results` of those before it.
+   *
+   * Hyper prints 15 digits of a `double precision`, and 6 of a `real`, so columns of these types are a `ValueError`
+   * there: {@link query} and {@link stream} read them exactly. Text that SQL makes of them, for example by a cast, has
+   * all digits after `set extra_float_digits = 3`.
    */
-  readonly simple: (text: string) => Effect.Effect<ReadonlyArray<Result<ObjectRow>>, QueryError | E>
+  readonly simple: (
+    statement: Statement | string
+  ) => Effect.Effect<ReadonlyArray<QueryResult<ObjectRow>>, QueryError | E>
   /**
-   * Runs a statement and hands out its rows as they come, one network chunk at a time.
+   * Runs a statement and streams its rows, one network chunk at a time.
    *
-   * A consumer that is slow slows the server; memory stays flat. Nobody else uses the session meanwhile; a consumer that
-   * tries to, and would wait for itself, gets an `UnsupportedError`. Leaving the
-   * stream early cancels the statement; in a transaction, which would fail with it, the rest is read and dropped.
+   * A slow consumer slows the server down; memory use stays bounded. The stream has the session to itself; querying the
+   * session from the stream's own consumer would deadlock, and fails with an `UnsupportedError`. Leaving the stream
+   * early cancels the statement; in a transaction, which the cancel would fail, the remaining rows are read and dropped
+   * instead.
    */
   readonly stream: (
     statement: Statement | string,
     options?: StreamOptions
   ) => Stream.Stream<ObjectRow, QueryError | E>
-  /** As {@link stream}, with rows as arrays. */
+  /** Works as {@link stream}, with rows as arrays. */
   readonly streamValues: (
     statement: Statement | string,
     options?: StreamOptions
   ) => Stream.Stream<ArrayRow, QueryError | E>
   /**
-   * Runs a COPY ... FROM STDIN with these bytes. Where one chunk ends and the next begins means nothing to the server.
+   * Runs a COPY ... FROM STDIN with these bytes. Chunk boundaries have no meaning to the server.
    *
-   * When the stream fails or is interrupted, the server is told why and keeps none of the rows.
+   * If the stream fails or is interrupted, the server is told why and keeps none of the rows.
    */
   readonly copyIn: <E1, R>(
     statement: Statement | string,
-    data: Stream.Stream<Uint8Array, E1, R>
-  ) => Effect.Effect<Copied, QueryError | E | E1, R>
-  /** Runs a COPY ... TO STDOUT and hands out its bytes, as {@link stream} does. */
+    data: Stream.Stream<Uint8Array, E1, R>,
+    options?: CopyInOptions
+  ) => Effect.Effect<CopyResult, QueryError | E | E1, R>
+  /** Runs a COPY ... TO STDOUT and streams its bytes, as {@link stream} does. */
   readonly copyOut: (statement: Statement | string) => Stream.Stream<Uint8Array, QueryError | E>
   /**
-   * Runs a COPY ... TO STDOUT and hands out the rows that a reader finds in its bytes, as {@link stream} does.
+   * Runs a COPY ... TO STDOUT and streams the rows that a reader decodes from its bytes, as {@link stream} does.
    *
    * `Copy.from` makes the statement and the reader.
    */
@@ -251,23 +309,36 @@ export interface Queries<out E = never> {
     makeReader: () => CopyFormat.Reader<Row>
   ) => Stream.Stream<Row, QueryError | E>
   /**
-   * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted.
+   * Runs an effect in a transaction: committed if it succeeds, rolled back if it fails or is interrupted.
    *
-   * Once a statement in it has failed, it can only be rolled back, also when the failure was caught.
+   * Once a statement in it has failed, it can only be rolled back, even if the failure was caught.
    *
-   * A transaction inside a transaction is a savepoint; Hyper has none, and there it is refused. So are transactions that
-   * are read-only or serializable, which Hyper does not know either.
+   * A nested transaction is a savepoint, which has no options; so is one inside a transaction that was begun by hand on
+   * the same session. Hyper has no savepoints: a nested transaction fails with `UnsupportedError`, as do read-only and
+   * serializable transactions.
+   *
+   * Statements inside must not control the transaction: `BEGIN`, `COMMIT`, `ROLLBACK` and the like are refused before
+   * they are sent (`TransactionCommandRefused`), and a transaction that a statement ended nevertheless fails. Work of
+   * the transaction that is still running after it failed, was interrupted, or may not have been committed, is refused
+   * (`TransactionEnded`), even long after and in a savepoint; after a commit it runs outside the transaction. Use
+   * `Query.outsideTransaction` for work that is started inside and is not part of it.
    */
   readonly transaction: <A, E1, R>(
     effect: Effect.Effect<A, E1, R>,
     options?: TransactionOptions
   ) => Effect.Effect<A, E1 | QueryError | TransactionRolledBack | E, R>
   /**
-   * As {@link transaction}, and does it again when the server says that it was in conflict with another one:
-   * serialization failures and deadlocks.
+   * Works as {@link transaction}, and retries when the server reports a conflict with another transaction:
+   * serialization failures and deadlocks, and prepared statements whose tables or types others have altered. A pool also
+   * retries when its server has become read-only (`targetSessionAttrs`), and when it has none (`failFastAfter`), for which
+   * the schedule has to be longer than the second of the default.
    *
-   * The effect is run again from its beginning, so what it does besides its statements is done again too. Inside another
-   * transaction it is a savepoint that is not tried again: the server wants the whole transaction repeated.
+   * The effect is run again from its beginning, including its side effects other than statements. Inside another
+   * transaction it is a savepoint that is not retried: the whole transaction has to be repeated.
+   *
+   * The pauses take the clock of the fiber. Under a `TestClock`, as in `it.effect`, a retry waits until the test adjusts
+   * the clock, once the conflict has come: run the transaction in `TestClock.withLive`, or fork it and call
+   * `TestClock.adjust`, or give a schedule without pauses, such as `Schedule.recurs(7)`.
    */
   readonly retryTransaction: <A, E1, R>(
     effect: Effect.Effect<A, E1, R>,

@@ -1,79 +1,112 @@
 /**
- * Everything that can go wrong once a session is open.
+ * Errors of an open session.
  *
  * @since 0.1.0
  */
-import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
+import { type ProtocolError, TaggedError } from "@hyperfect/protocol/ProtocolError"
 import type { TransportError } from "@hyperfect/transport/TransportError"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type { ValueError } from "@hyperfect/values/ValueError"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { QueryResult } from "./QueryResult.ts"
 import type { ServerError } from "./ServerError.ts"
 
+const products = { hyper: "Hyper", postgres: "PostgreSQL" } as const
+
 /**
- * Something that the server at the other end cannot do, refused before it was asked.
+ * A feature that the server does not support; refused before anything was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class UnsupportedError extends Schema.TaggedError<UnsupportedError>()("UnsupportedError", {
+export class UnsupportedError extends TaggedError<UnsupportedError>()("UnsupportedError", {
   feature: Schema.String,
-  server: Schema.Literals(["hyper", "postgres"])
-}) {
-  override get message(): string {
-    return `${this.feature}: not supported by ${this.server === "hyper" ? "Hyper" : "PostgreSQL"}`
-  }
-
-  /** Always false. */
-  get isRetryable(): false {
-    return false
-  }
-}
+  server: Schema.Literals(["hyper", "postgres"]),
+  /** The whole message, if the client is the reason, or another method has to be used. */
+  problem: Schema.optionalKey(Schema.String)
+}, ({ feature, problem, server }) => {
+  if (problem !== undefined) return problem
+  return `${feature}: not supported by ${products[server]}`
+}) {}
 
 /**
- * A COMMIT that the server answered by rolling back, because a statement of the transaction had failed.
+ * The server answered COMMIT with a rollback, because a statement of the transaction had failed.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TransactionRolledBack extends Schema.TaggedError<TransactionRolledBack>()("TransactionRolledBack", {}) {
-  override get message(): string {
-    return "the transaction was rolled back: a statement in it had failed"
-  }
-
-  /** Always false: the failure that caused it was an error of its own. */
-  get isRetryable(): false {
-    return false
-  }
-}
+export class TransactionRolledBack extends TaggedError<TransactionRolledBack>()(
+  "TransactionRolledBack",
+  {},
+  () => "the transaction was rolled back: a statement in it had failed"
+) {}
 
 /**
- * A query that was not done in its time. It was cancelled on the server; how that went is not known.
- *
- * @category errors
- * @since 0.1.0
- */
-export class QueryTimeout extends Schema.TaggedError<QueryTimeout>()("QueryTimeout", {
-  milliseconds: Schema.Number
-}) {
-  override get message(): string {
-    return `no result within ${this.milliseconds} ms`
-  }
-
-  /** Always false: it may have run. */
-  get isRetryable(): false {
-    return false
-  }
-}
-
-/**
- * How much of a statement the server can have got.
+ * A statement was not sent, because the transaction or savepoint of its fiber has ended.
  *
  * **Details**
  *
- * - `"nothing"`: no byte of it was written. It has not run.
- * - `"unknown"`: it was written, and nothing was heard of it. It may have run, or not.
- * - `"all"`: the server answered it, to its end or in part.
+ * A fiber inherits the transaction that it was started in, even if it outlives it. Statements left over from a
+ * transaction that was rolled back must not be committed separately, so they are refused. After a commit they run
+ * outside the transaction.
+ *
+ * - `"rolled back"`: the transaction failed, was interrupted, or was rolled back by the server.
+ * - `"unknown"`: COMMIT was sent, and its outcome is not known.
+ * - `"ended by a statement"`: a statement in it ended it, such as a procedure that commits.
+ * - `"committed"`: it was committed while a stream or COPY in it was about to begin.
+ *
+ * @see `Query.outsideTransaction` for work that is started inside and is not part of it
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TransactionEnded extends TaggedError<TransactionEnded>()("TransactionEnded", {
+  outcome: Schema.Literals(["committed", "rolled back", "unknown", "ended by a statement"]),
+  isSavepoint: Schema.Boolean
+}, (self) => {
+  const subject = self.isSavepoint ? "savepoint" : "transaction"
+  const outcome = {
+    "committed": "was committed",
+    "rolled back": "was rolled back",
+    "unknown": "has ended, it is not known how",
+    "ended by a statement": "was ended by a statement in it"
+  }[self.outcome]
+  return `the ${subject} that this fiber works in ${outcome}: nothing more is run in it`
+}) {}
+
+/**
+ * A statement inside `transaction` that begins or ends a transaction. It was not sent, since `transaction` does that
+ * itself.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TransactionCommandRefused extends TaggedError<TransactionCommandRefused>()("TransactionCommandRefused", {
+  /** Such as `COMMIT`. */
+  command: Schema.String
+}, ({ command }) => `${command} inside \`transaction\`, which begins with its effect and ends with it`) {}
+
+/**
+ * A query exceeded its time limit. It was cancelled on the server; the outcome is not known.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QueryTimeout extends TaggedError<QueryTimeout>()("QueryTimeout", {
+  milliseconds: Schema.Number
+}, ({ milliseconds }) => `no result within ${milliseconds} ms`) {}
+
+/**
+ * The part of a statement that the server can have received.
+ *
+ * **Details**
+ *
+ * - `"nothing"`: it has not run. No byte of it was written; or the server refused it before running it, such as a
+ *   prepared statement whose table was altered; or the server ended the session for being idle (57P05, 25P03), so it
+ *   had not read any of it.
+ * - `"unknown"`: it was written, and there was no response. It may or may not have run.
+ * - `"all"`: the server responded to it, at least in part.
  *
  * @category models
  * @since 0.1.0
@@ -81,41 +114,49 @@ export class QueryTimeout extends Schema.TaggedError<QueryTimeout>()("QueryTimeo
 export type Sent = "nothing" | "unknown" | "all"
 
 /**
- * What an error says of the statement that it is about.
+ * The context of an error: the statement that it is about.
  *
  * **Details**
  *
- * The stack of the error begins where the statement was written, if that was with `Statement.sql`, and goes on with the
- * functions made by `Effect.fn` and the spans that the calling fiber was in.
+ * The error's stack begins where the statement was written, if it was written with `Statement.sql`, followed by the line
+ * of the statement at the server's position, with literals masked, and by the functions made by `Effect.fn` and the
+ * spans of the calling fiber.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Circumstances {
+export interface QueryContext {
   readonly sent: Sent
-  /** Its text, without the parameters; printed as `<redacted>`, for texts are often made of data. */
+  /** The text, without parameters. Printed as `<redacted>`, since texts often contain data. */
   readonly statement: Redacted.Redacted<string>
   /**
-   * Whether the same, done again, may succeed and can do no harm: the server has rolled it back for a reason that passes,
-   * or it was never sent. What a transaction fails with is to be tried again with the whole transaction.
+   * True if repeating the same work may succeed and cannot do harm: the server rolled it back for a transient reason,
+   * or it was never sent. A failure of a transaction is to be retried with the whole transaction. False on a single
+   * session that is dead, since it remains dead; a pool has others.
    */
   readonly isRetryable: boolean
+  /**
+   * For a text of several statements run by `simple`: the results of those before the one that failed. Without its own
+   * BEGIN and COMMIT the whole text is one transaction, and their effects are rolled back.
+   */
+  readonly results?: ReadonlyArray<QueryResult<ObjectRow>> | undefined
 }
 
-type About<E> = E extends unknown ? E & Circumstances : never
+type WithContext<E> = E extends unknown ? E & QueryContext : never
 
 /**
  * A failure of a query or COPY.
  *
  * **Details**
  *
- * - `ServerError`: the server refused or failed; the session lives on unless it is fatal.
- * - `ValueError`: a parameter or a column could not be written or read; only this query is concerned.
- * - `TransportError`, `ProtocolError`: the session is dead, and whoever uses it next is told the same.
- * - `UnsupportedError`: refused by the client for what the server cannot do.
- * - `QueryTimeout`: not done in time, and cancelled.
+ * - `ServerError`: the server refused or failed; the session survives unless the error is fatal.
+ * - `ValueError`: a parameter or a column could not be encoded or decoded; only this query is affected.
+ * - `TransportError`, `ProtocolError`: the session is dead, and further queries on it fail with the same error.
+ * - `UnsupportedError`: refused by the client, since the server does not support it.
+ * - `QueryTimeout`: exceeded its time limit, and was cancelled.
+ * - `TransactionEnded`, `TransactionCommandRefused`: refused for its effect on a transaction.
  *
- * **Example** (What was sent)
+ * **Example** (Retrying, and reporting what may have run)
  *
  * ```ts
  * import { Client, Statement } from "@hyperfect/client"
@@ -137,10 +178,10 @@ type About<E> = E extends unknown ? E & Circumstances : never
  * @category errors
  * @since 0.1.0
  */
-export type QueryError = About<Failure>
+export type QueryError = WithContext<Failure>
 
 /**
- * A failure of a session, which is not about a statement.
+ * A failure of a session, without the context of a statement.
  *
  * @category errors
  * @since 0.1.0
@@ -152,3 +193,5 @@ export type Failure =
   | ProtocolError
   | UnsupportedError
   | QueryTimeout
+  | TransactionEnded
+  | TransactionCommandRefused

@@ -1,12 +1,13 @@
 /**
- * What may be said of a statement's text: which command it is, and how it reads without the values that are written in it.
+ * Lexical analysis of statement texts: the command, and the text without literals.
  *
- * PostgreSQL's chapter "Lexical Structure" is followed, with `standard_conforming_strings` on, as it is by default.
+ * Follows PostgreSQL's chapter "Lexical Structure", with `standard_conforming_strings` on, which is the default.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 
-/** The end of the comment that begins here. Comments nest. */
+/** Returns the end of the comment that begins at `start`. Comments nest. */
 const endOfComment = (text: string, start: number): number => {
   let depth = 0
   for (let at = start; at < text.length; at++) {
@@ -22,14 +23,14 @@ const endOfComment = (text: string, start: number): number => {
   return text.length
 }
 
-/** What may stand before the first word: white space, empty statements, and comments to the end of the line. */
+/** White space, empty statements and line comments before the first word. */
 const blank = /(?:[\s;]|--[^\n\r]*)*/y
 
-/** The first word; parentheses may stand before it, as in `(select 1) union (select 2)`. */
+/** The first word, possibly after parentheses, as in `(select 1) union (select 2)`. */
 const word = /[(\s]*([a-z]+)/iy
 
 /**
- * The command that a text begins with, in capitals; `undefined` when it begins with none.
+ * Returns the command that a text begins with, in capitals; `undefined` if there is none.
  *
  * **Example** (Behind a comment)
  *
@@ -57,8 +58,8 @@ export const operationOf = (text: string): string | undefined => {
 }
 
 /**
- * One token: a name in quotes, a number of a parameter, a word; or a literal. What is not closed goes to the end, so that
- * nothing of it is shown.
+ * One token: a quoted name, a parameter number, a word, or a literal. An unterminated token extends to the end, so that
+ * none of it is shown.
  */
 const token = new RegExp(
   [
@@ -75,11 +76,11 @@ const token = new RegExp(
 )
 
 /**
- * A text with a question mark for every literal in it, and without its comments.
+ * Replaces every literal of a text by a question mark, and removes comments.
  *
  * **When to use**
  *
- * Use before a text that was not written by your own program gets into a log.
+ * Use before logging a text that your own program did not write.
  *
  * **Example** (A password)
  *
@@ -94,23 +95,54 @@ const token = new RegExp(
  * @category combinators
  * @since 0.1.0
  */
-export const withoutLiterals = (text: string): string => {
-  let out = ""
-  let at = 0
-  while (at < text.length) {
+export const withoutLiterals = (text: string): string => maskLiterals(text, text.length).masked.trim()
+
+/** Masks the literals of a text, and returns where the character at an offset of it has moved to. */
+const maskLiterals = (text: string, offset: number): { readonly masked: string; readonly moved: number } => {
+  let masked = ""
+  let moved = 0
+  for (let at = 0; at < text.length;) {
+    const start = at
+    let piece = ""
     if (text.startsWith("/*", at)) {
       at = endOfComment(text, at)
-      continue
+    } else {
+      token.lastIndex = at
+      const match = token.exec(text)
+      if (match === null) {
+        piece = text[at++]!
+      } else {
+        const { kept, literal, word } = match.groups!
+        piece = literal === undefined ? kept ?? word ?? "" : "?"
+        at = token.lastIndex
+      }
     }
-    token.lastIndex = at
-    const match = token.exec(text)
-    if (match === null) {
-      out += text[at++]
-      continue
-    }
-    const { kept, literal, word } = match.groups!
-    out += literal === undefined ? kept ?? word ?? "" : "?"
-    at = token.lastIndex
+    if (offset >= start) moved = masked.length + (piece.length === at - start ? Math.min(offset, at) - start : 0)
+    masked += piece
   }
-  return out.trim()
+  return { masked, moved }
+}
+
+/** The longest text that is searched, and the characters shown on each side of the position. */
+const excerptLimits = { text: 100_000, side: 60 }
+
+/**
+ * Returns the line of a text at a position, a 1-based count of characters as the server's, and a caret below it;
+ * literals are masked, since they may be data.
+ *
+ * @internal
+ */
+export const excerpt = (text: string, position: number): ReadonlyArray<string> => {
+  if (text.length > excerptLimits.text) return []
+  const before = Array.from(text).slice(0, position - 1).join("")
+  if (before.length >= text.length) return []
+  const { masked, moved } = maskLiterals(text, before.length)
+  const lineAt = masked.lastIndexOf("\n", moved - 1) + 1
+  const [line = ""] = masked.slice(lineAt).split("\n")
+  const caret = moved - lineAt
+  const from = Math.max(line.search(/\S|$/), caret - excerptLimits.side)
+  const number = String(before.split("\n").length)
+  const show = (text: string) => ErrorField.printable(text).replaceAll("\t", " ")
+  const [left, right] = [show(line.slice(from, caret)), show(line.slice(caret, caret + excerptLimits.side))]
+  return [`    ${number} | ${left}${right}`, `    ${" ".repeat(number.length)} | ${" ".repeat(left.length)}^`]
 }

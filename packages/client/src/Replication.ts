@@ -1,47 +1,47 @@
 /**
  * Logical replication: the changes of a database as a stream, from a replication slot.
  *
- * The server must run with `wal_level=logical`, and the user must have the attribute `REPLICATION`. What a decoding plugin
- * makes of a change is handed out as the bytes that they are.
+ * The server must run with `wal_level=logical`, and the user must have the attribute `REPLICATION`. The output of the
+ * decoding plugin is returned as bytes.
  *
  * @since 0.1.0
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type { Transport } from "@hyperfect/transport/Transport"
+import * as Literal from "@hyperfect/values/Literal"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConnectionConfig } from "./ConnectionConfig.ts"
-import { fail } from "./internal/circumstances.ts"
-import { engineOf } from "./internal/engine.ts"
-import { type Event, type Replication, replication } from "./internal/replication.ts"
-import { type QueryError, UnsupportedError } from "./QueryError.ts"
-import * as Session from "./Session.ts"
+import { openSession } from "./internal/client/openSession.ts"
+import { toMillis } from "./internal/config/durations.ts"
+import { type Event, makeReplication, type Replication } from "./internal/replication/startReplication.ts"
+import { refuse, trySync } from "./internal/session/queryError.ts"
+import type { QueryError } from "./QueryError.ts"
+import type * as Session from "./Session.ts"
 import { identifier } from "./Statement.ts"
 
-export type { Data, Event, Keepalive, Replication } from "./internal/replication.ts"
+export type { Data, Event, Keepalive, Replication } from "./internal/replication/startReplication.ts"
 
 /**
- * Which slot to replicate from, and how.
+ * The slot to replicate from, and options of the replication.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly slot: string
-  /** Makes the slot, which ends with the replication. Otherwise it must be there. */
+  /** Creates the slot for the duration of the replication. Otherwise it must exist. */
   readonly temporary?: boolean | undefined
-  /** The decoding plugin of the slot that is made; `pgoutput` when absent. */
+  /** The decoding plugin of a slot that is created; `pgoutput` when absent. */
   readonly plugin?: string | undefined
-  /** What the plugin is told, such as `{ proto_version: "1", publication_names: "orders" }`. */
+  /** Options of the plugin, such as `{ proto_version: "1", publication_names: "orders" }`. */
   readonly options?: Readonly<Record<string, string>> | undefined
-  /** Where to begin, if that is behind what has been confirmed for the slot. */
+  /** The position (LSN) to begin at, if it is after the one confirmed for the slot. */
   readonly start?: bigint | undefined
 }
 
 type Services = Transport | Authenticate.Services
-
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 const formatLsn = (lsn: bigint): string =>
   `${(lsn >> BigInt(32)).toString(16)}/${BigInt.asUintN(32, lsn).toString(16)}`.toUpperCase()
@@ -56,24 +56,24 @@ const createCommand = ({ plugin = "pgoutput", slot, temporary }: Omit<Options, "
   `${identifier(plugin).text} NOEXPORT_SNAPSHOT`
 
 const startCommand = ({ options = {}, slot, start = BigInt(0) }: Options): string => {
-  const told = Object.entries(options).map(([name, value]) => `${identifier(name).text} ${literal(value)}`)
+  const slotOptions = Object.entries(options).map(([name, value]) => `${identifier(name).text} ${Literal.quote(value)}`)
   return `START_REPLICATION SLOT ${identifier(slot).text} LOGICAL ${formatLsn(start)}` +
-    (told.length === 0 ? "" : ` (${told.join(", ")})`)
+    (slotOptions.length === 0 ? "" : ` (${slotOptions.join(", ")})`)
 }
 
-/** A session that takes the commands of replication, and otherwise the simple protocol only. */
-const walSender = Effect.fnUntraced(function*(config: ConnectionConfig, command: string) {
-  const session = yield* Session.make({ ...config, parameters: { ...config.parameters, replication: "database" } })
-  if (session.server.kind === "postgres") return session
-  return yield* fail(new UnsupportedError({ feature: "logical replication", server: "hyper" }), "nothing", command)
+/** Opens a session that accepts replication commands, and otherwise the simple protocol only. */
+const openWalSender = Effect.fnUntraced(function*(config: ConnectionConfig, command: string) {
+  const opened = yield* openSession({ ...config, parameters: { ...config.parameters, replication: "database" } })
+  const { dialect } = opened.session.server
+  return dialect.replication ? opened : yield* refuse(dialect, "logical replication", command)
 })
 
 /**
- * Makes a slot, and returns the place in the server's log from which on it has everything.
+ * Creates a slot, and returns the log position (LSN) from which it is complete.
  *
  * **Gotchas**
  *
- * Until it is dropped the server keeps all of its log that the slot has not confirmed.
+ * Until the slot is dropped, the server retains all log that has not been confirmed for it.
  *
  * @category slots
  * @since 0.1.0
@@ -84,13 +84,13 @@ export const createSlot = (
 ): Effect.Effect<bigint, Session.ConnectError | QueryError, Services> =>
   Effect.scoped(Effect.gen(function*() {
     const command = createCommand(options)
-    const session = yield* walSender(config, command)
+    const { session } = yield* openWalSender(config, command)
     const [result] = yield* session.simple(command)
     return parseLsn(String(result?.rows[0]?.["consistent_point"]))
   }))
 
 /**
- * Drops a slot that nobody replicates from at the moment.
+ * Drops a slot that is not in use.
  *
  * @category slots
  * @since 0.1.0
@@ -101,27 +101,30 @@ export const dropSlot = (
 ): Effect.Effect<void, Session.ConnectError | QueryError, Services> =>
   Effect.scoped(Effect.gen(function*() {
     const command = `DROP_REPLICATION_SLOT ${identifier(slot).text}`
-    const session = yield* walSender(config, command)
+    const { session } = yield* openWalSender(config, command)
     yield* session.simple(command)
   }))
 
-/** How often the server is told how far we are, unless it or the configuration is less patient. */
-const longestInterval = 10_000
+/**
+ * The maximum interval of status updates, in milliseconds; the server or the configuration may require a shorter one.
+ */
+const maxStatusInterval = 10_000
 
-const patience = "select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout'"
+const walSenderTimeoutQuery = "select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout'"
 
 /**
- * Opens a session to replicate from a slot. It ends with the scope.
+ * Opens a session for replication from a slot. It ends with the scope.
  *
  * **Details**
  *
- * What the server wants to know is answered at once, and told every ten seconds (more often where `wal_sender_timeout` or
- * the configuration's `silenceTimeout` asks for it), also while the consumer is busy. Nothing is confirmed but what the
- * consumer has confirmed.
+ * Requests of the server for a reply are answered at once. Status updates are sent every ten seconds (more often if
+ * `wal_sender_timeout` or the configuration's `silenceTimeout` requires it), even while the consumer is busy. Only what
+ * the consumer has confirmed is confirmed to the server.
  *
  * **Gotchas**
  *
- * After a loss everything comes again that was not confirmed: a consumer must be able to see a transaction twice.
+ * After a lost connection, everything that was not confirmed is sent again: a consumer must tolerate seeing a
+ * transaction twice.
  *
  * **Example** (Following a publication)
  *
@@ -148,21 +151,21 @@ export const open: (
   options: Options
 ) => Effect.Effect<Replication, Session.ConnectError | QueryError, Services | Scope.Scope> = Effect.fnUntraced(
   function*(config: ConnectionConfig, options: Options) {
-    const command = startCommand(options)
-    const session = yield* walSender(config, command)
-    const [result] = yield* session.simple(patience)
-    const limits = [Number(result?.rows[0]?.["setting"]) / 3, (config.silenceTimeout ?? 0) / 2]
-    const interval = Math.min(longestInterval, ...limits.filter((milliseconds) => milliseconds > 0))
+    const command = yield* trySync("START_REPLICATION", () => startCommand(options))
+    const { runner, session } = yield* openWalSender(config, command)
+    const [result] = yield* session.simple(walSenderTimeoutQuery)
+    const limits = [Number(result?.rows[0]?.["setting"]) / 3, toMillis(config.silenceTimeout ?? 0) / 2]
+    const interval = Math.min(maxStatusInterval, ...limits.filter((milliseconds) => milliseconds > 0))
     if (options.temporary === true) yield* session.simple(createCommand(options))
     const detach = Effect.runForkWith(yield* Effect.context<never>())
-    return replication(engineOf.get(session)!, detach, interval, command)
+    return makeReplication(runner.engine, detach, interval, command)
   }
 )
 
 /**
- * The changes of a slot, in a session of their own, without a word on how far they are done with: for those who look on.
+ * Streams the changes of a slot in a session of their own, without confirming progress, for observers.
  *
- * @see {@link open} for a consumer that must not miss anything
+ * @see {@link open} for a consumer that confirms what it has processed
  *
  * @category constructors
  * @since 0.1.0

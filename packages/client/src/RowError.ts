@@ -1,22 +1,24 @@
 /**
- * Rows that are not what a Schema says of them.
+ * Errors of decoding rows by a Schema.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 /**
- * The columns of the result are not those that the Schema wants; no row was looked at.
+ * The columns of the result do not match the Schema; no row was decoded.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ColumnsMismatch extends Schema.TaggedError<ColumnsMismatch>()("ColumnsMismatch", {
-  /** Fields of the Schema that the result has no column for. */
+export class ColumnsMismatch extends TaggedReason<ColumnsMismatch>()("ColumnsMismatch", {
+  /** Fields of the Schema without a column in the result. */
   missing: Schema.Array(Schema.String),
-  /** Columns of the result that the Schema has no field for. */
+  /** Columns of the result without a field in the Schema. */
   unexpected: Schema.Array(Schema.String),
-  /** Columns whose type cannot give what the Schema wants. */
+  /** Columns whose type cannot produce what the Schema requires. */
   mistyped: Schema.Array(Schema.Struct({
     name: Schema.String,
     /** The type of the column, such as `int8`. */
@@ -24,64 +26,45 @@ export class ColumnsMismatch extends Schema.TaggedError<ColumnsMismatch>()("Colu
     wanted: Schema.String,
     found: Schema.String
   }))
-}) {
-  override get message(): string {
-    const parts = [
-      this.missing.length === 0 ? [] : [`missing ${this.missing.join(", ")}`],
-      this.unexpected.length === 0 ? [] : [`unexpected ${this.unexpected.join(", ")}`],
-      this.mistyped.map(({ found, name, typeName, wanted }) => `${name}: wanted ${wanted}, ${typeName} gives ${found}`)
-    ]
-    return `the columns do not fit the Schema: ${parts.flat().join("; ")}`
-  }
-}
+}, ({ missing, mistyped, unexpected }) => {
+  const parts = [
+    missing.length === 0 ? [] : [`missing ${missing.join(", ")}`],
+    unexpected.length === 0 ? [] : [`unexpected ${unexpected.join(", ")}`],
+    mistyped.map(({ found, name, typeName, wanted }) => `${name}: wanted ${wanted}, ${typeName} gives ${found}`)
+  ]
+  return ErrorField.printable(`the columns do not fit the Schema: ${parts.flat().join("; ")}`)
+}) {}
 
 /**
- * A row does not fit the Schema.
+ * A row does not match the Schema.
  *
  * @category errors
  * @since 0.1.0
  */
-export class RowInvalid extends Schema.TaggedError<RowInvalid>()("RowInvalid", {
-  /** The row's position from 0. */
+export class RowInvalid extends TaggedReason<RowInvalid>()("RowInvalid", {
+  /** The 0-based index of the row. */
   row: Schema.Number,
-  /** What the Schema has against it. Values of the row are not in it. */
+  /** The Schema's issue, without values of the row. */
   issue: Schema.String
-}) {
-  override get message(): string {
-    return `row ${this.row}: ${this.issue}`
-  }
-}
+}, ({ issue, row }) => ErrorField.printable(`row ${row}: ${issue}`)) {}
 
 /**
- * The result has another number of rows than was asked for.
+ * The result has another number of rows than required.
  *
  * @category errors
  * @since 0.1.0
  */
-export class RowCountMismatch extends Schema.TaggedError<RowCountMismatch>()("RowCountMismatch", {
+export class RowCountMismatch extends TaggedReason<RowCountMismatch>()("RowCountMismatch", {
   wanted: Schema.String,
   found: Schema.Number
-}) {
-  override get message(): string {
-    return `wanted ${this.wanted}, found ${this.found} rows`
-  }
-}
+}, ({ found, wanted }) => `wanted ${wanted}, found ${found} rows`) {}
 
 /**
- * Rows that are not what a program wants of them.
+ * A result whose rows do not match what the caller requires.
  *
  * @category errors
  * @since 0.1.0
  */
-export class RowError extends Schema.TaggedError<RowError>()("RowError", {
+export class RowError extends TaggedError<RowError>()("RowError", {
   reason: Schema.Union([ColumnsMismatch, RowInvalid, RowCountMismatch])
-}) {
-  override get message(): string {
-    return this.reason.message
-  }
-
-  /** Always false. */
-  get isRetryable(): false {
-    return false
-  }
-}
+}) {}

@@ -1,22 +1,22 @@
 /**
- * What can be seen of a client from outside: spans and metrics, by the conventions of OpenTelemetry for databases.
+ * Spans and metrics of a client, by OpenTelemetry's semantic conventions for databases.
  *
- * **Spans** are made as soon as a tracer is provided, and only then: without one, or where it is off, a query costs nothing
- * more. They are of the kind `client`, one for each query, stream, COPY and transaction, named after the command and the
- * database, such as `SELECT shop`; opening a session is `hyperfect.connect`, waiting for one of a pool
- * `hyperfect.acquire`. What they say:
+ * **Spans** are made if a tracer is provided; without one, or where it is disabled, a query has no overhead. They have
+ * the kind `client`, one for each query, stream, COPY and transaction, named after the command and the database, such
+ * as `SELECT shop`; opening a session is `hyperfect.connect`, waiting for one of a pool `hyperfect.acquire`. Their
+ * attributes:
  *
- * - `db.system.name`: `postgresql`, or `hyper`, which the conventions do not know;
+ * - `db.system.name`: `postgresql`, or `hyper`, which is not in the conventions;
  * - `db.namespace`: the database; `server.address` and `server.port`: the server of this session;
  * - `db.operation.name`: the command, such as `SELECT`; `db.query.text`: the text. In a text without parameters each
- *   literal is a question mark;
- * - `db.response.returned_rows`; and of failures `db.response.status_code`, the SQLSTATE, and `error.type`, the same or
- *   the tag of the error.
+ *   literal is replaced by a question mark;
+ * - `db.response.returned_rows`; on failure `db.response.status_code`, the SQLSTATE, and `error.type`, the same or the
+ *   tag of the error.
  *
- * **Metrics** are Effect's, and are counted where {@link layer} says so.
+ * **Metrics** are Effect's, and are recorded where {@link layer} is provided.
  *
- * Parameters, rows and passwords are in none of them, and of an error of the server a span has the condition, not the
- * text, which may quote a value. What a program writes into the names of its tables and columns is shown.
+ * None of them contains parameters, rows or passwords. Of a server error a span has the condition, not the text, which
+ * may quote a value. Names of tables and columns are shown.
  *
  * @since 0.1.0
  */
@@ -25,22 +25,27 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 
 /**
- * What is observed.
+ * The spans, metrics and logs to make.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Whether spans are made where there is a tracer; true when absent. */
+  /** True to make spans if there is a tracer; true when absent. */
   readonly spans?: boolean | undefined
-  /** Whether `db.query.text` is among their attributes; true when absent. */
+  /** True to include `db.query.text` in the attributes; true when absent. */
   readonly queryText?: boolean | undefined
-  /** Whether metrics are counted; false when absent. */
+  /** True to record metrics; false when absent. */
   readonly metrics?: boolean | undefined
+  /**
+   * True to log notices of the server, including those of the login: warnings as warnings, others as information or
+   * debug messages; false when absent. Their texts may quote values.
+   */
+  readonly logNotices?: boolean | undefined
 }
 
 /**
- * What is observed of the sessions and pools that are made from here on.
+ * The options of the sessions and pools made in this context.
  *
  * @category references
  * @since 0.1.0
@@ -50,7 +55,7 @@ export const Telemetry: Context.Reference<Options> = Context.Reference<Options>(
 })
 
 /**
- * Observes the clients that are made with it: metrics, too, unless the options say otherwise.
+ * Observes the clients that are made with it, including metrics unless the options disable them.
  *
  * **Example** (Metrics of a pool)
  *
@@ -77,11 +82,11 @@ export const Telemetry: Context.Reference<Options> = Context.Reference<Options>(
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.succeed(Telemetry, { metrics: true, ...options })
 
-/** The boundaries that the conventions advise for durations, in seconds. */
+/** The bucket boundaries that the conventions recommend for durations, in seconds. */
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
 
 /**
- * Seconds that operations took, by `db.operation.name` and `error.type`.
+ * The duration of operations in seconds, by `db.operation.name` and `error.type`.
  *
  * @category metrics
  * @since 0.1.0
@@ -92,7 +97,7 @@ export const operationDuration: Metric.Histogram<number> = Metric.histogram("db.
 })
 
 /**
- * Rows of results.
+ * The number of rows per result.
  *
  * @category metrics
  * @since 0.1.0
@@ -103,7 +108,7 @@ export const returnedRows: Metric.Histogram<number> = Metric.histogram("db.clien
 })
 
 /**
- * Bytes on the lines of sessions that are logged in, by `network.io.direction`, `transmit` or `receive`.
+ * Bytes on the connections of logged-in sessions, by `network.io.direction`, `transmit` or `receive`.
  *
  * @category metrics
  * @since 0.1.0
@@ -114,8 +119,8 @@ export const io: Metric.Counter<number> = Metric.counter("hyperfect.client.io", 
 })
 
 /**
- * Sessions of a pool, by `db.client.connection.state`, `idle` or `used`. As the other numbers of a pool it is brought up
- * to date every second.
+ * Sessions of a pool, by `db.client.connection.state`, `idle` or `used`. Updated every second, as the other gauges of a
+ * pool.
  *
  * @category metrics
  * @since 0.1.0
@@ -125,7 +130,7 @@ export const connectionCount: Metric.Gauge<number> = Metric.gauge("db.client.con
 })
 
 /**
- * How many sessions a pool may have.
+ * The maximum number of sessions of a pool.
  *
  * @category metrics
  * @since 0.1.0
@@ -135,7 +140,7 @@ export const connectionMax: Metric.Gauge<number> = Metric.gauge("db.client.conne
 })
 
 /**
- * How many sessions a pool always keeps.
+ * The number of sessions that a pool always keeps.
  *
  * @category metrics
  * @since 0.1.0
@@ -145,7 +150,7 @@ export const connectionIdleMin: Metric.Gauge<number> = Metric.gauge("db.client.c
 })
 
 /**
- * How many wait for a session.
+ * The number of callers that wait for a session.
  *
  * @category metrics
  * @since 0.1.0
@@ -155,7 +160,7 @@ export const pendingRequests: Metric.Gauge<number> = Metric.gauge("db.client.con
 })
 
 /**
- * How often nobody got a session in time.
+ * The number of callers that timed out waiting for a session.
  *
  * @category metrics
  * @since 0.1.0
@@ -166,7 +171,7 @@ export const connectionTimeouts: Metric.Counter<number> = Metric.counter("db.cli
 })
 
 /**
- * Seconds that opening a session took.
+ * The time to open a session, in seconds.
  *
  * @category metrics
  * @since 0.1.0
@@ -177,7 +182,7 @@ export const connectionCreateTime: Metric.Histogram<number> = Metric.histogram("
 })
 
 /**
- * Seconds that somebody waited for a session. Who gets one at once is not counted.
+ * The time that callers waited for a session, in seconds. Sessions acquired at once are not counted.
  *
  * @category metrics
  * @since 0.1.0

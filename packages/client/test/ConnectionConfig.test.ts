@@ -6,8 +6,8 @@ import { inspect } from "node:util"
 
 const { fromUri } = ConnectionConfig
 
-/** What a URI comes to, with the password laid open. */
-const read = (uri: string) =>
+/** Parses a URI, with the password as plain text. */
+const parseUri = (uri: string) =>
   Effect.map(fromUri(uri), ({ password, ...config }) => ({
     ...config,
     ...(Redacted.isRedacted(password) ? { password: Redacted.value(password) } : {})
@@ -52,12 +52,12 @@ describe("fromUri", () => {
       options: "-c a=b",
       connectTimeout: 3000
     }],
-    // As in libpq, the last of two counts, and an empty value is the default.
+    // As in libpq, the last of two values counts, and an empty value is the default.
     ["postgresql://app@db/x?dbname=&host=&port=&password=", { user: "app", endpoint: tcp("localhost", 5432) }],
     ["postgresql://app@db/x?dbname=y&user=z", { user: "z", endpoint: tcp("db", 5432), database: "y" }]
   ])("reads %s", ([uri, config]) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual<object>(yield* read(uri), config)
+      assert.deepStrictEqual<object>(yield* parseUri(uri), config)
     }))
 
   it.effect.each<readonly [uri: string, setting: string, problem?: string]>([
@@ -79,6 +79,38 @@ describe("fromUri", () => {
     ["postgresql://app@db?ssl_mode=require", "ssl_mode", "is not a setting; did you mean sslmode?"],
     ["postgresql://app@db?pasword=secret", "pasword", "is not a setting; did you mean password?"],
     ["postgresql://app@db?__proto__=1", "__proto__"],
+    [
+      "postgresql://app@db?pgbouncer=true",
+      "pgbouncer",
+      "is a parameter of Prisma, not of libpq; leave it out, and set statementCacheSize to 0 where the pooler keeps no " +
+      "prepared statements"
+    ],
+    [
+      "postgresql://app@db?schema=shop",
+      "schema",
+      "is a parameter of Prisma, not of libpq; use options=-c%20search_path%3DNAME"
+    ],
+    [
+      "postgresql://app@db?sslmode=require&uselibpqcompat=true",
+      "uselibpqcompat",
+      "is a parameter of node-postgres, not of libpq; leave it out: sslmode means here what it means in libpq"
+    ],
+    [
+      "postgresql://app@db?pool_timeout=10",
+      "pool_timeout",
+      "is a parameter of Prisma, not of libpq; leave it out, and set acquireTimeout of the pool"
+    ],
+    [
+      "postgresql://app@db?currentSchema=shop",
+      "currentSchema",
+      "is a parameter of JDBC, not of libpq; use options=-c%20search_path%3DNAME"
+    ],
+    [
+      "postgresql://app@db?statement_timeout=5000",
+      "statement_timeout",
+      "is a setting of the server; use options=-c%20statement_timeout%3DVALUE"
+    ],
+    ["postgresql://app@db?constructor=1", "constructor"],
     ["postgresql://app@db?Host=x", "Host", "is not a setting; did you mean host?"],
     ["postgresql://app@db?connect_timeout=1.5", "connect_timeout", "is a whole number of seconds"],
     ["postgresql://app@db?connect_timeout=", "connect_timeout"],
@@ -88,11 +120,36 @@ describe("fromUri", () => {
   ])("refuses %s", ([uri, setting, problem]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(fromUri(uri))
-      assert.strictEqual(error._tag, "ConfigError")
+      assert.strictEqual(error._tag, "ConnectionConfigError")
       assert.strictEqual(error.setting, setting)
       if (problem !== undefined) assert.strictEqual(error.problem, problem)
       assert.strictEqual(error.message, `${error.setting}: ${error.problem}`)
       assert.isFalse(error.isRetryable)
+    }))
+
+  it.effect.each([
+    "postgresql://app:p@ss@db/shop",
+    "postgresql://app:p/ss@db/shop",
+    "postgresql://app:12/ss@db/shop",
+    "postgresql://app:p/s#s@db/shop?sslmode=require",
+    "postgresql://a@b:p@db/shop",
+    "postgresql://app:p@s/s@db",
+    "postgresql://app:1/s?s=s@db/shop"
+  ])("suggests percent-encoding if a password breaks %s", (uri) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(fromUri(uri))
+      assert.strictEqual(error.setting, "uri")
+      assert.include(error.problem, "percent-encode @ as %40, / as %2F")
+    }))
+
+  it.effect("accepts harmless reserved characters in a password, and an @ in a query", () =>
+    Effect.gen(function*() {
+      const read = (uri: string) => Effect.map(parseUri(uri), ({ password, user }) => [user, password])
+      assert.deepStrictEqual(yield* read("postgresql://app:p#s?s:x@db/shop"), ["app", "p#s?s:x"])
+      assert.deepStrictEqual(yield* read("postgresql://app@db/shop%40x?password=a@b"), ["app", "a@b"])
+      const { problem, setting } = yield* Effect.flip(fromUri("postgresql://db/shop?pgbouncer=true&user=me@x"))
+      assert.strictEqual(setting, "pgbouncer")
+      assert.include(problem, "Prisma")
     }))
 
   it.effect.each([
@@ -102,10 +159,15 @@ describe("fromUri", () => {
     "postgresql://app:s3cret@db?nonsense=1",
     "postgresql://app@db?password=s3cret&nonsense=1",
     "postgresql://app@db?password=s3cret%zz",
-    // A password that should have been percent-encoded is taken apart in other places.
+    // A password that should have been percent-encoded is split in other places.
     "postgresql://app:s3cret/more@db",
     "postgresql://app:more@s3cret@db",
-    "postgresql://app:more:s3cret@db:x"
+    "postgresql://app:more:s3cret@db:x",
+    "postgresql://app:1/more?s3cret=x@db/shop?sslmode=require",
+    "postgresql://app:1/more?x=y&s3cret=x@db/shop",
+    "postgresql://app:1/more?s3cret=x=y@db/shop",
+    "postgresql://app:1/more?s3cret=x y@db/shop",
+    "postgresql://app:1/more?s3cret=%zz@db/shop"
   ])("never shows the password of %s", (uri) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(fromUri(uri))

@@ -7,12 +7,12 @@ import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as CopyFormat from "@hyperfect/values/CopyFormat"
 import { Effect, Fiber, Stream } from "effect"
-import { complete, copyIn, error, meet, puppet, ready } from "./puppet.ts"
+import { complete, connect, copyIn, error, manualServer, ready } from "./manualServer.ts"
 
 const columns = [{ name: "id", type: BuiltIn.int4 }, { name: "s", type: BuiltIn.text }]
 
-/** The data of these rows, and where each of its parts ends. */
-const data = (rows: ReadonlyArray<CopyFormat.Shapes["object"]>): Uint8Array => {
+/** Encodes rows as COPY data. */
+const encodeRows = (rows: ReadonlyArray<CopyFormat.RowShapes["object"]>): Uint8Array => {
   const out = ByteWriter.make()
   const writer = CopyFormat.binary.writer("object", columns)
   writer.begin(out)
@@ -22,34 +22,34 @@ const data = (rows: ReadonlyArray<CopyFormat.Shapes["object"]>): Uint8Array => {
 }
 
 const rows = [{ id: 1, s: "a" }, { id: 2, s: null }]
-const whole = data(rows)
+const encodedRows = encodeRows(rows)
 
-const begin: Backend.Message = { _tag: "CopyOutResponse", format: 1, columnFormats: [1, 1] }
-const piece = (bytes: Uint8Array): Backend.Message => ({ _tag: "CopyData", data: bytes })
-const end: ReadonlyArray<Backend.Message> = [{ _tag: "CopyDone" }, complete("COPY 2"), ready()]
+const copyOutResponse: Backend.Message = { _tag: "CopyOutResponse", format: 1, columnFormats: [1, 1] }
+const copyData = (bytes: Uint8Array): Backend.Message => ({ _tag: "CopyData", data: bytes })
+const copyOutEnd: ReadonlyArray<Backend.Message> = [{ _tag: "CopyDone" }, complete("COPY 2"), ready()]
 
 const query = sql`select id, s from t`
 
-layer(puppet(), { excludeTestServices: true, timeout: "20 seconds" })("a COPY whose other end", (it) => {
+layer(manualServer(), { excludeTestServices: true, timeout: "20 seconds" })("COPY failures", (it) => {
   const answers: ReadonlyArray<readonly [name: string, pieces: ReadonlyArray<Uint8Array>, tag: string | undefined]> = [
-    ["cuts the data into single bytes is read", Array.from(whole, (byte) => Uint8Array.of(byte)), undefined],
-    ["sends nothing is truncated", [], "RowTruncated"],
-    ["sends text instead is malformed", [new TextEncoder().encode("1\ta\n2\tb\n".repeat(5))], "Malformed"],
-    ["leaves the end out is truncated", [whole.subarray(0, -2)], "RowTruncated"],
-    ["ends in a row is truncated", [whole.subarray(0, -5)], "RowTruncated"],
-    ["goes on behind the end is malformed", [whole, Uint8Array.of(0)], "Malformed"],
-    ["begins again behind the end is malformed", [whole, whole], "Malformed"]
+    ["data split into single bytes is read", Array.from(encodedRows, (byte) => Uint8Array.of(byte)), undefined],
+    ["no data is truncated", [], "RowTruncated"],
+    ["text instead of binary data is malformed", [new TextEncoder().encode("1\ta\n2\tb\n".repeat(5))], "Malformed"],
+    ["data without its trailer is truncated", [encodedRows.subarray(0, -2)], "RowTruncated"],
+    ["data that ends within a row is truncated", [encodedRows.subarray(0, -5)], "RowTruncated"],
+    ["data after the trailer is malformed", [encodedRows, Uint8Array.of(0)], "Malformed"],
+    ["a second header after the trailer is malformed", [encodedRows, encodedRows], "Malformed"]
   ]
   for (const [name, pieces, tag] of answers) {
     it.effect(name, () =>
       Effect.gen(function*() {
-        const { server, session } = yield* meet
+        const { server, session } = yield* connect
         const stream = Copy.fromQuery(query, { columns, format: CopyFormat.binary })
         const reading = yield* Effect.forkChild(
           Effect.result(Effect.provideService(Stream.runCollect(stream), Client, session))
         )
-        yield* server.hear("Query")
-        yield* server.say(begin, ...pieces.map(piece), ...end)
+        yield* server.expect("Query")
+        yield* server.send(copyOutResponse, ...pieces.map(copyData), ...copyOutEnd)
         const result = yield* Fiber.join(reading)
         if (tag === undefined) assert.deepStrictEqual(result._tag === "Success" && result.success, rows)
         else {
@@ -58,18 +58,18 @@ layer(puppet(), { excludeTestServices: true, timeout: "20 seconds" })("a COPY wh
             assert.strictEqual(result.failure.reason._tag, tag)
           }
         }
-        // Whatever it was, it was of that copy only.
+        // The failure affects only that copy.
         const asking = yield* Effect.forkChild(session.simple("select 1"))
-        yield* server.hear("Query")
-        yield* server.say(complete("SELECT 1"), ready())
+        yield* server.expect("Query")
+        yield* server.send(complete("SELECT 1"), ready())
         assert.lengthOf(yield* Fiber.join(asking), 1)
       }))
   }
 
-  it.effect("hangs up, or fails, in the midst gives what came and then the error", () =>
+  it.effect("rows that arrived before the server disconnects or fails are emitted before the error", () =>
     Effect.gen(function*() {
       for (const hangsUp of [true, false]) {
-        const { server, session } = yield* meet
+        const { server, session } = yield* connect
         const found: Array<unknown> = []
         const stream = Copy.fromQuery(query, { columns, format: CopyFormat.binary })
         const reading = yield* Effect.forkChild(Effect.flip(Effect.provideService(
@@ -77,34 +77,34 @@ layer(puppet(), { excludeTestServices: true, timeout: "20 seconds" })("a COPY wh
           Client,
           session
         )))
-        yield* server.hear("Query")
-        yield* server.say(begin, piece(whole.subarray(0, -4)))
-        yield* hangsUp ? server.hangUp : server.say(error("22012"), ready())
+        yield* server.expect("Query")
+        yield* server.send(copyOutResponse, copyData(encodedRows.subarray(0, -4)))
+        yield* hangsUp ? server.disconnect : server.send(error("22012"), ready())
         const failure = yield* Fiber.join(reading)
         assert.strictEqual(failure._tag, hangsUp ? "TransportError" : "ServerError")
         assert.deepStrictEqual(found, [rows[0]])
       }
     }))
 
-  it.effect("is told why no more data comes, and nothing of the data", () =>
+  it.effect("CopyFail tells the server the cause of a failure, and none of the data", () =>
     Effect.gen(function*() {
       class Secret {
         readonly _tag = "SourceBroke"
         readonly password = "hush"
       }
-      const sources: ReadonlyArray<readonly [Stream.Stream<CopyFormat.Shapes["object"], Secret>, tag: string]> = [
+      const sources: ReadonlyArray<readonly [Stream.Stream<CopyFormat.RowShapes["object"], Secret>, tag: string]> = [
         [Stream.fail(new Secret()), "SourceBroke"],
         [Stream.fromIterable([{ id: 1, s: "hush" }, { id: "hush", s: "hush" }]), "ValueError"]
       ]
       for (const [source, tag] of sources) {
-        const { server, session } = yield* meet
+        const { server, session } = yield* connect
         const copying = yield* Effect.forkChild(
-          Effect.flip(Effect.provideService(Copy.into("t", source, { columns }), Client, session))
+          Effect.flip(Effect.provideService(Copy.into(source, "t", { columns }), Client, session))
         )
-        yield* server.hear("Query")
-        yield* server.say(copyIn)
-        const heard = yield* server.hear("CopyFail")
-        yield* server.say(error("57014"), ready())
+        yield* server.expect("Query")
+        yield* server.send(copyIn)
+        const heard = yield* server.expect("CopyFail")
+        yield* server.send(error("57014"), ready())
         assert.isTrue(heard._tag === "CopyFail" && heard.message.includes(tag) && !heard.message.includes("hush"))
         const failure = yield* Fiber.join(copying)
         assert.strictEqual(failure._tag, tag)

@@ -1,4 +1,4 @@
-/** Sessions on servers that ask for GSSAPI, by a provider of the configuration. */
+/** Sessions on servers that request GSSAPI, with a provider in the configuration. */
 import { assert, describe, it } from "@effect/vitest"
 import { Authenticate, AuthError } from "@hyperfect/auth"
 import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
@@ -8,8 +8,8 @@ import * as InMemory from "@hyperfect/transport/InMemory"
 import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import { Effect } from "effect"
 
-/** A server that asks for a token, and lets in whose is its principal. */
-const server = InMemory.layer((line) =>
+/** A server that requests a token, and accepts one that names its own principal. */
+const layerServer = InMemory.layer((line) =>
   Effect.gen(function*() {
     const channel = MessageChannel.server(line)
     yield* channel.receive
@@ -25,17 +25,17 @@ const server = InMemory.layer((line) =>
 
 const config: ConnectionConfig = { endpoint: Endpoint.tcp("db.example", 5432), user: "app", sslMode: "disable" }
 
-const open = (gss: ConnectionConfig["gss"]) =>
+const authenticate = (gss: ConnectionConfig["gss"]) =>
   Effect.map(Session.make({ ...config, gss }), (session) => session.authentication).pipe(
     Effect.scoped,
-    Effect.provide(server),
+    Effect.provide(layerServer),
     Effect.provide(Authenticate.layerCrypto)
   )
 
-describe("a server that asks for GSSAPI", () => {
-  it.effect("lets in by a provider, which knows the server's name", () =>
+describe("GSSAPI", () => {
+  it.effect("opens a session with the token of a provider, which knows the server's name", () =>
     Effect.gen(function*() {
-      const method = yield* open((endpoint) => () =>
+      const method = yield* authenticate((endpoint) => () =>
         Effect.succeed(() =>
           Effect.succeed({
             token: Uint8Array.from(Buffer.from(`postgres/${endpoint._tag === "Tcp" ? endpoint.host : ""}`)),
@@ -46,17 +46,17 @@ describe("a server that asks for GSSAPI", () => {
       assert.strictEqual(method, "gss")
     }))
 
-  it.effect("is refused without a provider", () =>
+  it.effect("fails without a provider", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(open(undefined))
+      const error = yield* Effect.flip(authenticate(undefined))
       assert.strictEqual(error._tag === "AuthError" && error.reason._tag, "MethodUnsupported")
     }))
 
-  it.effect("is not reached when the provider fails, at the beginning or later", () =>
+  it.effect("fails if the provider fails, at the start or later", () =>
     Effect.gen(function*() {
       const failure = Effect.fail(new AuthError.GssUnavailable({ problem: "the ticket has expired" }))
       for (const gss of [() => () => failure, () => () => Effect.succeed(() => failure)]) {
-        const error = yield* Effect.flip(open(gss))
+        const error = yield* Effect.flip(authenticate(gss))
         assert(error._tag === "AuthError" && error.reason._tag === "GssUnavailable")
         assert.strictEqual(error.message, "there is no security context to be had: the ticket has expired")
       }

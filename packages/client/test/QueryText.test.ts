@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { operationOf, withoutLiterals } from "@hyperfect/client/QueryText"
 
-describe("the text of a statement", () => {
-  it("begins with its command, whatever stands before it", () => {
+describe("QueryText", () => {
+  it("returns the command, whatever precedes it", () => {
     const texts: Readonly<Record<string, string | undefined>> = {
       "select 1": "SELECT",
       "  -- a comment\n/* and /* one inside */ another */ insert into t values (1)": "INSERT",
@@ -16,7 +16,7 @@ describe("the text of a statement", () => {
     for (const [text, operation] of Object.entries(texts)) assert.strictEqual(operationOf(text), operation, text)
   })
 
-  it("is shown without the values in it", () => {
+  it("removes literals from the text", () => {
     const texts: Readonly<Record<string, string>> = {
       "select 'secret', \"a 'name'\" from t where n = 42 and m = $1":
         "select ?, \"a 'name'\" from t where n = ? and m = $1",
@@ -36,7 +36,7 @@ describe("the text of a statement", () => {
     for (const [text, shown] of Object.entries(texts)) assert.strictEqual(withoutLiterals(text), shown, text)
   })
 
-  it("is read in time that grows with its length alone", () => {
+  it("runs in linear time", () => {
     for (const piece of ["'", "$a", "$", "/*", "\"", "e'\\", "--", "((", "1e", "$$a$"]) {
       assert.isString(withoutLiterals(piece.repeat(50_000)))
       assert.doesNotThrow(() => operationOf(piece.repeat(50_000)))

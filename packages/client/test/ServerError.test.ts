@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as PoolError from "@hyperfect/client/PoolError"
 import * as ServerError from "@hyperfect/client/ServerError"
-import { Cause, Effect, Logger } from "effect"
+import { Cause, Effect, Logger, Schema } from "effect"
 import { inspect } from "node:util"
 
-/** An error of fields, by their codes. */
-const make = (fields: Readonly<Record<string, string>>) =>
+/** Makes an error from fields, by their codes. */
+const fromCodes = (fields: Readonly<Record<string, string>>) =>
   ServerError.fromFields(Object.entries(fields).map(([code, value]) => ({ code, value })))
 
-const full = {
+const allFields = {
   S: "FEHLER",
   V: "ERROR",
   C: "23505",
@@ -31,8 +32,19 @@ const full = {
 }
 
 describe("ServerError", () => {
-  it("keeps every field under its name, and those of unknown meaning too", () => {
-    const { reason } = make(full)
+  it("escapes control characters in its message, and keeps the unescaped text in its reason", () => {
+    const text = "no\u001b[2J \u009b31m\u0007\r\u202egnp.exe\nline\ttab"
+    const error = fromCodes({ S: "ERROR", C: "42601", M: text, H: "\u001b]0;title\u0007" })
+    for (const printed of [error.message, String(error), Cause.pretty(Cause.fail(error))]) {
+      assert.notMatch(printed, /[^\P{Cc}\t\n]|\u202e/u)
+      assert.include(printed, "\\u001b[2J")
+    }
+    assert.notMatch(inspect(error, { colors: false }), /[^\P{Cc}\t\n]/u)
+    assert.strictEqual(error.reason.message, text)
+  })
+
+  it("keeps every field under its name, including those of unknown meaning", () => {
+    const { reason } = fromCodes(allFields)
     assert.deepStrictEqual<object>({ ...reason }, {
       _tag: "UniqueViolation",
       sqlState: "23505",
@@ -47,18 +59,38 @@ describe("ServerError", () => {
       constraint: "users_email_key",
       source: "User"
     })
-    assert.deepStrictEqual([reason.detail, reason.where], [full.D, full.W])
-    assert.deepStrictEqual(reason.fields, Object.entries(full).map(([code, value]) => ({ code, value })))
+    assert.deepStrictEqual([reason.detail, reason.where], [allFields.D, allFields.W])
+    assert.deepStrictEqual(reason.fields, Object.entries(allFields).map(([code, value]) => ({ code, value })))
   })
 
-  it("makes something of nothing", () => {
-    const error = make({})
+  it("crosses processes as JSON, in a PoolError too, without the fields that may quote rows", () => {
+    const error = fromCodes(allFields)
+    const json = Schema.encodeSync(Schema.toCodecJson(ServerError.ServerError))(error)
+    assert.notInclude(JSON.stringify(json), "s3cret")
+    const read = Schema.decodeUnknownSync(Schema.toCodecJson(ServerError.ServerError))(JSON.parse(JSON.stringify(json)))
+    assert.instanceOf(read, ServerError.ServerError)
+    assert.deepStrictEqual<object>({ ...read.reason }, { ...error.reason })
+    assert.deepStrictEqual([read.message, read.reason.detail], [error.message, undefined])
+    const codec = Schema.toCodecJson(PoolError.PoolError)
+    const failed = PoolError.fromReason(new PoolError.ConnectFailed({ cause: error }))
+    const again = Schema.decodeUnknownSync(codec)(Schema.encodeSync(codec)(failed))
+    assert.deepStrictEqual([again.message, again.reason._tag], [failed.message, "ConnectFailed"])
+  })
+
+  it("refuses a reason whose tag is not the condition of its SQLSTATE", () => {
+    const { reason } = fromCodes(allFields)
+    assert.strictEqual(new ServerError.ServerError({ reason }).reason, reason)
+    assert.throws(() => new ServerError.ServerError({ reason: { ...reason, sqlState: "42601" } }))
+  })
+
+  it("uses defaults for missing fields", () => {
+    const error = fromCodes({})
     assert.strictEqual(error.reason.sqlState, "")
     assert.strictEqual(error.reason.position, undefined)
     assert.strictEqual(error.reason.severity, "ERROR")
-    assert.strictEqual(make({ S: "FATAL" }).reason.severity, "FATAL")
-    assert.strictEqual(make({ P: "" }).reason.position, undefined)
-    assert.strictEqual(make({ P: "x" }).reason.position, undefined)
+    assert.strictEqual(fromCodes({ S: "FATAL" }).reason.severity, "FATAL")
+    assert.strictEqual(fromCodes({ P: "" }).reason.position, undefined)
+    assert.strictEqual(fromCodes({ P: "x" }).reason.position, undefined)
     assert.isFalse(error.isFatal || error.isRetryable)
   })
 
@@ -74,33 +106,33 @@ describe("ServerError", () => {
     ["57P03", "CannotConnectNow", true],
     ["57014", "QueryCanceled", false],
     ["25P02", "InFailedSqlTransaction", false]
-  ])("calls %s %s", (code, condition, isRetryable) => {
-    const error = make({ V: "ERROR", C: code, M: "m" })
+  ])("maps %s to %s", (code, condition, isRetryable) => {
+    const error = fromCodes({ V: "ERROR", C: code, M: "m" })
     assert.strictEqual(error.reason._tag, condition)
     assert.strictEqual(error.isRetryable, isRetryable)
   })
 
-  it("has a tag for codes that nobody knows", () => {
-    const reasons = ["XX123", "58S01", "53S01", "?????"].map((C) => make({ C, M: "m" }).reason)
+  it("has a tag for unknown codes", () => {
+    const reasons = ["XX123", "58S01", "53S01", "?????"].map((C) => fromCodes({ C, M: "m" }).reason)
     for (const { _tag } of reasons) assert.match(_tag, /^[A-Z][A-Za-z]+$/)
     assert.deepStrictEqual(reasons.map(({ sqlState }) => sqlState), ["XX123", "58S01", "53S01", "?????"])
   })
 
-  it("is fatal when the server ends the session with it", () => {
-    assert.isTrue(make({ V: "FATAL", C: "57P01" }).isFatal)
-    assert.isTrue(make({ S: "FATAL", C: "57P01" }).isFatal)
-    assert.isTrue(make({ V: "PANIC", C: "XX000" }).isFatal)
-    assert.isFalse(make({ V: "ERROR", C: "XX000" }).isFatal)
+  it("is fatal if the server ends the session with it", () => {
+    assert.isTrue(fromCodes({ V: "FATAL", C: "57P01" }).isFatal)
+    assert.isTrue(fromCodes({ S: "FATAL", C: "57P01" }).isFatal)
+    assert.isTrue(fromCodes({ V: "PANIC", C: "XX000" }).isFatal)
+    assert.isFalse(fromCodes({ V: "ERROR", C: "XX000" }).isFatal)
   })
 
-  it("says code, text, place and hint in its message", () => {
-    assert.strictEqual(make(full).message, "23505: duplicate key at character 17 (use another)")
-    assert.strictEqual(make({ C: "42601", M: "syntax error" }).message, "42601: syntax error")
+  it("has code, text, position and hint in its message", () => {
+    assert.strictEqual(fromCodes(allFields).message, "23505: duplicate key at character 17 (use another)")
+    assert.strictEqual(fromCodes({ C: "42601", M: "syntax error" }).message, "42601: syntax error")
   })
 
-  it.effect("shows the detail, which may quote rows, to nobody who does not ask for it", () =>
+  it.effect("shows the detail, which may quote rows, only on access", () =>
     Effect.gen(function*() {
-      const error = make(full)
+      const error = fromCodes(allFields)
       const lines: Array<string> = []
       const logger = Logger.make((options) => void lines.push(Logger.formatLogFmt.log(options)))
       yield* Effect.logError("failed", Cause.fail(error)).pipe(Effect.provide(Logger.layer([logger])))

@@ -1,5 +1,6 @@
-/** How the tests of this package run things beside each other. */
+/** Helpers that run effects concurrently in the tests of this package. */
 import { Effect } from "effect"
 
-/** Runs a child up to where it first has to wait, so that what it sends is on its way. */
-export const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+/** Forks a child and runs it up to its first wait, so that its messages are on their way. */
+export const forkImmediately = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.forkChild(effect, { startImmediately: true })

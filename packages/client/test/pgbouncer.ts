@@ -1,4 +1,4 @@
-/** PgBouncer, as it is installed on this machine, in front of the server of a test file. */
+/** PgBouncer as installed on this machine, in front of the server of a test file. */
 import type * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
 import * as Session from "@hyperfect/client/Session"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
@@ -9,16 +9,16 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Target } from "./servers.ts"
+import { TestServer } from "./liveServers.ts"
 
-const found = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" })
+const versionCommand = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" })
 
-/** Such as `PgBouncer 1.18.0`; `undefined` when it is not installed. */
-export const version = found.status === 0 ? found.stdout.split("\n")[0] : undefined
+/** The version, such as `PgBouncer 1.18.0`; `undefined` if it is not installed. */
+export const pgBouncerVersion = versionCommand.status === 0 ? versionCommand.stdout.split("\n")[0] : undefined
 
-export type Mode = "session" | "transaction" | "statement"
+export type PoolMode = "session" | "transaction" | "statement"
 
-const freePort = Effect.promise(async () => {
+export const freePort = Effect.promise(async () => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as AddressInfo
@@ -27,9 +27,9 @@ const freePort = Effect.promise(async () => {
   return port
 })
 
-/** Starts it for the scope, with so many connections to the server; returns how to reach it. */
-export const start = Effect.fnUntraced(function*(mode: Mode, size: number) {
-  const { config } = yield* Target
+/** Starts PgBouncer for the scope, with this number of connections to the server, and returns how to connect to it. */
+export const startPgBouncer = Effect.fnUntraced(function*(mode: PoolMode, size: number) {
+  const { config } = yield* TestServer
   const { endpoint, password, user } = config
   if (endpoint._tag !== "Tcp" || !Redacted.isRedacted(password)) return yield* Effect.die("PgBouncer wants TCP")
   const port = yield* freePort
@@ -56,7 +56,7 @@ export const start = Effect.fnUntraced(function*(mode: Mode, size: number) {
       "ignore_startup_parameters = extra_float_digits"
     ].join("\n")
   )
-  // It refuses to run as root, and whoever it is then has to be able to read its file.
+  // It refuses to run as root, and the user that it runs as has to be able to read its file.
   chmodSync(directory, 0o755)
   const isRoot = process.getuid?.() === 0
   yield* Effect.acquireRelease(

@@ -1,53 +1,57 @@
-/** Pools on the servers of the tests, and the lines that they open. */
+/** Pools on the servers of the tests, and the connections that they open. */
+import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
 import * as Pool from "@hyperfect/client/Pool"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import { Effect } from "effect"
-import { Target } from "./servers.ts"
+import { TestServer } from "./liveServers.ts"
 
-/** Counts the lines of a transport, and can refuse new ones. */
-export const watch = (inner: Transport["Service"]) => {
-  const lines = { attempts: 0, opening: 0, mostOpening: 0, open: 0, mostOpen: 0, isDown: false }
+/** Counts the connections of a transport, and can refuse new ones. */
+export const trackConnections = (inner: Transport["Service"]) => {
+  const connections = { attempts: 0, opening: 0, mostOpening: 0, open: 0, mostOpen: 0, isDown: false }
   const begin = Effect.sync(() => {
-    lines.attempts++
-    lines.opening++
-    lines.mostOpening = Math.max(lines.mostOpening, lines.opening)
+    connections.attempts++
+    connections.opening++
+    connections.mostOpening = Math.max(connections.mostOpening, connections.opening)
   })
   const transport: Transport["Service"] = {
     ...inner,
     connect: (endpoint, options) =>
       Effect.gen(function*() {
         yield* begin
-        if (lines.isDown) {
+        if (connections.isDown) {
           const reason = new TransportError.OpenFailed({ endpoint: "refused", code: "ECONNREFUSED" })
           return yield* Effect.fail(TransportError.fromReason(reason))
         }
-        // The finalizer that was added first is run last: when the line is closed.
+        // The finalizer that was added first runs last, once the connection is closed.
         yield* Effect.acquireRelease(
           Effect.sync(() => {
-            lines.mostOpen = Math.max(lines.mostOpen, ++lines.open)
+            connections.mostOpen = Math.max(connections.mostOpen, ++connections.open)
           }),
-          () => Effect.sync(() => void lines.open--)
+          () => Effect.sync(() => void connections.open--)
         )
         return yield* inner.connect(endpoint, options)
-      }).pipe(Effect.ensuring(Effect.sync(() => void lines.opening--)))
+      }).pipe(Effect.ensuring(Effect.sync(() => void connections.opening--)))
   }
-  return { lines, transport }
+  return { connections, transport }
 }
 
-/** Makes a pool on the server of the file, and watches its lines. It ends with the test. */
+/** Makes a pool on the server of the file and tracks its connections. It closes with the test. */
 export const openPool = (options: Pool.Options = {}) =>
+  Effect.flatMap(TestServer, ({ config }) => openPoolWith(config, options))
+
+/** As {@link openPool}, with another configuration. */
+export const openPoolWith = (config: ConnectionConfig, options: Pool.Options) =>
   Effect.gen(function*() {
-    const { config } = yield* Target
-    const { lines, transport } = watch(yield* Transport)
+    const { connections, transport } = trackConnections(yield* Transport)
     const pool = yield* Effect.provideService(Pool.make(config, options), Transport, transport)
-    return { pool, lines }
+    return { pool, connections }
   })
 
-/** Waits until something holds, by the real clock. The test's own time limit ends it otherwise. */
-export const until = (holds: () => boolean): Effect.Effect<void> =>
+/** Waits in real time until a condition holds. The test's time limit ends it otherwise. */
+export const waitUntil = (holds: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() =>
     holds()
       ? Effect.void
-      : Effect.andThen(Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2))), until(holds))
+      : Effect.andThen(Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 2))), waitUntil(holds))
   )

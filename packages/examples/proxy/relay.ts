@@ -1,7 +1,7 @@
 import type { Connection, TransportError } from "@hyperfect/transport"
 import { Effect } from "effect"
 
-/** Hands on what comes from one line to another, until one of them ends. Whoever does not read is waited for. */
+/** Forwards data from one connection to another until one of them ends, with backpressure. */
 export const relay = (
   from: Connection.Connection,
   to: Connection.Connection

@@ -1,127 +1,61 @@
 /**
- * A client of a Hyper server that this program runs, and the databases of such a server.
+ * Clients of a Hyper server that this program runs, and the databases of that server.
  *
- * A database of Hyper is a file. A session names the one it works in when it is opened, and can attach more. Paths are the
- * server's: a relative one begins at its working directory, which is ours unless `Hyperd` was told another.
+ * A Hyper database is a file. A session names its database when it is opened, and can attach more. Paths are resolved
+ * by the server: a relative one starts at the server's working directory, which is the program's own unless `Hyperd`
+ * was given another.
  *
  * @since 0.1.0
  */
-import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import { Client, type ClientError } from "@hyperfect/client/Client"
-import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
-import * as Pool from "@hyperfect/client/Pool"
-import type { QueryError } from "@hyperfect/client/QueryError"
-import * as Session from "@hyperfect/client/Session"
-import { identifier } from "@hyperfect/client/Statement"
-import type { Transport } from "@hyperfect/transport/Transport"
+import type { Pool } from "@hyperfect/client/Pool"
+import type { UnsupportedError } from "@hyperfect/client/QueryError"
+import type { Session } from "@hyperfect/client/Session"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { Hyperd } from "./Hyperd.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+import type { Options, PoolOptions, RemoteOptions } from "./HyperOptions.ts"
+import * as OpenDatabase from "./internal/database/open.ts"
+import * as Save from "./internal/database/save.ts"
+import * as Databases from "./internal/database/statements.ts"
+import type { SaveError } from "./SaveError.ts"
+
+export * from "./HyperFile.ts"
+export {
+  connectionConfig,
+  type Create,
+  type DatabaseVersion,
+  type Options,
+  type PoolOptions,
+  type RemoteOptions
+} from "./HyperOptions.ts"
 
 /**
- * What to do about the database before the session is opened.
+ * The errors of opening a session in a database.
  *
- * **Details**
- *
- * - `"never"`: nothing; it has to exist.
- * - `"if-not-exists"`: create it unless it exists.
- * - `"always"`: create it, and fail when it exists.
- * - `"replace"`: drop it if it exists, with everything in it, and create it.
- *
- * @category models
+ * @category errors
  * @since 0.1.0
  */
-export type Create = "never" | "if-not-exists" | "always" | "replace"
+export type OpenError = OpenDatabase.OpenError
 
 /**
- * The version of a database's file format. Only 4 can keep every type that Hyper has; see `Hyperd.Options`.
+ * The services that opening a session needs: the running server, and `NodePlatform` of `@hyperfect/node`.
  *
- * @category models
+ * @category services
  * @since 0.1.0
  */
-export type DatabaseVersion = 2 | 3 | 4
+export type Services = OpenDatabase.Services
 
 /**
- * Where to connect to, and as whom, is the server's to say; everything else can be set.
+ * The services that a client of a server elsewhere needs: those of `NodePlatform` of `@hyperfect/node`.
  *
- * @category models
+ * @category services
  * @since 0.1.0
  */
-export interface Options extends Partial<Omit<ConnectionConfig, "endpoint" | "saslPrep">> {
-  /** The path of the file. Without one only temporary tables and what is attached can be used. */
-  readonly database?: string | undefined
-  /** `"never"` when absent. */
-  readonly create?: Create | undefined
-  /** The version of a file that is created; the server's default when absent. */
-  readonly version?: DatabaseVersion | undefined
-  /**
-   * Databases to attach to each session besides, by the names that they get. They have to exist; see {@link attach} for
-   * how their tables are named.
-   */
-  readonly attach?: Readonly<Record<string, string>> | undefined
-}
-
-/**
- * How a pool of sessions with the running server is to behave.
- *
- * @category models
- * @since 0.1.0
- */
-export interface PoolOptions extends Options {
-  readonly pool?: Pool.Options | undefined
-}
-
-/**
- * How to connect to a server that runs: with its own user and password unless the options say others.
- *
- * @category converting
- * @since 0.1.0
- */
-export const connectionConfig = (hyperd: Hyperd["Service"], options: Options = {}): ConnectionConfig => {
-  const { attach: _attach, create: _create, version: _version, ...settings } = options
-  const { endpoint, password, saslPrep, sslMode, user } = hyperd
-  return {
-    ...settings,
-    endpoint,
-    user: settings.user ?? user,
-    password: settings.password ?? password,
-    sslMode: settings.sslMode ?? sslMode,
-    saslPrep
-  }
-}
-
-const prepareDatabase = (path: string, create: Exclude<Create, "never">, version: DatabaseVersion | undefined) => {
-  switch (create) {
-    case "always":
-      return createDatabase(path, { version })
-    case "if-not-exists":
-      return createDatabase(path, { version, ifNotExists: true })
-    case "replace":
-      return Effect.andThen(dropDatabase(path, { ifExists: true }), createDatabase(path, { version }))
-  }
-}
-
-/** Creates the database, if it is to be created. */
-const prepareServer = Effect.fnUntraced(
-  function*({ create = "never", database, version }: Options, config: ConnectionConfig) {
-    if (database === undefined || create === "never") return
-    // A session cannot be opened with a database that is not there yet, nor drop the one that it is in.
-    yield* Session.make({ ...config, database: undefined }).pipe(
-      Effect.flatMap((session) => Effect.provideService(prepareDatabase(database, create, version), Client, session)),
-      Effect.scoped
-    )
-  }
-)
-
-/** Attaches what the session is to have, and lets go of everything at its end. */
-const prepareSession = Effect.fnUntraced(function*(
-  session: Session.Session,
-  { attach = {}, database }: Options
-): Effect.fn.Return<void, QueryError, Scope.Scope> {
-  if (database !== undefined || Object.keys(attach).length > 0) yield* Effect.addFinalizer(() => detachAll(session))
-  for (const [name, path] of Object.entries(attach)) yield* session.simple(attachText(path, name))
-})
+export type RemoteServices = OpenDatabase.RemoteServices
 
 /**
  * Opens a session with the running server, for the scope.
@@ -132,15 +66,11 @@ const prepareSession = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
-  Session.Session,
-  Session.ConnectError | ClientError,
-  Hyperd | Transport | Authenticate.Services | Scope.Scope
+  Session,
+  OpenError,
+  Services | Scope.Scope
 > {
-  const config = connectionConfig(yield* Hyperd, options)
-  yield* prepareServer(options, config)
-  const session = yield* Session.make(config)
-  yield* prepareSession(session, options)
-  return session
+  return yield* OpenDatabase.openSession(yield* OpenDatabase.beginScoped(yield* OpenDatabase.local, options))
 })
 
 /**
@@ -152,28 +82,72 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  * @since 0.1.0
  */
 export const makePool = Effect.fnUntraced(function*(options: PoolOptions = {}): Effect.fn.Return<
-  Pool.Pool,
-  Session.ConnectError | ClientError,
-  Hyperd | Transport | Authenticate.Services | Scope.Scope
+  Pool,
+  OpenError,
+  Services | Scope.Scope
 > {
-  const { pool, ...own } = options
-  const config = connectionConfig(yield* Hyperd, own)
-  yield* prepareServer(own, config)
-  return yield* Pool.make(config, {
-    ...pool,
-    onConnect: (session) => Effect.andThen(prepareSession(session, own), pool?.onConnect?.(session) ?? Effect.void)
-  })
+  return yield* OpenDatabase.openPool(yield* OpenDatabase.beginScoped(yield* OpenDatabase.local, options))
 })
 
 /**
- * Lets go of the databases before the session ends. The server itself does it only some time after the end, refuses to
- * create or drop the database in between, and may crash when it is dropped at that moment (measured).
+ * Runs an effect with a client in a database, and fails if the database could not be saved at its end.
+ *
+ * **When to use**
+ *
+ * Use for a program that writes a file: success means that everything it wrote is in the file.
+ *
+ * **Details**
+ *
+ * The client is a session, or a pool if the option `pool` is given. The database is released and thereby saved however
+ * the effect ends, also when it fails or is interrupted; what it had committed by then is kept. If saving fails, or
+ * takes longer than `saveTimeout`, the result is a `SaveError`. If the effect has failed as well, the cause has both,
+ * the `SaveError` first, so that a handler of the effect's own error does not hide the loss.
+ *
+ * **Example** (A file, or the reason why there is none)
+ *
+ * ```ts
+ * import { Hyper, Hyperd, HyperTable } from "@hyperfect/hyper"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * const Answer = HyperTable.make("answers", { answer: Schema.Int })
+ *
+ * const program = Effect.andThen(Answer.create, Answer.insert([{ answer: 42 }])).pipe(
+ *   Hyper.withDatabase({ database: "/tmp/answers.hyper", create: "replace" }),
+ *   Effect.catchTag("SaveError", (error) => Effect.logError("nothing was written", error))
+ * )
+ *
+ * await Effect.runPromise(Effect.provide(program, Hyperd.layer().pipe(Layer.provideMerge(NodePlatform.layer))))
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
  */
-const detachAll = (session: Session.Session): Effect.Effect<void> =>
-  Effect.ignore(Effect.timeoutOption(session.simple("DETACH DATABASE *"), "1 second"))
+export const withDatabase: {
+  (options: PoolOptions): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OpenError | SaveError, Services | Exclude<R, Client>>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: PoolOptions
+  ): Effect.Effect<A, E | OpenError | SaveError, Services | Exclude<R, Client>>
+} = dual(
+  2,
+  <A, E, R>(effect: Effect.Effect<A, E, R>, options: PoolOptions) =>
+    Effect.flatMap(OpenDatabase.local, (server) => OpenDatabase.withDatabase(server, effect, options))
+)
 
 /**
- * A client of the running server, in a database that is created before if the option `create` says so.
+ * Provides a client of the running server, in a database that is created first if the option `create` says so.
+ *
+ * **Details**
+ *
+ * When the scope closes, the databases are released and thereby saved. If that fails or takes longer than
+ * `saveTimeout`, the scope dies with a `SaveError`, which lists what is lost. To handle the failure instead, use
+ * {@link withDatabase}.
+ *
+ * COMMIT does not write to the file: until the databases are saved, a crash of the server loses what was committed. For
+ * a layer that lives long, set the option `checkpoint`, or call {@link save}.
  *
  * **Example** (A new file)
  *
@@ -204,18 +178,18 @@ const detachAll = (session: Session.Session): Effect.Effect<void> =>
  */
 export const layer = (options: Options = {}): Layer.Layer<
   Client,
-  Session.ConnectError | ClientError,
-  Hyperd | Transport | Authenticate.Services
+  OpenError,
+  Services
 > => Layer.effect(Client, make(options))
 
 /**
- * A client over a pool of sessions with the running server, each of them in the same databases.
+ * Provides a client over a pool of sessions with the running server, all in the same databases.
  *
  * **When to use**
  *
- * Use where several queries are to run at once: a session of Hyper runs one after the other.
+ * Use when several queries should run concurrently: one Hyper session runs its queries one after the other.
  *
- * **Example** (Two files, read at once)
+ * **Example** (Two files, read concurrently)
  *
  * ```ts
  * import { Client } from "@hyperfect/client"
@@ -244,67 +218,318 @@ export const layer = (options: Options = {}): Layer.Layer<
  */
 export const layerPool = (options: PoolOptions = {}): Layer.Layer<
   Client,
-  Session.ConnectError | ClientError,
-  Hyperd | Transport | Authenticate.Services
+  OpenError,
+  Services
 > => Layer.effect(Client, makePool(options))
 
-const execute = (text: string): Effect.Effect<void, ClientError, Client> =>
-  Effect.flatMap(Client, (client) => Effect.asVoid(client.simple(text)))
-
-const quoted = (name: string): string => identifier(name).text
-
-const attachText = (path: string, name: string): string => `ATTACH DATABASE ${quoted(path)} AS ${quoted(name)}`
+/**
+ * Opens a session or a pool with a server that runs elsewhere, for the scope.
+ *
+ * @see {@link layerRemote} for what it does
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeRemote = (options: RemoteOptions): Effect.Effect<
+  Client["Service"],
+  OpenError,
+  RemoteServices | Scope.Scope
+> => Effect.flatMap(OpenDatabase.beginScoped(OpenDatabase.remote(options), options), OpenDatabase.openClient)
 
 /**
- * Creates a database: a new file. That it exists is the `ServerError` `DuplicateDatabase`.
+ * Provides a client of a Hyper server that runs elsewhere, in a database that is created first if the option `create`
+ * says so.
+ *
+ * **When to use**
+ *
+ * Use for a server that another program has started, on this machine or another one. {@link layer} is for a server that
+ * the program itself runs, as a `Hyperd`.
+ *
+ * **Details**
+ *
+ * The options are those of a `ConnectionConfig`, of {@link layer}, and of a pool; with `pool` the client is a pool.
+ * Databases are released and thereby saved at the end as by {@link layer}: failures are the same. {@link save},
+ * {@link unload}, {@link attach} and the option `checkpoint` work as they do there.
+ *
+ * Paths are those of the server's machine. A file that another process there has open is a `DatabaseError` with the
+ * reason `Locked`, as the server itself reports it.
+ *
+ * **Gotchas**
+ *
+ * - `create: "atomic"` is refused with a `ConnectionConfigError`: it writes the file to the disk (fsync(2)) and renames
+ *   it, which only a program on the same machine can. A pool on a server that has exited waits until its timeouts,
+ *   since only a `Hyperd` reports its exit.
+ * - A server that is not Hyper is refused with a `ConnectionConfigError`, before anything is created or dropped.
+ * - The password is sent by SCRAM-SHA-256, but data is not encrypted unless the server has TLS and `sslMode` is
+ *   `"require"` or stricter.
+ *
+ * **Example** (A server from the environment)
+ *
+ * ```ts
+ * import { ConnectionConfig } from "@hyperfect/client"
+ * import { Hyper } from "@hyperfect/hyper"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Config, Effect, Layer, Redacted } from "effect"
+ *
+ * export const Live = Config.Redacted("HYPER_URL").pipe(
+ *   Effect.flatMap((url) => ConnectionConfig.fromUri(Redacted.value(url))),
+ *   Effect.map((config) => Hyper.layerRemote({ ...config, database: "/data/flights.hyper", create: "if-not-exists" })),
+ *   Layer.unwrap,
+ *   Layer.provide(NodePlatform.layer)
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRemote = (options: RemoteOptions): Layer.Layer<Client, OpenError, RemoteServices> =>
+  Layer.effect(Client, makeRemote(options))
+
+/**
+ * Runs an effect with a client in a database of a server that runs elsewhere, and fails if the database could not be
+ * saved at its end.
+ *
+ * **Details**
+ *
+ * It differs from {@link withDatabase} as {@link layerRemote} differs from {@link layer}.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const withRemoteDatabase: {
+  (options: RemoteOptions): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OpenError | SaveError, RemoteServices | Exclude<R, Client>>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: RemoteOptions
+  ): Effect.Effect<A, E | OpenError | SaveError, RemoteServices | Exclude<R, Client>>
+} = dual(
+  2,
+  <A, E, R>(effect: Effect.Effect<A, E, R>, options: RemoteOptions) =>
+    OpenDatabase.withDatabase(OpenDatabase.remote(options), effect, options)
+)
+
+const withClient = <A, E>(run: (client: Client["Service"]) => Effect.Effect<A, E>): Effect.Effect<A, E, Client> =>
+  Effect.flatMap(Client, run)
+
+/**
+ * Checks that the server answers, and returns the time it took: an empty statement, whose answer is awaited.
+ *
+ * **Details**
+ *
+ * It waits for the statements that the session runs, and on a pool for a session. `Effect.timeout` limits it.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const ping: Effect.Effect<Duration.Duration, ClientError, Client> = withClient((client) =>
+  Effect.map(Effect.timed(client.simple("")), ([elapsed]) => elapsed)
+)
+
+/**
+ * Creates a database: a new file. If it exists, this fails with the `ServerError` `DuplicateDatabase`.
  *
  * @category databases
  * @since 0.1.0
  */
 export const createDatabase = (
   path: string,
-  options: { readonly ifNotExists?: boolean | undefined; readonly version?: DatabaseVersion | undefined } = {}
-): Effect.Effect<void, ClientError, Client> =>
-  execute(
-    `CREATE DATABASE ${options.ifNotExists === true ? "IF NOT EXISTS " : ""}${quoted(path)}${
-      options.version === undefined ? "" : ` WITH VERSION ${options.version}`
-    }`
-  )
+  options: Databases.CreateOptions = {}
+): Effect.Effect<void, ClientError | DatabaseError, Client> =>
+  withClient((client) => Databases.create(client, path, options))
 
 /**
- * Drops a database and deletes its file. That a session uses it is the `ServerError` `ObjectInUse`.
+ * Drops a database and deletes its file. If a session uses it, this fails with the
+ * `DatabaseError` `InUse`.
  *
  * @category databases
  * @since 0.1.0
  */
 export const dropDatabase = (
   path: string,
-  options: { readonly ifExists?: boolean | undefined } = {}
-): Effect.Effect<void, ClientError, Client> =>
-  execute(`DROP DATABASE ${options.ifExists === true ? "IF EXISTS " : ""}${quoted(path)}`)
+  options: Databases.DropOptions = {}
+): Effect.Effect<void, ClientError | DatabaseError, Client> =>
+  withClient((client) => Databases.drop(client, path, options))
 
 /**
- * Attaches a database to the session, under a name for it.
+ * Attaches a database to the session, under the given name.
  *
  * **Gotchas**
  *
- * - With more than one database attached, a table is found only by a name that says its database; see the option
+ * - With more than one database attached, a table is found only by a name that includes its database; see the option
  *   `database` of `HyperTable.make`.
- * - It is this session's alone. Over a pool, whose statements run on any of its sessions, use the option `attach` of
- *   {@link layerPool}.
+ * - The database is attached to this session only. For a pool, whose statements run on any of its sessions, use the
+ *   option `attach` of {@link layerPool}.
  *
  * @category databases
  * @since 0.1.0
  */
-export const attach = (path: string, name: string): Effect.Effect<void, ClientError, Client> =>
-  execute(attachText(path, name))
+export const attach = (path: string, name: string): Effect.Effect<void, ClientError | DatabaseError, Client> =>
+  withClient((client) => Databases.attach(client, path, name))
 
 /**
- * Detaches a database from the session, by the name that it was attached as. The one that the session was opened with has
- * its path for a name.
+ * Detaches a database from the session, by the name it was attached as. The database that the session was opened with
+ * is named by its path.
  *
  * @category databases
  * @since 0.1.0
  */
 export const detach = (name: string): Effect.Effect<void, ClientError, Client> =>
-  execute(`DETACH DATABASE ${quoted(name)}`)
+  withClient((client) => Databases.detach(client, name))
+
+/**
+ * Options of {@link save} and {@link unload}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SaveOptions {
+  /** The time that saving may take; 5 minutes when absent. Then it is not known whether the databases are saved. */
+  readonly saveTimeout?: Duration.Input | undefined
+}
+
+/**
+ * Options of {@link withAttached}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttachOptions extends SaveOptions {
+  /** The path of the database, which must exist. */
+  readonly database: string
+  /** The name that it is attached as; see {@link attach}. */
+  readonly as: string
+}
+
+/**
+ * Runs an effect with a database attached to the client's session, and detaches it however the effect ends.
+ *
+ * **Details**
+ *
+ * If no other session uses the database, this saves it: success means that everything the effect has committed is in
+ * the file, and a failure to save is a `SaveError`. If the effect has failed as well, the cause has both.
+ *
+ * Over a pool, whose statements run on any of its sessions, and inside a transaction, which detaching would end, it
+ * fails with an `UnsupportedError`.
+ *
+ * **Example** (Rows from another file)
+ *
+ * ```ts
+ * import { Client } from "@hyperfect/client"
+ * import { Hyper } from "@hyperfect/hyper"
+ * import { Effect } from "effect"
+ *
+ * const copyRows = Effect.flatMap(
+ *   Client.Client,
+ *   (client) => client.query(`insert into "flights" select * from "old"."public"."flights"`)
+ * ).pipe(Hyper.withAttached({ database: "2025.hyper", as: "old" }))
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const withAttached: {
+  (options: AttachOptions): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | ClientError | UnsupportedError | DatabaseError | SaveError, R | Client>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: AttachOptions
+  ): Effect.Effect<A, E | ClientError | UnsupportedError | DatabaseError | SaveError, R | Client>
+} = dual(
+  2,
+  <A, E, R>(effect: Effect.Effect<A, E, R>, { as, database, saveTimeout }: AttachOptions) =>
+    Effect.flatMap(Client, (client) => Save.withAttached(client, effect, database, as, saveTimeout))
+)
+
+/**
+ * Saves the databases of the client, which continues to use them: a checkpoint.
+ *
+ * **When to use**
+ *
+ * Use in a program that runs long, or loads much. Hyper writes a database to its file when the last session releases
+ * it, not at COMMIT: until then, the end of the server by a crash or `kill -9` loses everything committed since it was
+ * opened, the tables included.
+ *
+ * **Details**
+ *
+ * - Success means that the file contains everything that the client has committed: a copy of the file taken now opens
+ *   in another server with all rows.
+ * - It waits for the work in progress. A pool closes all sessions but one for it; queries wait meanwhile, up to their
+ *   `acquireTimeout`.
+ * - If another session of the server, of this or another program, uses one of the databases, it fails with the
+ *   `DatabaseError` `InUse`: nothing is saved, and nothing is lost.
+ * - If the data cannot be written, for lack of space for example, it fails with a `SaveError`: everything since the
+ *   last save is lost, and the client continues with what the file contains.
+ * - It is not interrupted once it saves. Inside a transaction it fails with an `UnsupportedError`.
+ *
+ * **Gotchas**
+ *
+ * Statements from `prepare` are deallocated, because executing one after a save would end the server. Temporary tables
+ * of a session are kept, those of the closed sessions of a pool are not.
+ *
+ * **Example** (A checkpoint after each file)
+ *
+ * ```ts
+ * import { Hyper, HyperTable } from "@hyperfect/hyper"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Answer = HyperTable.make("answers", { answer: Schema.Int })
+ *
+ * export const loadAll = (files: ReadonlyArray<ReadonlyArray<{ readonly answer: number }>>) =>
+ *   Effect.forEach(files, (rows) => Effect.andThen(Answer.insert(rows), Hyper.save()), { discard: true })
+ * ```
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const save = (
+  { saveTimeout }: SaveOptions = {}
+): Effect.Effect<void, ClientError | DatabaseError | SaveError, Client> =>
+  withClient((client) => Save.save(client, saveTimeout))
+
+/**
+ * Saves a database and takes it from all sessions of the server, so that its file can be moved, or opened by another
+ * program.
+ *
+ * **Details**
+ *
+ * The connections of all other sessions that use it, of this or another program, are closed, and their transactions
+ * rolled back. The client's session detaches it as well, and keeps its other databases; a pool is reduced to one session
+ * for it, as for {@link save}. Afterwards the database can be attached again. If it cannot be saved, this fails with a
+ * `SaveError`.
+ *
+ * **Gotchas**
+ *
+ * A pool that was made with the option `database` opens that database again with its next session. Use a client of its
+ * own, made with `Hyper.make()`.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const unload = (
+  path: string,
+  { saveTimeout }: SaveOptions = {}
+): Effect.Effect<void, ClientError | DatabaseError | SaveError, Client> =>
+  withClient((client) => Save.unload(client, path, saveTimeout))
+
+/**
+ * Detaches all databases from the session, including the one it was opened with, and thereby saves those that no other
+ * session uses. The session can use none of them afterwards.
+ *
+ * **When to use**
+ *
+ * Use as the last step of a program that must know that its data is on disk: here a failure to save is an error,
+ * whereas at the end of the scope it is a defect.
+ *
+ * **Gotchas**
+ *
+ * If it fails, everything written since the databases were opened is lost; a second attempt succeeds but saves nothing.
+ * Over a pool it affects one session, and so saves nothing that the others use. Interrupting it, including by a
+ * timeout, cancels the save.
+ *
+ * @category databases
+ * @since 0.1.0
+ */
+export const detachAll: Effect.Effect<void, ClientError, Client> = withClient(Databases.detachAll)

@@ -1,8 +1,9 @@
 /**
- * Results and tables as Arrow IPC streams, which Hyper reads and writes by itself: column by column, without a row in
- * between.
+ * Query results and tables as Arrow IPC streams, which Hyper reads and writes natively: column by column, without
+ * converting to rows.
  *
- * This module moves bytes. What makes tables of them, such as the package `apache-arrow`, is the program's choice.
+ * This module transfers bytes. For tables and record batches of the package `apache-arrow` there is
+ * `@hyperfect/hyper/apache/ArrowTable`, which also converts values to the types of a table.
  *
  * | Hyper | Arrow |
  * | --- | --- |
@@ -16,29 +17,30 @@
  * | `interval` | Interval, month-day-nano |
  * | `T[]` | List of T |
  *
- * A nullable column is a nullable field. `varchar(n)`, `char`, `json`, `oid` and `geography` say what they are in the metadata
- * of the field, by `hyper:type` and `hyper:max_string_length`. `uuid` does not exist there.
+ * A nullable column is a nullable field. The fields of `varchar(n)`, `char`, `json`, `oid` and `geography` carry the
+ * type in their metadata, as `hyper:type` and `hyper:max_string_length`. `uuid` is not supported.
  *
- * PostgreSQL knows no Arrow, and refuses the statements with an error of its own.
+ * PostgreSQL does not support Arrow, and rejects the statements with a server error.
  *
  * @since 0.1.0
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
-import type { Copied } from "@hyperfect/client/Queries"
+import type { CopyResult } from "@hyperfect/client/Queries"
 import { type Fragment, identifier, sql, type Statement } from "@hyperfect/client/Statement"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { ArrowError } from "./ArrowError.ts"
-import { joinStreams } from "./internal/arrowMessages.ts"
+import { type ArrowError, ArrowMismatch } from "./ArrowError.ts"
+import * as ArrowSchema from "./ArrowSchema.ts"
+import { joinStreams } from "./internal/arrowStreams.ts"
 
 /**
- * The result of a query as one Arrow IPC stream, in parts as the server sends them: the schema with the first record batch,
- * then a record batch each, of 10,240 rows. The query has no parameters.
+ * Streams the result of a query as one Arrow IPC stream, in chunks as the server sends them: the schema with the first
+ * record batch, then one record batch of 10,240 rows per chunk. The query cannot have parameters.
  *
  * **Gotchas**
  *
- * The data are valid only when the stream ends: the server may send batches and fail after them.
+ * The data is valid only once the stream ends: the server may send batches and then fail.
  *
  * @see {@link collect} for all of them at once
  *
@@ -51,7 +53,7 @@ export const stream = (query: Statement): Stream.Stream<Uint8Array, ClientError,
   )
 
 /**
- * The result of a query as one Arrow IPC stream, as a whole. The query has no parameters.
+ * Returns the result of a query as one complete Arrow IPC stream. The query cannot have parameters.
  *
  * **Example** (A column of a query)
  *
@@ -81,7 +83,7 @@ export const collect = (query: Statement): Effect.Effect<Uint8Array, ClientError
   Effect.map(Stream.runCollect(stream(query)), Bytes.concat)
 
 /**
- * A table: its name, which is quoted, or something that stands for a table, such as a `HyperTable` or
+ * A table: its name, which is quoted, or a fragment that stands for a table, such as a `HyperTable` or
  * `Statement.identifier("schema", "table")`.
  *
  * @category models
@@ -90,19 +92,26 @@ export const collect = (query: Statement): Effect.Effect<Uint8Array, ClientError
 export type Table = string | Statement | Fragment
 
 /**
- * Inserts the rows of Arrow IPC streams into a table, by one COPY: all of them, or none when anything fails or the insert is
- * interrupted.
+ * Inserts the rows of Arrow IPC streams into a table with one COPY: all of them, or none if anything fails or the
+ * insert is interrupted.
  *
  * **Details**
  *
- * The data are one IPC stream, or several behind each other of the same schema, byte for byte, in parts that are cut
- * anywhere; memory stays flat. Hyper itself would take the end of the first stream for the end of everything, and say
- * nothing of the rows behind it.
+ * The data is one IPC stream, or several streams of byte-for-byte the same schema one after the other, in chunks cut at
+ * any position; memory use stays constant. Hyper itself would treat the end of the first stream as the end of all data,
+ * and silently ignore the rows after it.
  *
- * Columns are matched by their names. More of them than the table has are passed over; a missing one is an error of the
- * server, and so is any type that is not exactly the column's, or a nullable field for a NOT NULL column.
+ * Columns are matched by name. Columns that the table does not have are ignored. A missing column, a type that is not
+ * exactly the column's, and a nullable field for a NOT NULL column are an `ArrowMismatch`, before any row is sent.
  *
- * The session is used for nothing else meanwhile, and nobody can read the table.
+ * During the insert the session runs nothing else. From the first 64 KiB on, or the end of the data if it has fewer, the
+ * table cannot be read: a source that pauses later blocks readers.
+ *
+ * **Gotchas**
+ *
+ * Values are not checked on this side, and Hyper does not check all: it stores text that is longer than its column, cuts
+ * that of `char(1)`, and drops nanoseconds of a `time` (H-64). `ArrowTable.insert` of
+ * `@hyperfect/hyper/apache/ArrowTable` refuses them, and converts other types.
  *
  * **Example** (Columns into a table)
  *
@@ -135,24 +144,86 @@ export type Table = string | Statement | Fragment
 export const insert = <E = never, R = never>(
   table: Table,
   data: Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>
-): Effect.Effect<Copied, ClientError | ArrowError | E, Client | R> =>
-  Effect.flatMap(Client, (client) => {
-    const name = typeof table === "string" ? identifier(table) : table
-    return client.copyIn(
+): Effect.Effect<CopyResult, ClientError | ArrowError | ArrowMismatch | E, Client | R> =>
+  Effect.gen(function*() {
+    const client = yield* Client
+    const name = sql`${nameOf(table)}`
+    const chunks = Stream.isStream(data) ? data : Stream.fromIterable(data, { chunkSize: 1 })
+    const wanted = yield* schemaOf(name)
+    return yield* client.copyIn(
       sql`COPY ${name} FROM STDIN WITH (FORMAT arrowstream)`,
-      joined(Stream.isStream(data) ? data : Stream.fromIterable(data, { chunkSize: 1 }))
+      joinedStream(chunks, (found) => checkFields(name.text, wanted, found)),
+      { openAfter }
     )
   })
 
-const attempt = <A>(evaluate: () => A): Effect.Effect<A, ArrowError> =>
+/** @internal */
+export const nameOf = (table: Table): Statement | Fragment => typeof table === "string" ? identifier(table) : table
+
+const checkFields = (
+  table: string,
+  wanted: ReadonlyArray<ArrowSchema.ArrowField>,
+  found: ReadonlyArray<ArrowSchema.ArrowField>
+): Effect.Effect<void, ArrowMismatch> => {
+  const columns = wanted.flatMap((field) => {
+    const given = found.find(({ name }) => name === field.name)
+    if (given !== undefined && ArrowSchema.accepts(field, given)) return []
+    return [{ name: field.name, wanted: ArrowSchema.describe(field), found: given && ArrowSchema.describe(given) }]
+  })
+  return columns.length === 0 ? Effect.void : Effect.fail(new ArrowMismatch({ table, columns }))
+}
+
+/**
+ * Returns the Arrow fields of a table's columns: what {@link insert} wants, and what {@link stream} returns of it.
+ *
+ * **Gotchas**
+ *
+ * Hyper has no Arrow type for `uuid`: a table with such a column fails with the `ServerError` `FeatureNotSupported`.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const schemaOf = (
+  table: Table
+): Effect.Effect<ReadonlyArray<ArrowSchema.ArrowField>, ClientError | ArrowError, Client> =>
+  Effect.flatMap(collect(sql`SELECT * FROM ${nameOf(table)} WHERE false`), readSchema)
+
+/**
+ * Returns the fields of an Arrow IPC stream.
+ *
+ * @internal
+ */
+export const readSchema = (bytes: Uint8Array): Effect.Effect<ReadonlyArray<ArrowSchema.ArrowField>, ArrowError> =>
+  tryArrow(() => {
+    const { push, schema } = joinStreams(ArrowSchema.readFields)
+    push(bytes)
+    return schema() ?? []
+  })
+
+/** More than a schema, which a source may send before it has data. */
+const openAfter = 64 * 1024
+
+/** @internal */
+export const tryArrow = <A>(evaluate: () => A): Effect.Effect<A, ArrowError> =>
   Effect.try({ try: evaluate, catch: (thrown) => thrown as ArrowError })
 
-/** One stream of Arrow IPC out of several. */
-const joined = <E, R>(data: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | ArrowError, R> =>
+/** Joins several Arrow IPC streams into one, of which the fields are checked before the first message is returned. */
+const joinedStream = <E, R>(
+  data: Stream.Stream<Uint8Array, E, R>,
+  check: (fields: ReadonlyArray<ArrowSchema.ArrowField>) => Effect.Effect<void, ArrowMismatch>
+): Stream.Stream<Uint8Array, E | ArrowError | ArrowMismatch, R> =>
   Stream.suspend(() => {
-    const { end, push } = joinStreams()
+    const { end, push, schema } = joinStreams(ArrowSchema.readFields)
+    let isChecked = false
+    const accept = (chunk: Uint8Array) =>
+      Effect.flatMap(tryArrow(() => push(chunk)), (messages) => {
+        const found = schema()
+        if (isChecked || found === undefined) return Effect.succeed(messages)
+        isChecked = true
+        return Effect.as(check(found), messages)
+      })
     return Stream.concat(
-      Stream.flattenIterable(Stream.mapEffect(data, (chunk) => attempt(() => push(chunk)))),
-      Stream.drain(Stream.fromEffect(attempt(end)))
+      Stream.flattenIterable(Stream.mapEffect(data, accept)),
+      Stream.drain(Stream.fromEffect(tryArrow(end)))
     )
   })

@@ -1,16 +1,38 @@
 /**
- * Endpoints the way Hyper writes them: `tab.tcp://host:port` and `tab.domain://<directory>/domain/<name>`.
+ * Endpoints in Hyper's notation: `tab.tcp://host:port`, `tab.domain://<directory>/domain/<name>`, and on Windows
+ * `tab.pipe://<host>/pipe/<name>`.
  *
- * These stand in the server's option `--listen-connection`, in its report over the callback connection, and in the
- * configuration of other clients. The `domain` in the second form is a word of the syntax and no directory. Hyper knows
- * more kinds of them (named pipes, gRPC); nothing here connects to those.
+ * They appear in the server's option `--listen-connection`, in its report over the callback connection, and in the
+ * configuration of other clients. The `domain` in the second form is part of the syntax, not a directory. A named pipe
+ * is a Unix socket to this library, with the path `\\host\pipe\name`, as it is to Node. The remaining kind, gRPC, is for
+ * `@hyperfect/grpc`.
  *
  * @since 0.1.0
  */
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 
+const pipePath = /^\\\\([^\\]+)\\pipe\\(.+)$/i
+
 /**
- * Writes an endpoint. The path of a Unix socket must be absolute.
+ * True if the path is that of a named pipe of Windows.
+ *
+ * @internal
+ */
+export const isNamedPipe = (path: string): boolean => pipePath.test(path)
+
+/**
+ * Returns the endpoint of a server that is reachable on this machine only: a socket in a directory of its own, or on
+ * Windows a pipe with the name of that directory.
+ *
+ * @internal
+ */
+export const local = (directory: string, platform: string | undefined): Endpoint.Endpoint =>
+  Endpoint.unix(
+    platform === "win32" ? `\\\\.\\pipe\\${/[^\\/]*$/.exec(directory)![0]}` : `${directory}/.s.PGSQL.7483`
+  )
+
+/**
+ * Formats an endpoint. The path of a Unix socket must be absolute, or that of a named pipe.
  *
  * **Example** (A port and a socket)
  *
@@ -28,15 +50,18 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
  */
 export const format = (endpoint: Endpoint.Endpoint): string => {
   if (endpoint._tag === "Tcp") return `tab.tcp://${Endpoint.format(endpoint)}`
+  const pipe = pipePath.exec(endpoint.path)
+  if (pipe !== null) return `tab.pipe://${pipe[1]}/pipe/${pipe[2]}`
   const cut = endpoint.path.lastIndexOf("/")
   return `tab.domain://${endpoint.path.slice(0, cut)}/domain/${endpoint.path.slice(cut + 1)}`
 }
 
 const tcp = /^tab\.tcp:\/\/(?:\[([^\]]+)\]|([^:/[\]]+)):(\d{1,5})$/
+const namedPipe = /^tab\.pipe:\/\/([^/\\]+)\/pipe\/([^/\\]+)$/
 const domain = /^tab\.domain:\/\/(.*)\/domain\/([^/]+)$/
 
 /**
- * Reads an endpoint; `undefined` when it is malformed, has no port yet, or is of a kind that nothing here connects to.
+ * Parses an endpoint; `undefined` if it is malformed, has no port yet, or is of an unsupported kind.
  *
  * @category converting
  * @since 0.1.0
@@ -47,6 +72,8 @@ export const parse = (text: string): Endpoint.Endpoint | undefined => {
     const port = Number(address[3])
     return port > 0 && port <= 65_535 ? Endpoint.tcp(address[1] ?? address[2]!, port) : undefined
   }
+  const pipe = namedPipe.exec(text)
+  if (pipe !== null) return Endpoint.unix(`\\\\${pipe[1]}\\pipe\\${pipe[2]}`)
   const socket = domain.exec(text)
   return socket === null ? undefined : Endpoint.unix(`${socket[1]}/${socket[2]}`)
 }

@@ -1,21 +1,24 @@
 /**
  * The Hyper server as a scoped layer.
  *
- * {@link layer} starts `hyperd`, waits for its report, and provides what a client needs to connect. The server reports
- * over a connection that it opens to us, and watches that connection from then on: it ends when we close it, and also
- * when our process is killed and closes nothing. So no server outlives the scope, and none is ever orphaned.
+ * {@link layer} starts `hyperd`, waits for its report, and provides the settings that a client needs to connect. The
+ * server opens a callback connection to this process to send its report, and watches it from then on: the server exits
+ * when that connection is closed, including when this process is killed. No server outlives its scope or its process.
  *
- * It is ready after some 0.1 seconds, and gone after some 0.05. Statements that run are stopped, open transactions are
- * rolled back, and clients see the end of the stream. A server that does not go gets `SIGTERM` and then `SIGKILL`.
+ * The server is ready after about 0.1 seconds, and stops in about 0.05. On stopping, running statements are aborted,
+ * open transactions are rolled back, and clients see the end of the stream. A server that does not stop gets `SIGTERM`
+ * and then `SIGKILL`. If it had to be killed, or crashes while stopping, the scope dies with a defect, because unsaved
+ * data is lost.
  *
- * The password goes to the server's standard input; it is in no argument, variable, file, log, error or span.
+ * The password is written to the server's standard input; it appears in no argument, variable, file, log, error or
+ * span.
  *
  * The program is not part of this package. It comes from Tableau, in the npm packages `hyperdb-mcp-<platform>`, or from
- * wherever the option `path` or the variable `HYPERD_PATH` says.
+ * the location given by the option `path` or the variable `HYPERD_PATH`.
  *
- * When our process is killed, the log stays in the system's directory for temporary files.
+ * If this process is killed, the log remains in the system's directory for temporary files.
  *
- * This module does not connect to the server, and it creates no database.
+ * This module does not connect to the server and creates no database.
  *
  * @since 0.1.0
  */
@@ -35,23 +38,31 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { EndpointUnusable, Exited, fromReason, type HyperdError, SpawnFailed, StartTimeout } from "./HyperdError.ts"
+import {
+  EndpointUnusable,
+  Exited,
+  fromReason,
+  type HyperdError,
+  Killed,
+  SpawnFailed,
+  StartTimeout
+} from "./HyperdError.ts"
 import type { Options } from "./HyperdOptions.ts"
 import * as HyperEndpoint from "./HyperEndpoint.ts"
-import * as Callback from "./internal/callback.ts"
-import * as HyperdOptions from "./internal/hyperdOptions.ts"
-import * as Program from "./internal/program.ts"
+import * as Callback from "./internal/hyperd/callback.ts"
+import * as CommandLine from "./internal/hyperd/commandLine.ts"
+import * as Executable from "./internal/hyperd/executable.ts"
 import * as ServerProcess from "./ServerProcess.ts"
 
 export type { Listen, Options, TlsOptions } from "./HyperdOptions.ts"
 
 /**
- * A Hyper server that runs for as long as the layer lives.
+ * A Hyper server that runs for the lifetime of the layer.
  *
  * **Details**
  *
- * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is, and
- * `{ ...hyperd, database: "my.hyper" }` is one with a database.
+ * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is, or with `{
+ * ...hyperd, database: "my.hyper" }` in a database.
  *
  * **Example** (A server for a program)
  *
@@ -75,38 +86,42 @@ export type { Listen, Options, TlsOptions } from "./HyperdOptions.ts"
  * @since 0.1.0
  */
 export class Hyperd extends Context.Service<Hyperd, {
-  /** Where to connect: the first of `endpoints`. */
+  /** The endpoint to connect to: the first of `endpoints`. */
   readonly endpoint: Endpoint.Endpoint
-  /** Every place that the server listens at, in the order of the option `listen`. */
+  /** Every endpoint that the server listens on, in the order of the option `listen`. */
   readonly endpoints: NonEmptyReadonlyArray<Endpoint.Endpoint>
   readonly user: string
   readonly authentication: "trust" | "password"
-  /** The password, when there is one. */
+  /** The password, if there is one. */
   readonly password: Redacted.Redacted<string> | undefined
-  /** `require` when the server refuses connections without TLS. */
+  /** `require` if the server rejects connections without TLS. */
   readonly sslMode: SslMode
-  /** How Hyper prepares a password. */
+  /** The way in which Hyper prepares a password. */
   readonly saslPrep: "mapping"
-  /** Whether the server speaks TLS, and with which certificate (PEM). */
+  /** The server's certificate (PEM) and TLS policy; `undefined` if the server does not offer TLS. */
   readonly tls: { readonly required: boolean; readonly certificate: string } | undefined
-  /** The program that runs. */
+  /** The path of the running program. */
   readonly path: string
   readonly pid: number
   readonly logDirectory: string
   readonly workingDirectory: string
-  /** Fails when the server ends although it should run; race a program with it. Never succeeds. */
+  /** Fails if the server exits unexpectedly; race a program with it. Never succeeds. */
   readonly exited: Effect.Effect<never, HyperdError>
 }>()("@hyperfect/hyper/Hyperd") {}
 
-/** What a shell returns for a program that cannot be run, and the loader for one that lacks a library. */
-const notRun: ReadonlyArray<number | undefined> = [126, 127]
+/** The exit codes of a shell for a program that cannot be run, and of the loader for one that lacks a library. */
+const spawnFailureCodes: ReadonlyArray<number | undefined> = [126, 127]
 
-const exited = (
-  phase: "starting" | "running",
+/** True if the server crashed; any other signal was sent deliberately from outside. */
+const isBreakdown = ({ exitCode, signal }: ServerProcess.ExitStatus): boolean =>
+  exitCode === undefined ? ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"].includes(signal ?? "") : exitCode !== 0
+
+const exitError = (
+  phase: "starting" | "running" | "stopping",
   program: string,
-  { exitCode, output, signal }: ServerProcess.Ended
+  { exitCode, output, signal }: ServerProcess.ExitStatus
 ) =>
-  phase === "starting" && notRun.includes(exitCode)
+  phase === "starting" && spawnFailureCodes.includes(exitCode)
     ? fromReason(new SpawnFailed({ path: program, cause: new Error(output.trim()) }))
     : fromReason(
       new Exited({
@@ -140,63 +155,72 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const user = options.user ?? "tableau_internal_user"
   const password = options.password
   const startTimeout = Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
-  const stopTimeout = options.stopTimeout ?? "10 seconds"
+  const stopTimeout = Duration.fromInputUnsafe(options.stopTimeout ?? "10 seconds")
 
-  yield* HyperdOptions.checkOptions(options)
-  const program = yield* Program.find(options.path)
+  yield* CommandLine.checkOptions(options)
+  const program = yield* Executable.find(options.path)
   const workingDirectory = path.resolve(options.workingDirectory ?? ".")
-  const { type } = yield* HyperdOptions.failedTo(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
-  if (type !== "Directory") return yield* HyperdOptions.invalid("workingDirectory", "is not a directory")
+  const { type } = yield* CommandLine.mapSystemError(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
+  if (type !== "Directory") return yield* CommandLine.optionInvalid("workingDirectory", "is not a directory")
   const directory = yield* Effect.acquireRelease(
-    HyperdOptions.failedTo("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-hyperd-" })),
+    CommandLine.mapSystemError("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-hyperd-" })),
     (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
   )
   const logDirectory = path.resolve(options.logDirectory ?? directory)
-  yield* HyperdOptions.failedTo(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
-  const endpoints = yield* HyperdOptions.endpointsOf(options, directory)
-  const tls = yield* HyperdOptions.tlsOf(options.tls, directory)
+  yield* CommandLine.mapSystemError(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
+  const endpoints = yield* CommandLine.resolveEndpoints(options, directory)
+  const tls = yield* CommandLine.prepareTls(options.tls, directory)
 
-  const listening = yield* Scope.fork(yield* Effect.scope)
-  const callback = yield* HyperdOptions.failedTo("listen for the server's report")(
-    Scope.provide(listener.listen(Endpoint.tcp("127.0.0.1", 0)), listening)
+  const listenerScope = yield* Scope.fork(yield* Effect.scope)
+  const callback = yield* CommandLine.mapSystemError("listen for the server's report")(
+    Scope.provide(listener.listen(Endpoint.tcp("127.0.0.1", 0)), listenerScope)
   )
 
-  // Holds the callback connection; closing it is what stops the server.
-  const lifeline = yield* Scope.fork(yield* Effect.scope)
+  // Holds the callback connection; closing it stops the server.
+  const callbackScope = yield* Scope.fork(yield* Effect.scope)
   let reported = false
-  const [command, ...before] = HyperdOptions.commandOf(program)
+  let isRunning = false
+  const [command, ...before] = CommandLine.spawnCommand(program)
   const server = yield* ServerProcess.start(command, {
     arguments: [
       ...before,
-      ...HyperdOptions.argumentsOf(options, { user, endpoints, callback: callback.endpoint, logDirectory, tls })
+      ...CommandLine.commandArguments(options, { user, endpoints, callback: callback.endpoint, logDirectory, tls })
     ],
     workingDirectory,
     environment: options.environment,
-    // It asks twice; with no second line it would ask for ever.
+    // The server prompts twice, and would repeat the prompt forever without a second line.
     stdin: password === undefined
       ? "ignore"
       : Stream.encodeText(Stream.make(`${Redacted.value(password)}\n${Redacted.value(password)}\n`)),
-    // Before its report the server does not watch us yet.
+    // The server watches the callback connection only after its report.
     stop: (handle) =>
       reported
-        ? Scope.close(lifeline, Exit.void)
+        ? Scope.close(callbackScope, Exit.void)
         : Effect.ignore(handle.kill({ killSignal: "SIGTERM", forceKillAfter: stopTimeout })),
-    stopTimeout
+    stopTimeout,
+    onStop: (ended, output) =>
+      !isRunning || (ended !== undefined && !isBreakdown(ended))
+        ? Effect.void
+        : Effect.die(
+          ended === undefined
+            ? fromReason(new Killed({ milliseconds: Duration.toMillis(stopTimeout), output }))
+            : exitError("stopping", program, ended)
+        )
   }).pipe(Effect.mapError((cause) => fromReason(new SpawnFailed({ path: program, cause }))))
 
   const report = Effect.gen(function*() {
-    const connection: Connection = yield* Scope.provide(callback.accept, lifeline)
+    const connection: Connection = yield* Scope.provide(callback.accept, callbackScope)
     reported = true
     return yield* Callback.read(connection)
   }).pipe(Effect.catch((error) =>
     error._tag === "CallbackMalformed"
       ? Effect.fail(fromReason(error))
-      // The server has hung up: it is about to end, and then says why.
-      : Effect.flatMap(server.ended, (ended) => exited("starting", program, ended))
+      // The server closed the callback connection: it is about to exit, and its output then has the reason.
+      : Effect.flatMap(server.awaitExit, (ended) => exitError("starting", program, ended))
   ))
   const descriptor = yield* Effect.raceFirst(
     report,
-    Effect.flatMap(server.ended, (ended) => exited("starting", program, ended))
+    Effect.flatMap(server.awaitExit, (ended) => exitError("starting", program, ended))
   ).pipe(Effect.timeoutOrElse({
     duration: startTimeout,
     orElse: () =>
@@ -205,12 +229,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
         (output) => fromReason(new StartTimeout({ milliseconds: Duration.toMillis(startTimeout), output }))
       )
   }))
-  yield* Scope.close(listening, Exit.void)
-  // It has read them, and would leave them behind if we were killed.
-  if (tls !== undefined) yield* Effect.forEach(tls.ours, (file) => Effect.ignore(fs.remove(file)), { discard: true })
-  // A server without a licence reports all the same, and ends a moment later.
+  yield* Scope.close(listenerScope, Exit.void)
+  // The server has read the files. If this process were killed, they would be left behind.
+  if (tls !== undefined) {
+    yield* Effect.forEach(tls.temporaryFiles, (file) => Effect.ignore(fs.remove(file)), { discard: true })
+  }
+  // A server without a licence still reports, and exits a moment later.
   if ((yield* server.output).includes("licensing failure")) {
-    return yield* exited("starting", program, yield* server.ended)
+    return yield* exitError("starting", program, yield* server.awaitExit)
   }
 
   const bound = HyperEndpoint.parse(descriptor)
@@ -219,8 +245,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     return yield* fromReason(new EndpointUnusable({ endpoint: descriptor, problem: "it is none that was asked for" }))
   }
   const [endpoint, ...others] = endpoints.map((asked) =>
-    HyperdOptions.reachable(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)
+    CommandLine.connectableEndpoint(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)
   )
+  isRunning = true
   return Hyperd.of({
     endpoint: endpoint!,
     endpoints: [endpoint!, ...others],
@@ -234,12 +261,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     pid: server.pid,
     logDirectory,
     workingDirectory,
-    exited: Effect.flatMap(server.ended, (ended) => exited("running", program, ended))
+    exited: Effect.flatMap(server.awaitExit, (ended) => exitError("running", program, ended))
   })
 })
 
 /**
- * A Hyper server for the life of the layer.
+ * Provides a Hyper server for the lifetime of the layer.
  *
  * **When to use**
  *
@@ -247,8 +274,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  *
  * **Gotchas**
  *
- * Without a password every process on this machine can connect to a server on TCP. A server that only our own user
- * shall reach listens on `"unix"`.
+ * Without a password, every process on this machine can connect to a server that listens on TCP. Use `"unix"` for a
+ * server that only the current user may reach.
  *
  * @category layers
  * @since 0.1.0

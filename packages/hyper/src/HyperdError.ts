@@ -1,8 +1,10 @@
 /**
- * Why a Hyper server could not be started, or is gone.
+ * Reasons for which a Hyper server could not be started, or is gone.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
@@ -13,177 +15,158 @@ const lastLines = (output: string): string => {
 }
 
 /**
- * There is no server program.
+ * The server program was not found.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
-  /** Every place that was looked at, in order. */
+export class NotFound extends TaggedReason<NotFound>()("NotFound", {
+  /** Every location that was searched, in order. */
   searched: Schema.Array(Schema.String),
-  /** The npm packages that bring the program for this kind of machine. */
+  /** The npm packages that contain the program for this platform. */
   packages: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const install = this.packages.length === 0 ? "" : `, or install the package ${this.packages.join(" or ")}`
-    return `hyperd was not found in ${this.searched.join(", ")}. `
-      + `Give its path as an option or in the environment variable HYPERD_PATH${install}.`
-  }
-}
+}, ({ packages, searched }) => {
+  const install = packages.length === 0 ? "" : `, or install the package ${packages.join(" or ")}`
+  return `hyperd was not found in ${searched.join(", ")}. `
+    + `Give its path as an option or in the environment variable HYPERD_PATH${install}.`
+}) {}
 
 /**
- * An option holds what cannot be given to the server.
+ * An option has a value that cannot be passed to the server.
  *
  * @category errors
  * @since 0.1.0
  */
-export class OptionInvalid extends Schema.TaggedError<OptionInvalid>()("OptionInvalid", {
+export class OptionInvalid extends TaggedReason<OptionInvalid>()("OptionInvalid", {
   option: Schema.String,
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `the option ${this.option} ${this.problem}`
-  }
-}
+}, ({ option, problem }) => `the option ${option} ${problem}`) {}
 
 /**
- * The path of a Unix socket does not fit into the operating system's address of one.
+ * The path of a Unix socket is longer than the operating system allows.
  *
  * @category errors
  * @since 0.1.0
  */
-export class SocketPathTooLong extends Schema.TaggedError<SocketPathTooLong>()("SocketPathTooLong", {
+export class SocketPathTooLong extends TaggedReason<SocketPathTooLong>()("SocketPathTooLong", {
   path: Schema.String,
   bytes: Schema.Number,
   limit: Schema.Number
-}) {
-  override get message(): string {
-    return `the path of a Unix socket may have ${this.limit} bytes, ${this.path} has ${this.bytes}`
-  }
-}
+}, ({ bytes, limit, path }) => `the path of a Unix socket may have ${limit} bytes, ${path} has ${bytes}`) {}
 
 /**
- * The server program is there, but the operating system does not run it: it may not be executable, or be made for
- * another kind of machine or C library.
+ * The server program exists, but the operating system cannot run it: it may not be executable, or be built for another
+ * platform or C library.
  *
  * @category errors
  * @since 0.1.0
  */
-export class SpawnFailed extends Schema.TaggedError<SpawnFailed>()("SpawnFailed", {
+export class SpawnFailed extends TaggedReason<SpawnFailed>()("SpawnFailed", {
   path: Schema.String,
   cause: Schema.Defect()
-}) {
-  override get message(): string {
-    return `${this.path} could not be run: ${messageOf(this.cause)}`
-  }
-}
+}, ({ cause, path }) => `${path} could not be run: ${messageOf(cause)}`) {}
 
 /**
- * The operating system refused something around the server: a file, a directory, the socket for its callback.
+ * The operating system refused an operation that the server needs: on a file, a directory, or the socket for its
+ * callback.
  *
  * @category errors
  * @since 0.1.0
  */
-export class SystemFailed extends Schema.TaggedError<SystemFailed>()("SystemFailed", {
-  /** What was being done. */
+export class SystemFailed extends TaggedReason<SystemFailed>()("SystemFailed", {
+  /** The action that failed. */
   action: Schema.String,
   cause: Schema.Defect()
-}) {
-  override get message(): string {
-    return `could not ${this.action}: ${messageOf(this.cause)}`
-  }
-}
+}, ({ action, cause }) => `could not ${action}: ${messageOf(cause)}`) {}
 
 /**
- * The server has not reported in time.
+ * The server did not report in time.
  *
  * @category errors
  * @since 0.1.0
  */
-export class StartTimeout extends Schema.TaggedError<StartTimeout>()("StartTimeout", {
+export class StartTimeout extends TaggedReason<StartTimeout>()("StartTimeout", {
   milliseconds: Schema.Number,
   output: Schema.String
-}) {
-  override get message(): string {
-    return `hyperd did not report within ${this.milliseconds} ms; ${lastLines(this.output)}`
-  }
-}
+}, ({ milliseconds, output }) => `hyperd did not report within ${milliseconds} ms; ${lastLines(output)}`) {}
 
-/** What the server's own words do not say: what to do about it. */
+/** Advice on how to fix a failure, which the server's output lacks. */
 const hints: ReadonlyArray<readonly [pattern: RegExp, hint: string]> = [
   [/licensing failure/, "it wants a licence: it has to be started with --skip-license"],
   [/unable to listen to any of the given host name and port/, "the port is taken, or the host is not this machine"],
   [/domain socket is in use/, "another server listens on this socket"]
 ]
 
+const hintFor = (output: string): string | undefined => hints.find(([pattern]) => pattern.test(output))?.[1]
+
 /**
- * The server ended, although nobody asked it to.
+ * The server exited unexpectedly, or not in good order. Unsaved data is lost.
  *
  * **Gotchas**
  *
- * Hyper returns 0 when it ends for want of a licence.
+ * Hyper returns 0 when it exits for lack of a licence.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Exited extends Schema.TaggedError<Exited>()("Exited", {
-  /** Whether it had reported before. */
-  phase: Schema.Literals(["starting", "running"]),
+export class Exited extends TaggedReason<Exited>()("Exited", {
+  /** The phase the server was in: before its report, after it, or after it was asked to stop. */
+  phase: Schema.Literals(["starting", "running", "stopping"]),
   exitCode: Schema.optionalKey(Schema.Number),
   /** The signal that ended it, such as `SIGKILL`. */
   signal: Schema.optionalKey(Schema.String),
-  /** The end of what it printed. */
+  /** The last part of its output. */
   output: Schema.String
+}, ({ exitCode, output, phase, signal }) => {
+  const hint = hintFor(output)
+  const how = signal ?? (exitCode === undefined ? "for an unknown reason" : `exit code ${exitCode}`)
+  return `hyperd ended while ${phase} (${how})${hint === undefined ? "" : `: ${hint}`}; ${lastLines(output)}`
 }) {
-  /** What to do about it, where that is known. */
+  /** Advice on how to fix the failure, if known. */
   get hint(): string | undefined {
-    return hints.find(([pattern]) => pattern.test(this.output))?.[1]
-  }
-
-  override get message(): string {
-    const how = this.signal ?? (this.exitCode === undefined ? "for an unknown reason" : `exit code ${this.exitCode}`)
-    return `hyperd ended while ${this.phase} (${how})${this.hint === undefined ? "" : `: ${this.hint}`}; ${
-      lastLines(this.output)
-    }`
+    return hintFor(this.output)
   }
 }
 
 /**
- * What came in over the callback connection is not the report of a server.
+ * The server did not stop in time and was killed. Data that it had not saved by then is lost.
  *
  * @category errors
  * @since 0.1.0
  */
-export class CallbackMalformed extends Schema.TaggedError<CallbackMalformed>()("CallbackMalformed", {
+export class Killed extends TaggedReason<Killed>()(
+  "Killed",
+  {
+    /** The time that it was allowed. */
+    milliseconds: Schema.Number,
+    output: Schema.String
+  },
+  ({ milliseconds, output }) =>
+    `hyperd did not stop within ${milliseconds} ms and was killed: what it had not saved is lost; ${lastLines(output)}`
+) {}
+
+/**
+ * The data received over the callback connection is not the report of a server.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CallbackMalformed extends TaggedReason<CallbackMalformed>()("CallbackMalformed", {
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `hyperd's report over the callback connection is malformed: ${this.problem}`
-  }
-}
+}, ({ problem }) => `hyperd's report over the callback connection is malformed: ${problem}`) {}
 
 /**
- * An endpoint that the server cannot be given, or that nothing here could connect to.
+ * An endpoint that cannot be passed to the server, or that this library cannot connect to.
  *
  * @category errors
  * @since 0.1.0
  */
-export class EndpointUnusable extends Schema.TaggedError<EndpointUnusable>()("EndpointUnusable", {
+export class EndpointUnusable extends TaggedReason<EndpointUnusable>()("EndpointUnusable", {
   endpoint: Schema.String,
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `the endpoint ${this.endpoint} cannot be used: ${this.problem}`
-  }
-}
+}, ({ endpoint, problem }) => `the endpoint ${endpoint} cannot be used: ${problem}`) {}
 
-/**
- * Why a server is not there: one tag for each way.
- *
- * @category errors
- * @since 0.1.0
- */
-export const Reason = Schema.Union([
+const Reason = Schema.Union([
   NotFound,
   OptionInvalid,
   SocketPathTooLong,
@@ -191,12 +174,13 @@ export const Reason = Schema.Union([
   SystemFailed,
   StartTimeout,
   Exited,
+  Killed,
   CallbackMalformed,
   EndpointUnusable
 ])
 
 /**
- * Why a server is not there: one tag for each way.
+ * The reason for a failure of the server, with one tag for each.
  *
  * @category errors
  * @since 0.1.0
@@ -204,18 +188,23 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * A Hyper server could not be started, or went away.
+ * A Hyper server could not be started, or exited.
  *
  * **Details**
  *
- * No reason holds a password: the server is told it on its standard input, and prints it nowhere.
+ * No reason contains a password: it is written to the server's standard input, and the server never prints it.
  *
  * @category errors
  * @since 0.1.0
  */
-export class HyperdError extends Schema.TaggedError<HyperdError>()("HyperdError", { reason: Reason }) {
-  override get message(): string {
-    return this.reason.message
+export class HyperdError extends TaggedError<HyperdError, boolean>()(
+  "HyperdError",
+  { reason: Reason },
+  ({ reason }) => ErrorField.printable(reason.message)
+) {
+  /** True if another start may succeed, which is the case only for a timeout. */
+  override get isRetryable(): boolean {
+    return this.reason._tag === "StartTimeout"
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * How a Hyper server is started.
+ * Start options of a Hyper server.
  *
  * @since 0.1.0
  */
@@ -9,13 +9,14 @@ import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Where the server shall listen.
+ * The endpoint that the server listens on.
  *
  * **Details**
  *
  * - `"tcp"`: a free port on `127.0.0.1`.
- * - `"unix"`: a socket file in a directory of its own that only our user can enter.
- * - an endpoint: exactly there. Port 0 means a free port. A file that is no socket is never replaced.
+ * - `"unix"`: a socket file in a new directory that only the current user can enter; on Windows, where this is not
+ *   tested, a named pipe.
+ * - an endpoint: exactly that one. Port 0 means a free port. A file that is not a socket is never replaced.
  *
  * @category models
  * @since 0.1.0
@@ -23,18 +24,18 @@ import type * as Redacted from "effect/Redacted"
 export type Listen = "tcp" | "unix" | Endpoint.Endpoint
 
 /**
- * The server's certificate and key, as PEM text or as PEM files. The server speaks TLS 1.3 only.
+ * The server's certificate and key, as PEM text or as PEM files. The server supports TLS 1.3 only.
  *
  * **Gotchas**
  *
- * The server refuses a key file that others than its owner may read.
+ * The server rejects a key file that is readable by anyone but its owner.
  *
  * @category models
  * @since 0.1.0
  */
 export type TlsOptions =
   & {
-    /** Whether connections without TLS are refused, also local ones. */
+    /** True if connections without TLS are rejected, including local ones. */
     readonly required?: boolean | undefined
   }
   & ({
@@ -46,45 +47,62 @@ export type TlsOptions =
   })
 
 /**
- * How a server is set up and started.
+ * Start options of a server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The server program, or the directory it is in. */
+  /** The server program, or the directory that contains it. */
   readonly path?: string | undefined
-  /** The only user there is; `tableau_internal_user` when absent. Names are case-sensitive. */
+  /** The name of the only user; `tableau_internal_user` when absent. Names are case-sensitive. */
   readonly user?: string | undefined
-  /** Clients prove that they know it by SCRAM-SHA-256. Without a password everybody who can connect is let in. */
+  /** The password that clients must prove they know, by SCRAM-SHA-256. Without a password every client is let in. */
   readonly password?: Redacted.Redacted<string> | undefined
   /** `"tcp"` when absent. */
   readonly listen?: Listen | NonEmptyReadonlyArray<Listen> | undefined
   readonly tls?: TlsOptions | undefined
   /**
-   * The file format of databases that are created without saying one; 4 when absent.
+   * The file format of databases that are created without a version; 3 when absent, as in Tableau's own newest client.
    *
-   * Only version 4 can keep every type that Hyper has. Version 3 cannot keep `real`, version 2 neither that nor a
-   * `numeric` of more than 18 digits; choose them for files that older products shall read.
+   * A product opens only the versions that it knows, and a version stores only some types:
+   *
+   * | version | stores | opened by |
+   * | --- | --- | --- |
+   * | 2 | all types but `real` and `numeric` of more than 18 digits | Tableau 2020.4.15, 2021.1.12, 2021.2.9, 2021.3.8, 2021.4.4, 2022.1.2, Prep 2022.3 |
+   * | 3 | all types but `real` | Tableau Desktop and Prep 2022.4.1, Server 2023.1 |
+   * | 4 | all types | Tableau 2024.3 |
+   *
+   * The products are those that Tableau's documentation names, each with its later releases. A server without this
+   * option would write version 2.
    */
   readonly defaultDatabaseVersion?: 2 | 3 | 4 | undefined
   /**
    * Settings for all sessions, such as `{ date_style: "DMY" }`.
    *
-   * They win over the defaults that make a server the same everywhere: language `en_US`, dates in the order MDY, read
-   * strictly. A setting that the server does not know makes it fail.
+   * They override the defaults that make a server behave the same everywhere: language `en_US`, dates in the order MDY,
+   * parsed strictly. The server fails to start with an unknown setting.
    */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
-  /** Arguments to put behind all others. */
+  /** Arguments to append to all others. */
   readonly arguments?: ReadonlyArray<string> | undefined
-  /** Variables set on top of our own environment; `undefined` removes one. */
+  /** Environment variables to set in addition to this process's own; `undefined` removes one. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
-  /** What relative paths of databases are relative to; our own working directory when absent. */
+  /**
+   * The directory that relative paths of databases are resolved against; this process's working directory when absent.
+   */
   readonly workingDirectory?: string | undefined
-  /** Where `hyperd.log` is written, and kept. Created when missing. When absent, a directory that goes with the scope. */
+  /**
+   * The directory in which `hyperd.log` is written and kept; created if missing. When absent, a temporary one that is
+   * removed with the scope.
+   */
   readonly logDirectory?: string | undefined
-  /** How long the server may take until it reports; 30 seconds when absent. */
+  /** The time that the server may take until it reports; 30 seconds when absent. */
   readonly startTimeout?: Duration.Input | undefined
-  /** How long the server may take to stop before it is sent signals; 10 seconds when absent. */
+  /**
+   * The time that the server may take to stop before it is sent signals; 10 seconds when absent. In this time it saves
+   * what no session has released. If it crashes or has to be killed, the scope dies with the reason `Exited` or
+   * `Killed`.
+   */
   readonly stopTimeout?: Duration.Input | undefined
 }

@@ -1,8 +1,8 @@
 /**
- * Finds programs that come inside npm packages, such as the server binaries of a platform package.
+ * Finds programs inside npm packages, such as the server binaries of a platform package.
  *
- * It looks where Node's own resolution would: in the `node_modules` folder of each directory upwards from a starting
- * point. It reads no `package.json`, follows no `exports` and downloads nothing.
+ * It searches as Node's own resolution does: in the `node_modules` folder of each directory upwards from a starting
+ * point. It does not read `package.json`, follow `exports` or download anything.
  *
  * @since 0.1.0
  */
@@ -11,40 +11,40 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 
 /**
- * Which packages are looked for, and where.
+ * The packages to search for, and the directories to search in.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Search {
-  /** Names of packages that may hold the file, the likeliest first. */
+  /** Names of packages that may contain the file, the likeliest first. */
   readonly packages: ReadonlyArray<string>
-  /** Where the file lies inside the package; several names when it differs between systems. */
+  /** The path of the file inside the package; several if it differs between systems. */
   readonly files: ReadonlyArray<string>
   /** Directories to start from; the working directory is always the first. */
   readonly from?: ReadonlyArray<string | undefined> | undefined
 }
 
 /**
- * What a search came to.
+ * The result of a search.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Found {
-  /** The file's absolute path, or `undefined` when it is nowhere. */
+  /** The file's absolute path, or `undefined` if it was not found. */
   readonly path: string | undefined
-  /** The `node_modules` folders that were looked into, for the message that says so. */
+  /** The `node_modules` folders that were searched, for the error message. */
   readonly searched: ReadonlyArray<string>
 }
 
 /**
- * Chooses among platform packages by the machine this runs on.
+ * Selects the platform packages for this machine.
  *
  * **Details**
  *
- * Keys are Node's `process.platform` and `process.arch` with a dash between them, such as `linux-x64`. A runtime that
- * has no `process` cannot tell, and gets all of them.
+ * Keys are Node's `process.platform` and `process.arch` joined by a dash, such as `linux-x64`. On a runtime without
+ * `process`, all of them are returned.
  *
  * @category constructors
  * @since 0.1.0
@@ -57,11 +57,11 @@ export const forHost = (packages: Readonly<Record<string, string>>): ReadonlyArr
 }
 
 /**
- * Looks for a file inside installed packages.
+ * Finds a file inside installed packages.
  *
  * **Details**
  *
- * The nearest folder wins, as in Node. A folder that cannot be read counts as one that does not hold the file.
+ * The nearest folder wins, as in Node. An unreadable folder counts as one that does not contain the file.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,13 +1,13 @@
 /**
- * A server that runs as a child process for as long as a scope lives.
+ * A server that runs as a child process for the lifetime of a scope.
  *
  * The process is started with its output piped, and the output is read for as long as it runs, so that it can neither
- * block on a full pipe nor end without its last words being known. When the scope closes it is asked to stop, then told
- * to (`SIGTERM`), then killed (`SIGKILL`), and always waited for. What starts the server decides what a polite request
- * to stop is, and when it counts as ready.
+ * block on a full pipe nor exit without its last output being captured. When the scope closes, the process is asked to
+ * stop, then sent `SIGTERM`, then `SIGKILL`, and always waited for. The caller defines how to ask the server to stop,
+ * and when it counts as ready.
  *
- * It does not restart a server, and it does not tie the process to ours when ours is killed: the server must notice that
- * itself, by a connection or a pipe that it holds to us.
+ * It does not restart a server, and does not end the server if this process is killed: the server must notice that
+ * itself, by a connection or pipe to this process.
  *
  * @since 0.1.0
  */
@@ -15,6 +15,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
@@ -22,17 +23,17 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
- * How a process ended.
+ * The exit status of a process.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Ended {
-  /** What it returned; `undefined` when a signal ended it. */
+export interface ExitStatus {
+  /** The exit code; `undefined` if a signal ended the process. */
   readonly exitCode: number | undefined
   /** The signal that ended it, such as `SIGKILL`. */
   readonly signal: string | undefined
-  /** The end of what it printed. */
+  /** The last part of its output. */
   readonly output: string
 }
 
@@ -44,16 +45,16 @@ export interface Ended {
  */
 export interface ServerProcess {
   readonly pid: number
-  /** Waits until the process has ended. */
-  readonly ended: Effect.Effect<Ended>
-  /** The end of what it has printed so far, on both streams. */
+  /** Waits until the process has exited. */
+  readonly awaitExit: Effect.Effect<ExitStatus>
+  /** The last part of its output so far, of both streams. */
   readonly output: Effect.Effect<string>
-  /** Waits until the text stands in the output. Never completes when it does not come. */
-  readonly printed: (text: string) => Effect.Effect<void>
+  /** Waits until the text appears in the output. Never completes if it does not. */
+  readonly awaitOutput: (text: string) => Effect.Effect<void>
 }
 
 /**
- * How a process is started and stopped.
+ * Options for starting and stopping a process.
  *
  * @category models
  * @since 0.1.0
@@ -61,30 +62,38 @@ export interface ServerProcess {
 export interface Options {
   readonly arguments: ReadonlyArray<string>
   readonly workingDirectory?: string | undefined
-  /** Variables set on top of our own environment; `undefined` removes one. */
+  /** Environment variables to set in addition to this process's own; `undefined` removes one. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   readonly stdin?: ChildProcess.CommandInput | undefined
   readonly additionalFds?: ChildProcess.CommandOptions["additionalFds"]
-  /** Asks the server politely to stop; it gets `stopTimeout` for it before signals follow. */
+  /** Asks the server to stop; signals follow after `stopTimeout`. */
   readonly stop?: ((handle: ChildProcessSpawner.ChildProcessHandle) => Effect.Effect<void>) | undefined
   /** Five seconds when absent. */
   readonly stopTimeout?: Duration.Input | undefined
+  /**
+   * Runs after `stop` once the process is gone: with its exit status, or with `undefined` and its output if it had to
+   * be signalled. Not run for a process that had exited before it was asked to stop.
+   */
+  readonly onStop?: ((ended: ExitStatus | undefined, output: string) => Effect.Effect<void>) | undefined
 }
 
-/** How much of the output is kept: enough for any start-up failure, little enough for an error message. */
+/**
+ * The amount of output that is kept, in characters: enough for any start-up failure, and short enough for an error
+ * message.
+ */
 const outputLimit = 16 * 1024
 
-/** What ended the process, out of the failure that the spawner reports for a signal. */
+/** Extracts the signal that ended the process from the spawner's error. */
 const signalOf = (error: PlatformError.PlatformError): string | undefined =>
   /'(SIG[A-Z0-9]+)'/.exec(error.cause instanceof Error ? error.cause.message : "")?.[1]
 
 /**
- * Starts a program and keeps it for the scope.
+ * Starts a program and keeps it running for the scope.
  *
  * **Details**
  *
- * The process leads a process group of its own, so that a `Ctrl-C` in the terminal reaches it through our finalizers and
- * not behind our back.
+ * The process leads its own process group, so that `Ctrl-C` in the terminal does not reach it directly, but through the
+ * scope's finalizers.
  *
  * @category constructors
  * @since 0.1.0
@@ -100,6 +109,12 @@ export const start = (
   Effect.uninterruptible(Effect.gen(function*() {
     const stopTimeout = options.stopTimeout ?? "5 seconds"
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    let output = ""
+    let stopped: { readonly ended: ExitStatus | undefined } | undefined
+    // The first finalizer runs last, after any signals were sent.
+    yield* Effect.addFinalizer(() =>
+      stopped === undefined ? Effect.void : options.onStop?.(stopped.ended, output) ?? Effect.void
+    )
     const handle = yield* spawner.spawn(ChildProcess.make(program, options.arguments, {
       cwd: options.workingDirectory,
       env: { ...options.environment },
@@ -112,7 +127,6 @@ export const start = (
       forceKillAfter: stopTimeout
     }))
 
-    let output = ""
     const waiting = new Map<Deferred.Deferred<void>, string>()
     const announce = (): void => {
       for (const [deferred, text] of waiting) {
@@ -130,14 +144,14 @@ export const start = (
       { startImmediately: true }
     )
 
-    const ended = yield* Deferred.make<Ended>()
+    const ended = yield* Deferred.make<ExitStatus>()
     yield* Effect.forkScoped(
       Effect.gen(function*() {
         const how = yield* Effect.match(handle.exitCode, {
           onSuccess: (exitCode) => ({ exitCode: Number(exitCode), signal: undefined }),
           onFailure: (error) => ({ exitCode: undefined, signal: signalOf(error) })
         })
-        // The last lines may still be in the pipe. A descendant that holds the pipe open must not hold us.
+        // The last lines may still be in the pipe. The timeout covers a descendant process that keeps the pipe open.
         yield* Effect.timeoutOption(Fiber.await(reader), "1 second")
         yield* Deferred.succeed(ended, { ...how, output })
       }),
@@ -150,16 +164,17 @@ export const start = (
         Effect.gen(function*() {
           if (yield* Deferred.isDone(ended)) return
           yield* stop(handle)
-          yield* Effect.timeoutOption(Deferred.await(ended), stopTimeout)
+          const status = yield* Effect.timeoutOption(Deferred.await(ended), stopTimeout)
+          stopped = { ended: Option.getOrUndefined(status) }
         })
       )
     }
 
     return {
       pid: Number(handle.pid),
-      ended: Deferred.await(ended),
+      awaitExit: Deferred.await(ended),
       output: Effect.sync(() => output),
-      printed: (text) =>
+      awaitOutput: (text) =>
         Effect.suspend(() => {
           const deferred = Deferred.makeUnsafe<void>()
           waiting.set(deferred, text)

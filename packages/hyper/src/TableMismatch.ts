@@ -1,41 +1,39 @@
 /**
- * A table that is not what the program says it is.
+ * The error for a table that differs from its declaration.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 /**
- * The server's table has other columns than the program has declared; no row was sent.
+ * The server's table has columns that differ from the declared ones; no row was sent.
  *
  * **Details**
  *
- * The bytes of a bulk insert do not say what they are. A server that reads them by other types, or on Hyper with another
- * idea of which columns take NULL, may store nonsense without an error, so the columns are compared before.
+ * The data of a bulk insert does not describe itself. A server that reads it with other types, or on Hyper with other
+ * nullability, may silently store garbage, so the columns are compared first.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TableMismatch extends Schema.TaggedError<TableMismatch>()("TableMismatch", {
-  /** The table's name as SQL has it. */
+export class TableMismatch extends TaggedError<TableMismatch>()("TableMismatch", {
+  /** The table's name in SQL. */
   table: Schema.String,
-  /** The columns that are not as declared, each in the words of CREATE TABLE. */
+  /** The columns that differ, each as in CREATE TABLE. */
   columns: Schema.Array(Schema.Struct({
     name: Schema.String,
-    declared: Schema.String,
-    /** `undefined` when the table has no such column. */
+    /** `undefined` if the column is not declared, but has a default, which Hyper's COPY would replace by NULL. */
+    declared: Schema.UndefinedOr(Schema.String),
+    /** `undefined` if the table has no such column. */
     found: Schema.UndefinedOr(Schema.String)
   }))
-}) {
-  override get message(): string {
-    const columns = this.columns.map(({ declared, found, name }) =>
-      `${JSON.stringify(name)} is declared as ${declared} but ${found === undefined ? "missing" : `is ${found}`}`
-    )
-    return `the table ${this.table} is not as declared: ${columns.join("; ")}`
-  }
-
-  /** Always false. */
-  get isRetryable(): false {
-    return false
-  }
-}
+}, (self) => {
+  const columns = self.columns.map(({ declared, found, name }) =>
+    declared === undefined
+      ? `${JSON.stringify(name)} has a default, which COPY would replace by NULL, and must be declared as ${found}`
+      : `${JSON.stringify(name)} is declared as ${declared} but ${found === undefined ? "missing" : `is ${found}`}`
+  )
+  return ErrorField.printable(`the table ${self.table} is not as declared: ${columns.join("; ")}`)
+}) {}

@@ -3,7 +3,7 @@ import * as HyperEndpoint from "@hyperfect/hyper/HyperEndpoint"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 
 describe("HyperEndpoint", () => {
-  it("writes and reads endpoints the way Hyper does", () => {
+  it("formats and parses endpoints in Hyper's notation", () => {
     const pairs: ReadonlyArray<readonly [string, Endpoint.Endpoint]> = [
       ["tab.tcp://127.0.0.1:17425", Endpoint.tcp("127.0.0.1", 17425)],
       ["tab.tcp://localhost:1", Endpoint.tcp("localhost", 1)],
@@ -18,7 +18,18 @@ describe("HyperEndpoint", () => {
     }
   })
 
-  it("does not read what nothing here can connect to", () => {
+  it("formats and parses named pipes of Windows as the paths by which Node connects to them", () => {
+    const pairs = [
+      ["tab.pipe://./pipe/hyper-4711", "\\\\.\\pipe\\hyper-4711"],
+      ["tab.pipe://server/pipe/a b", "\\\\server\\pipe\\a b"]
+    ] as const
+    for (const [text, path] of pairs) {
+      assert.strictEqual(HyperEndpoint.format(Endpoint.unix(path)), text)
+      assert.deepStrictEqual(HyperEndpoint.parse(text), Endpoint.unix(path))
+    }
+  })
+
+  it("does not parse unsupported endpoints", () => {
     const others = [
       "",
       "127.0.0.1:5432",
@@ -30,10 +41,21 @@ describe("HyperEndpoint", () => {
       "tab.tcp://::1:5432",
       "tab.tcp://[]:5432",
       "tab.tcp://:5432",
-      "tab.pipe://./pipe/x",
+      "tab.pipe://./x",
+      "tab.pipe:///pipe/x",
+      "tab.pipe://./pipe/",
+      "tab.pipe://./pipe/a/b",
+      "tab.pipe://.\\pipe\\x",
       "tab.domain:///tmp/socket",
       "tab.domain:///tmp/domain/"
     ]
     for (const text of others) assert.isUndefined(HyperEndpoint.parse(text), text)
+  })
+
+  it("is a socket file, or on Windows a named pipe, for a server that only this machine reaches", () => {
+    const directory = "hyperfect-hyperd-1a2b"
+    const format = (folder: string, platform: string) => HyperEndpoint.format(HyperEndpoint.local(folder, platform))
+    assert.strictEqual(format(`/tmp/${directory}`, "linux"), `tab.domain:///tmp/${directory}/domain/.s.PGSQL.7483`)
+    assert.strictEqual(format(`C:\\Users\\me\\Temp\\${directory}`, "win32"), `tab.pipe://./pipe/${directory}`)
   })
 })

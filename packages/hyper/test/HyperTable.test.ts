@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Statement } from "@hyperfect/client"
 import { HyperTable } from "@hyperfect/hyper"
-import { Schema } from "effect"
+import { Schema, SchemaRepresentation } from "effect"
+import { typed } from "./fixtures/everyType.ts"
 
 const { sql } = Statement
 
@@ -9,7 +10,7 @@ const definitions = (fields: HyperTable.Fields): string =>
   /\((.*)\)$/.exec(HyperTable.make("t", fields).createTable().text)![1]!
 
 describe("HyperTable.make", () => {
-  it("takes the types of plain Schemas, and null as what makes a column take NULL", () => {
+  it("infers the types of plain Schemas, and makes a column with null nullable", () => {
     assert.strictEqual(
       definitions({
         a: Schema.Boolean,
@@ -26,30 +27,8 @@ describe("HyperTable.make", () => {
     )
   })
 
-  it("knows a column for each type", () => {
-    const types: ReadonlyArray<readonly [Schema.Codec<unknown>, string]> = [
-      [HyperTable.Bool, "boolean"],
-      [HyperTable.SmallInt, "smallint"],
-      [HyperTable.Int, "integer"],
-      [HyperTable.BigInt, "bigint"],
-      [HyperTable.Real, "real"],
-      [HyperTable.Double, "double precision"],
-      [HyperTable.Numeric(20, 3), "numeric(20, 3)"],
-      [HyperTable.Text, "text"],
-      [HyperTable.Varchar(12), "varchar(12)"],
-      [HyperTable.Char(3), "char(3)"],
-      [HyperTable.Bytes, "bytea"],
-      [HyperTable.Date, "date"],
-      [HyperTable.Time, "time"],
-      [HyperTable.Timestamp, "timestamp"],
-      [HyperTable.TimestampTz, "timestamptz"],
-      [HyperTable.Interval, "interval"],
-      [HyperTable.Uuid, "uuid"],
-      [HyperTable.Json, "json"],
-      [HyperTable.Oid, "oid"],
-      [HyperTable.Geography, "geography"]
-    ]
-    for (const [schema, type] of types) {
+  it("has a column for each type", () => {
+    for (const [schema, type] of typed) {
       assert.strictEqual(definitions({ a: schema }), `"a" ${type} NOT NULL`)
       assert.strictEqual(definitions({ a: HyperTable.NullOr(schema) }), `"a" ${type}`)
     }
@@ -83,7 +62,7 @@ describe("HyperTable.make", () => {
     )
   })
 
-  it("refuses a field whose type nobody has said", () => {
+  it("rejects a field without a database type", () => {
     const fields: ReadonlyArray<Schema.Constraint> = [
       Schema.Date,
       Schema.BigDecimal,
@@ -96,7 +75,7 @@ describe("HyperTable.make", () => {
       Schema.Union([Schema.Int, Schema.String, Schema.Null]),
       Schema.Null,
       Schema.Unknown,
-      // Whether these shall be texts is for the program to say.
+      // Whether to store these as text is for the program to decide.
       Schema.DateFromString,
       Schema.FiniteFromString
     ]
@@ -109,7 +88,20 @@ describe("HyperTable.make", () => {
     }
   })
 
-  it("refuses columns that may be missing, tables without columns, and a place for what is temporary", () => {
+  it("rejects optional columns, tables without columns, and a schema or database for a temporary table", () => {
+    const annotated = (databaseType: unknown) =>
+      SchemaRepresentation.fromRepresentation(
+        SchemaRepresentation.fromJson(JSON.parse(JSON.stringify(SchemaRepresentation.toJson(
+          SchemaRepresentation.toRepresentation(Schema.String.annotate({ databaseType } as never).ast)
+        ))) as Schema.Json),
+        { revivers: [] }
+      ) as Schema.Codec<string>
+    const injected = { name: "text); drop table t; --", typeModifier: -1 }
+    for (const forged of [injected, { type: injected, isExact: true }, "text", null]) {
+      assert.strictEqual(definitions({ a: annotated(forged) }), "\"a\" text NOT NULL")
+      const direct = Schema.Unknown.annotate({ databaseType: forged } as never) as never
+      assert.throws(() => HyperTable.make("t", { a: direct }), TypeError, "has no database type")
+    }
     assert.throws(() => HyperTable.make("t", { a: Schema.optionalKey(Schema.Int) }), TypeError, "may be missing")
     assert.throws(() => HyperTable.make("t", { a: Schema.optional(Schema.Int) }), TypeError, "may be missing")
     assert.throws(() => HyperTable.make("t", {}), TypeError, "the table \"t\" has no columns")
@@ -118,7 +110,7 @@ describe("HyperTable.make", () => {
     }
   })
 
-  it("refuses sizes that no type has", () => {
+  it("rejects sizes that the type does not have", () => {
     for (const [precision, scale] of [[0, 0], [39, 0], [5, 6], [5, -1], [1.5, 0], [NaN, 0]] as const) {
       assert.throws(() => HyperTable.Numeric(precision, scale), RangeError)
     }
@@ -127,6 +119,44 @@ describe("HyperTable.make", () => {
       assert.throws(() => HyperTable.Char(length), RangeError)
     }
     assert.throws(() => HyperTable.column(Schema.Date, Schema.Date), TypeError)
+  })
+
+  it("has collations and defaults, beneath NULL, checks and transformations too", () => {
+    const { Int, NullOr, Text, collate, withDefault } = HyperTable
+    const name = Text.pipe(collate("a\"b"), withDefault(sql`'x'`))
+    assert.strictEqual(
+      definitions({
+        name,
+        nullable: NullOr(name),
+        outside: NullOr(Text).pipe(collate("de")),
+        checked: name.check(Schema.isMinLength(1)),
+        option: Schema.OptionFromNullOr(withDefault(Int, sql`(1 + 1)`)),
+        column: HyperTable.column(Text, Schema.Literals(["a", "b"])).pipe(withDefault(sql`'a'`)),
+        array: HyperTable.Array(NullOr(HyperTable.Numeric(5, 1)))
+      }),
+      [
+        `"name" text COLLATE "a""b" DEFAULT 'x' NOT NULL`,
+        `"nullable" text COLLATE "a""b" DEFAULT 'x'`,
+        `"outside" text COLLATE "de"`,
+        `"checked" text COLLATE "a""b" DEFAULT 'x' NOT NULL`,
+        `"option" integer DEFAULT (1 + 1)`,
+        `"column" text DEFAULT 'a' NOT NULL`,
+        `"array" numeric(5, 1)[] NOT NULL`
+      ].join(", ")
+    )
+  })
+
+  it("rejects collations, defaults, arrays and keys that no table can have", () => {
+    const { Array, Int, Text, collate, withDefault } = HyperTable
+    assert.throws(() => collate(Int, "de"), TypeError, "the type integer has no collation")
+    assert.throws(() => collate(Array(Text), "de"), TypeError, "has no collation")
+    assert.throws(() => withDefault(Int, sql`${1}`), TypeError, "Statement.literal")
+    assert.throws(() => withDefault(Int, "1" as never), TypeError, "Statement.literal")
+    assert.throws(() => withDefault(Schema.Date, sql`1`), TypeError, "is not a column")
+    assert.throws(() => Array(Array(Int)), TypeError, "an array of arrays")
+    assert.throws(() => Array(Schema.Date), TypeError, "is not a column")
+    const options = { primaryKey: ["b"] } as never
+    assert.throws(() => HyperTable.make("t", { a: Int }, options), TypeError, "no column \"b\" for its key")
   })
 
   it("quotes every name", () => {
@@ -138,7 +168,7 @@ describe("HyperTable.make", () => {
     assert.strictEqual(sql`select * from ${table}`.text, "select * from \"a\"\"b; drop table c --\"")
   })
 
-  it("names the place of a table", () => {
+  it("qualifies the name with schema and database", () => {
     const fields = { a: Schema.Int }
     const names = (options: HyperTable.Options) => {
       const table = HyperTable.make("t", fields, options)
@@ -158,9 +188,10 @@ describe("HyperTable.make", () => {
     ])
   })
 
-  it("gives the Schema of its rows, and tells its tables from other things", () => {
+  it("has the Schema of its rows, and isHyperTable recognizes tables", () => {
     const table = HyperTable.make("t", { a: HyperTable.Numeric(3, 1), b: Schema.OptionFromNullOr(Schema.String) })
     assert.isTrue(HyperTable.isHyperTable(table))
+    assert.strictEqual(table.pipe(({ name }) => name), table.name)
     for (const other of [null, undefined, "t", table.Row, { name: "t" }]) assert.isFalse(HyperTable.isHyperTable(other))
     assert.isTrue(Schema.isSchema(table.Row))
     assert.deepStrictEqual(Object.keys(table.Row.fields), ["a", "b"])

@@ -4,8 +4,8 @@ import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import { Effect, FileSystem } from "effect"
 import { dirname, join } from "node:path"
 
-/** Makes a house of directories with these files in it, all of them empty. */
-const house = Effect.fnUntraced(function*(...files: ReadonlyArray<string>) {
+/** Makes a tree of directories with these files, all of them empty. */
+const makeTree = Effect.fnUntraced(function*(...files: ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
   const root = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "hyperfect-test-" }))
   for (const file of files) {
@@ -18,9 +18,9 @@ const house = Effect.fnUntraced(function*(...files: ReadonlyArray<string>) {
 const search = { packages: ["@scope/first", "second"], files: ["bin/tool", "bin/tool.exe"] }
 
 describe("InstalledPackage", () => {
-  it.live("takes the nearest folder that holds the file, whatever the package", () =>
+  it.live("finds the nearest folder that contains the file, whatever the package", () =>
     Effect.gen(function*() {
-      const root = yield* house(
+      const root = yield* makeTree(
         "node_modules/@scope/first/bin/tool",
         "app/node_modules/second/bin/tool.exe",
         "app/node_modules/second/bin/other",
@@ -34,7 +34,7 @@ describe("InstalledPackage", () => {
 
   it.live("prefers packages and files by their order inside one folder", () =>
     Effect.gen(function*() {
-      const root = yield* house(
+      const root = yield* makeTree(
         "node_modules/second/bin/tool",
         "node_modules/@scope/first/bin/tool.exe",
         "node_modules/@scope/first/bin/tool"
@@ -43,9 +43,9 @@ describe("InstalledPackage", () => {
       assert.strictEqual(found.path, join(root, "node_modules/@scope/first/bin/tool"))
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it.live("says where it looked, each place once, when the file is nowhere", () =>
+  it.live("lists the searched folders, each once, if the file does not exist", () =>
     Effect.gen(function*() {
-      const root = yield* house("app/node_modules/second/bin/other")
+      const root = yield* makeTree("app/node_modules/second/bin/other")
       const { path, searched } = yield* InstalledPackage.find({ ...search, from: [join(root, "app"), root] })
       assert.isUndefined(path)
       assert.strictEqual(searched[0], join(process.cwd(), "node_modules"))
@@ -54,7 +54,7 @@ describe("InstalledPackage", () => {
       assert.strictEqual(new Set(searched).size, searched.length)
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it("chooses the package of this machine", () => {
+  it("selects the package for this machine", () => {
     const here = `${process.platform}-${process.arch}`
     assert.deepStrictEqual(InstalledPackage.forHost({ "plan9-mips": "a", [here]: "b" }), ["b"])
     assert.deepStrictEqual(InstalledPackage.forHost({ "plan9-mips": "a" }), [])

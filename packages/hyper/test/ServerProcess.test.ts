@@ -4,34 +4,34 @@ import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { isAlive } from "../../testing/test/processes.ts"
 
-/** Runs a script of JavaScript in a process of its own. */
+/** Runs a script of JavaScript in a separate process. */
 const run = (script: string, options: Omit<ServerProcess.Options, "arguments"> = {}) =>
   ServerProcess.start(process.execPath, { ...options, arguments: ["-e", script] })
 
 const forever = "setInterval(() => {}, 1000);"
 
 describe("ServerProcess", () => {
-  it.live("tells when a text was printed, in whatever pieces and on whichever stream", () =>
+  it.live("detects a text in the output, in any pieces and on either stream", () =>
     Effect.gen(function*() {
       const server = yield* run(`
         process.stdout.write("is ");
         setTimeout(() => process.stdout.write("ready\\n"), 20);
         setTimeout(() => process.stderr.write("and warns\\n"), 40);
         ${forever}`)
-      yield* server.printed("is ready")
-      yield* server.printed("and warns")
-      // Also afterwards.
-      yield* server.printed("is ready")
+      yield* server.awaitOutput("is ready")
+      yield* server.awaitOutput("and warns")
+      // It also completes afterwards.
+      yield* server.awaitOutput("is ready")
       assert.strictEqual(yield* server.output, "is ready\nand warns\n")
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it.live("keeps the last words, and only the end of a long speech", () =>
+  it.live("keeps the last output, and only the end of a long one", () =>
     Effect.gen(function*() {
       const server = yield* run(`
         for (let i = 0; i < 20000; i++) console.log("line " + i);
         process.stdout.write("the end");
         process.exitCode = 7`)
-      const { exitCode, output, signal } = yield* server.ended
+      const { exitCode, output, signal } = yield* server.awaitExit
       assert.deepStrictEqual([exitCode, signal], [7, undefined])
       assert.strictEqual(output.length, 16 * 1024)
       assert.include(output, "line 19999\n")
@@ -39,11 +39,11 @@ describe("ServerProcess", () => {
       assert.notInclude(output, "line 1000\n")
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it.live("names the signal that ended the process", () =>
+  it.live("reports the signal that ended the process", () =>
     Effect.gen(function*() {
       const server = yield* run(forever)
       process.kill(server.pid, "SIGABRT")
-      const { exitCode, signal } = yield* server.ended
+      const { exitCode, signal } = yield* server.awaitExit
       assert.deepStrictEqual([exitCode, signal], [undefined, "SIGABRT"])
     }).pipe(Effect.provide(NodePlatform.layer)))
 
@@ -56,15 +56,15 @@ describe("ServerProcess", () => {
         run(stubborn, { stopTimeout: "200 millis", stop: () => Effect.sync(() => asked.push("please")) }),
         scope
       )
-      yield* server.printed("up")
-      const ended = yield* Effect.forkChild(server.printed("SIGTERM"), { startImmediately: true })
+      yield* server.awaitOutput("up")
+      const ended = yield* Effect.forkChild(server.awaitOutput("SIGTERM"), { startImmediately: true })
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(asked, ["please"])
       assert.isFalse(isAlive(server.pid))
       yield* Fiber.interrupt(ended)
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it.live("does not signal a process that ends when it is asked", () =>
+  it.live("does not signal a process that exits when asked", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const server = yield* Scope.provide(
@@ -73,14 +73,14 @@ describe("ServerProcess", () => {
         }),
         scope
       )
-      yield* server.printed("up")
-      const ended = yield* Effect.forkChild(server.ended, { startImmediately: true })
+      yield* server.awaitOutput("up")
+      const ended = yield* Effect.forkChild(server.awaitExit, { startImmediately: true })
       yield* Scope.close(scope, Exit.void)
       const { exitCode, signal } = yield* Fiber.join(ended)
       assert.deepStrictEqual([exitCode, signal], [5, undefined])
     }).pipe(Effect.provide(NodePlatform.layer)))
 
-  it.live("fails when there is no such program", () =>
+  it.live("fails if the program does not exist", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(ServerProcess.start("/nowhere/program", { arguments: [] }))
       assert.strictEqual(error.reason._tag, "NotFound")

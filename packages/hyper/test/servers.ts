@@ -1,4 +1,4 @@
-/** A client for each kind of server, in a database of its own. */
+/** A client for each kind of server, in its own database. */
 import * as Client from "@hyperfect/client/Client"
 import * as Hyper from "@hyperfect/hyper/Hyper"
 import type * as HyperdModule from "@hyperfect/hyper/Hyperd"
@@ -11,7 +11,9 @@ export type Kind = "hyper" | "postgres"
 
 export const kinds: ReadonlyArray<Kind> = ["hyper", "postgres"]
 
-const hyper = Hyper.layer({ database: "test.hyper", create: "always" }).pipe(Layer.provideMerge(HyperdServer.layer()))
+const hyper = Hyper.layer({ database: "test.hyper", create: "always", version: 4 }).pipe(
+  Layer.provideMerge(HyperdServer.layer())
+)
 
 const postgres = Layer.unwrap(Effect.map(PostgresServer.PostgresServer, Client.layer)).pipe(
   Layer.provideMerge(PostgresServer.layer())

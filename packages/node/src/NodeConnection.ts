@@ -1,51 +1,52 @@
 /**
  * A `Connection` over a Node socket.
  *
- * The socket flows only while somebody pulls: a chunk that nobody waits for is kept and the socket is paused, so that
- * what is read ahead is that chunk and Node's own read buffer (64 KiB), and then the kernel holds the sender back.
- * Neither direction copies or gathers: a chunk is what one read returned (up to 64 KiB), a write is one write. Small chunks
- * of a connection that was opened here lie in one buffer of 64 KiB, which lives as long as any of them is held.
+ * The socket flows only while a pull is pending: a chunk that arrives without one is buffered and the socket is paused,
+ * so read-ahead is limited to that chunk and Node's own read buffer (64 KiB), after which the kernel applies
+ * backpressure to the sender. Neither direction copies or batches: a chunk is the result of one read (up to 64 KiB),
+ * and a write is one write. Small chunks of a connection opened by this module share one buffer of 64 KiB, which lives
+ * as long as any of them is referenced.
  *
- * The connection owns the socket's events from the moment it is made, so a failure of the socket is always somebody's
- * typed error and never an unhandled event. It does not open sockets; `NodeTransport` does.
+ * The connection handles all events of the socket from the moment it is made, so a socket failure is always a typed
+ * error of an operation and never an unhandled event. It does not open sockets; `NodeTransport` does.
  *
  * @since 0.1.0
  */
-import type * as Backlog from "@hyperfect/transport/Backlog"
+import type * as AcceptQueue from "@hyperfect/transport/AcceptQueue"
 import type * as Connection from "@hyperfect/transport/Connection"
-import * as Direct from "@hyperfect/transport/Direct"
+import * as FastPath from "@hyperfect/transport/FastPath"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import * as Inlet from "./internal/inlet.ts"
 import * as NodeTls from "./internal/nodeTls.ts"
+import * as ReadBuffer from "./internal/readBuffer.ts"
 
 /**
- * How a connection is closed.
+ * Options for closing a connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CloseOptions {
   /**
-   * Milliseconds that closing waits for the other end to take what was written before the line is cut; 1000 when
-   * absent.
+   * The time in milliseconds that closing waits for the peer to receive pending writes before the connection is cut;
+   * 1000 when absent.
    */
   readonly closeTimeout?: number | undefined
 }
 
 /**
- * A connection whose life is in its owner's hands.
+ * A connection whose lifetime is managed by the caller.
  *
  * @category models
  * @since 0.1.0
  */
-export interface NodeConnection extends Backlog.Closeable {
+export interface NodeConnection extends AcceptQueue.Closeable {
   /**
-   * Closes the line: suspended pulls and writes fail with `Closed`, what was written is flushed, then the line ends.
-   * Done when that has been sent, after `closeTimeout` at the latest; the socket goes when the other end has ended its
-   * side too, or after the same time.
+   * Closes the connection: suspended pulls and writes fail with `Closed`, pending writes are flushed, then the stream
+   * ends. Completes when that has been sent, after `closeTimeout` at the latest; the socket is destroyed when the peer
+   * has ended its side too, or after the same time.
    */
   readonly close: Effect.Effect<void>
 }
@@ -54,54 +55,54 @@ type Chunks = NonEmptyReadonlyArray<Uint8Array>
 type Failure = Effect.Effect<never, TransportError.TransportError>
 type Resume<A> = (effect: Effect.Effect<A, TransportError.TransportError>) => void
 
-/** Who waits for what comes. */
-interface Reader {
-  /** Takes chunks. It clears `reader` before it wakes whoever has enough with them. */
+/** A pull that waits for chunks. */
+interface PendingPull {
+  /** Takes chunks. It clears `reader` before it resumes a consumer that needs no more. */
   readonly take: (chunks: Chunks) => void
   readonly fail: (failure: Failure) => void
 }
 
-/** Bytes that are still read, to be dropped, on a line that this end has closed. */
+/** The number of bytes that are still read, and discarded, on a connection that this end has closed. */
 const lingerSize = 256 * 1024
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
-const closedHere = Effect.fail(TransportError.closed("local"))
-const closedThere = Effect.fail(TransportError.closed("peer"))
+const closedLocally = Effect.fail(TransportError.closed("local"))
+const closedByPeer = Effect.fail(TransportError.closed("peer"))
 
 /**
- * Makes a connection of an open socket that nobody reads from or listens to.
+ * Makes a connection from an open socket that has no other reader or listener.
  *
  * **When to use**
  *
- * Use for sockets that something else has opened, such as a tunnel; `NodeTransport.layer` opens its own.
+ * Use for sockets that other code has opened, such as a tunnel; `NodeTransport.layer` opens its own.
  *
  * **Gotchas**
  *
- * The socket must have been made with `allowHalfOpen: true`; otherwise Node ends it as soon as the other end does.
+ * The socket must have been created with `allowHalfOpen: true`; otherwise Node ends it as soon as the peer does.
  *
- * @category constructors
- * @since 0.1.0
+ * @internal
  */
 export const fromSocketUnsafe = (
   socket: Net.Socket,
   remote: string,
   options?: CloseOptions
 ): NodeConnection => {
-  // The socket that carries the bytes: replaced by a TLS socket around it when the line is secured.
-  let line = socket
+  // The socket that carries the bytes: replaced by a TLS socket around it after a handshake.
+  let stream = socket
   let info: Connection.TlsInfo | undefined
   let securing = false
   let closing = false
   const unread: Array<Uint8Array> = []
   let paused = true
-  let reader: Reader | undefined
+  let reader: PendingPull | undefined
   const writers = new Set<Resume<void>>()
-  // Why nothing comes, and nothing goes, any more. The two directions end on their own.
+  // The reason why reading or writing has ended. The two directions end independently.
   let readEnd: Failure | undefined
   let writeEnd: Failure | undefined
 
-  // Both directions are marked before anybody is woken: who wakes runs at once, and may use the other one.
+  // Both directions are marked before any waiter is resumed: a resumed fiber runs at once, and may use the other
+  // direction.
   const end = (reading: Failure | undefined, writing: Failure | undefined): void => {
     readEnd ??= reading
     writeEnd ??= writing
@@ -125,50 +126,55 @@ export const fromSocketUnsafe = (
       unread.push(chunk)
     } else {
       // Runs the puller's fiber up to its next suspension, which is the next pull if it keeps up.
-      reader.take([chunk])
+      try {
+        reader.take([chunk])
+      } catch (cause) {
+        // Rethrown, it would escape the socket's callback and end the process.
+        end(failure(new TransportError.ReadFailed({ cause })), undefined)
+      }
       if (reader !== undefined || securing || closing) return
     }
     paused = true
-    line.pause()
+    stream.pause()
   }
   const onData = (chunk: Uint8Array): void => receive(chunk)
-  const onEnd = (): void => end(closedThere, undefined)
+  const onEnd = (): void => end(closedByPeer, undefined)
   const onDrain = (): void => wakeWriters(Effect.void)
   const onError = (cause: NodeJS.ErrnoException): void => {
-    // What Node had read before the failure, such as the reason that a server gives before it hangs up.
-    const rest = line.read() as Uint8Array | null
+    // Data that Node read before the failure, such as the reason that a server sends before it disconnects.
+    const rest = stream.read() as Uint8Array | null
     if (rest !== null) unread.push(rest)
     const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
     end(failure(new TransportError.ReadFailed(details)), failure(new TransportError.WriteFailed(details)))
   }
-  const onClose = (): void => end(closedHere, closedHere)
+  const onClose = (): void => end(closedLocally, closedLocally)
 
   const attach = (to: Net.Socket): void => {
-    const inlet = Inlet.of(to)
+    const inlet = ReadBuffer.of(to)
     if (inlet === undefined) to.on("data", onData)
     else inlet.onChunk = onData
     to.on("end", onEnd)
     to.on("drain", onDrain)
     to.on("error", onError)
     to.on("close", onClose)
-    // Listening for data has set the stream flowing.
+    // Adding a data listener has set the stream flowing.
     to.pause()
   }
   attach(socket)
 
-  // The chunks are taken in the same step that hands them to the puller's continuation: an interruption finds them
-  // either still here or already there.
+  // The chunks are taken in the same step that passes them to the puller's continuation: after an interruption they are
+  // either still buffered or already delivered.
   const takeUnread = (): Chunks => unread.splice(0) as [Uint8Array, ...Array<Uint8Array>]
   const take = Effect.sync(takeUnread)
   const stopReader = Effect.sync(() => {
     reader = undefined
   })
   const secondPull = Effect.die(new Error("a connection allows one pull at a time"))
-  const read = (next: Reader): Effect.Effect<void> => {
+  const read = (next: PendingPull): Effect.Effect<void> => {
     reader = next
     if (paused && !securing) {
       paused = false
-      line.resume()
+      stream.resume()
     }
     return stopReader
   }
@@ -184,14 +190,14 @@ export const fromSocketUnsafe = (
       fail: resume
     })
   })
-  const pullWhile: Direct.PullWhile = (wantsMore) =>
+  const pullWhile: FastPath.PullWhile = (wantsMore) =>
     Effect.callback<void, TransportError.TransportError>((resume) => {
       if (reader !== undefined) return resume(secondPull)
       if (unread.length > 0 && !wantsMore(takeUnread())) return resume(Effect.void)
       if (readEnd !== undefined) return resume(readEnd)
-      const own: Reader = {
+      const own: PendingPull = {
         take: (chunks) => {
-          // What is done with the chunks may have interrupted this very pull.
+          // The consumer of the chunks may have interrupted this very pull.
           if (wantsMore(chunks) || reader !== own) return
           reader = undefined
           resume(Effect.void)
@@ -203,7 +209,7 @@ export const fromSocketUnsafe = (
 
   const drained = Effect.callback<void, TransportError.TransportError>((resume) => {
     if (writeEnd !== undefined) return resume(writeEnd)
-    if (!line.writableNeedDrain) return resume(Effect.void)
+    if (!stream.writableNeedDrain) return resume(Effect.void)
     writers.add(resume)
     return Effect.sync(() => {
       writers.delete(resume)
@@ -211,7 +217,7 @@ export const fromSocketUnsafe = (
   })
 
   const secure = (
-    handshake: (line: Net.Socket) => Effect.Effect<NodeTls.Secured, TransportError.TransportError>
+    handshake: (stream: Net.Socket) => Effect.Effect<NodeTls.SecuredSocket, TransportError.TransportError>
   ): Effect.Effect<Connection.TlsInfo, TransportError.TransportError> =>
     Effect.suspend(() => {
       if (writeEnd !== undefined) return writeEnd
@@ -222,7 +228,7 @@ export const fromSocketUnsafe = (
       socket.off("data", onData)
       socket.off("end", onEnd)
       socket.pause()
-      // What came already belongs to the handshake; TLS is the judge of it.
+      // Data that has already arrived belongs to the handshake; TLS decides whether it is valid.
       if (unread.length > 0) socket.unshift(Buffer.concat(unread.splice(0)))
       return handshake(socket).pipe(
         Effect.onExit((exit) =>
@@ -233,12 +239,12 @@ export const fromSocketUnsafe = (
               socket.destroy()
               return
             }
-            line = exit.value.socket
+            stream = exit.value.socket
             info = exit.value.info
-            attach(line)
+            attach(stream)
             if (reader !== undefined) {
               paused = false
-              line.resume()
+              stream.resume()
             }
           })
         ),
@@ -246,9 +252,9 @@ export const fromSocketUnsafe = (
       )
     })
 
-  const send: Direct.Send = (bytes) => {
-    if (writeEnd !== undefined || securing || line.writableNeedDrain) return false
-    if (bytes.length > 0) line.write(bytes)
+  const send: FastPath.Send = (bytes) => {
+    if (writeEnd !== undefined || securing || stream.writableNeedDrain) return false
+    if (bytes.length > 0) stream.write(bytes)
     return true
   }
 
@@ -261,46 +267,46 @@ export const fromSocketUnsafe = (
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
         if (securing) return Effect.die(new Error("nothing can be written while a connection is being secured"))
-        if (bytes.length === 0 || line.write(bytes)) return Effect.void
+        if (bytes.length === 0 || stream.write(bytes)) return Effect.void
         return drained
       }),
-    startTls: (tlsOptions) => secure((line) => NodeTls.connect(line, tlsOptions)),
-    acceptTls: (tlsOptions) => secure((line) => NodeTls.accept(line, tlsOptions)),
+    startTls: (tlsOptions) => secure((stream) => NodeTls.connect(stream, tlsOptions)),
+    acceptTls: (tlsOptions) => secure((stream) => NodeTls.accept(stream, tlsOptions)),
     close: Effect.callback<void>((resume) => {
       closing = true
       unread.length = 0
       readEnd = undefined
       writeEnd = undefined
       onClose()
-      if (line.closed) return resume(Effect.void)
-      const timer = setTimeout(() => line.destroy(), options?.closeTimeout ?? 1000)
-      line.once("close", () => {
+      if (stream.closed) return resume(Effect.void)
+      const timer = setTimeout(() => stream.destroy(), options?.closeTimeout ?? 1000)
+      stream.once("close", () => {
         clearTimeout(timer)
         resume(Effect.void)
       })
       if (securing) {
-        line.destroy()
+        stream.destroy()
         return
       }
-      // What the other end still has under way is taken until it ends its side too: a socket that is closed over unread
-      // bytes resets the line, and the other end may then lose the last that we wrote. If that is more than a little, the
-      // other end is in the middle of something, and a reset is what tells it to stop.
+      // Data that the peer still has in flight is read until it ends its side too: closing a socket with unread bytes
+      // resets the connection, and the peer may then lose the last data written here. With more than `lingerSize`
+      // bytes, the peer is in the middle of a transfer, and a reset tells it to stop.
       let room = lingerSize
       receive = (chunk) => {
         room -= chunk.length
         if (room > 0) return
-        line.pause()
-        if (line.writableFinished) line.destroy()
+        stream.pause()
+        if (stream.writableFinished) stream.destroy()
       }
-      line.resume()
-      line.end(() => {
-        if (room <= 0) line.destroy()
+      stream.resume()
+      stream.end(() => {
+        if (room <= 0) stream.destroy()
         timer.unref()
-        line.unref()
+        stream.unref()
         resume(Effect.void)
       })
     })
   }
-  Direct.attach(connection, send, pullWhile)
+  FastPath.attach(connection, send, pullWhile)
   return connection
 }

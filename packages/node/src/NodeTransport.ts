@@ -1,15 +1,15 @@
 /**
  * TCP, Unix sockets and TLS on Node.js, as the `Transport` and `Listener` services.
  *
- * Every failure is a `TransportError` with the operating system's or the TLS library's code. A connection lives as long
- * as the scope it was opened or accepted in; closing that scope flushes what was written and ends the socket.
+ * Every failure is a `TransportError` with the code of the operating system or the TLS library. A connection lives as
+ * long as the scope it was opened or accepted in; closing that scope flushes pending writes and ends the socket.
  *
- * A host name with several addresses is tried the way Node does by default (RFC 8305, "happy eyeballs"). The socket file
- * of a Unix listener is removed when it stops listening; one that a dead process left behind is not.
+ * A host name with several addresses is tried in Node's default way (RFC 8305, "happy eyeballs"). The socket file of a
+ * Unix listener is removed when it stops listening; a stale one left by a dead process is not.
  *
  * @since 0.1.0
  */
-import * as Backlog from "@hyperfect/transport/Backlog"
+import * as AcceptQueue from "@hyperfect/transport/AcceptQueue"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Listener from "@hyperfect/transport/Listener"
 import * as Transport from "@hyperfect/transport/Transport"
@@ -21,22 +21,45 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Dns from "node:dns"
 import * as Net from "node:net"
-import * as Inlet from "./internal/inlet.ts"
+import * as ReadBuffer from "./internal/readBuffer.ts"
 import * as NodeConnection from "./NodeConnection.ts"
 
 /**
- * How sockets are set up, and closed.
+ * Socket options, and options for closing.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends NodeConnection.CloseOptions {
-  /** Sends small writes at once instead of gathering them (`TCP_NODELAY`); true when absent. */
+  /** Sends small writes at once instead of batching them (`TCP_NODELAY`); true when absent. */
   readonly noDelay?: boolean | undefined
-  /** Whether the kernel probes idle lines (`SO_KEEPALIVE`); true when absent. */
+  /** True if the kernel probes idle connections (`SO_KEEPALIVE`); true when absent. */
   readonly keepAlive?: boolean | undefined
-  /** Milliseconds of silence before the first probe; the system's own setting when absent. */
+  /** The idle time in milliseconds before the first probe; the system's default when absent. */
   readonly keepAliveInitialDelay?: number | undefined
+  /**
+   * Milliseconds between probes, and the number of those without an answer after which the connection is lost; Node's
+   * defaults when absent. Ignored by versions before 24.21 and 26.4.
+   */
+  readonly keepAliveInterval?: number | undefined
+  readonly keepAliveCount?: number | undefined
+}
+
+/** True if sockets take the interval and number of probes, as parameters or as an object. */
+const keepAliveProbes = Net.Socket.prototype.setKeepAlive.length >= 4
+
+/** The usual default of systems. Node takes the other parameters only together with a delay. */
+const systemInitialDelay = 7_200_000
+
+const setKeepAliveProbes = (socket: Net.Socket, options: Options): void => {
+  const { keepAlive: enable = true, keepAliveCount: count, keepAliveInterval: interval } = options
+  if (!keepAliveProbes || !enable || (interval ?? count) === undefined) return
+  socket.setKeepAlive({
+    enable,
+    initialDelay: options.keepAliveInitialDelay ?? systemInitialDelay,
+    ...interval === undefined ? {} : { interval },
+    ...count === undefined ? {} : { count }
+  })
 }
 
 const socketOptions = (options: Options) => ({
@@ -71,13 +94,15 @@ const open = (
     const options = {
       ...defaults,
       keepAlive: wanted.keepAlive ?? defaults.keepAlive,
-      keepAliveInitialDelay: wanted.keepAliveInitialDelay ?? defaults.keepAliveInitialDelay
+      keepAliveInitialDelay: wanted.keepAliveInitialDelay ?? defaults.keepAliveInitialDelay,
+      keepAliveInterval: wanted.keepAliveInterval ?? defaults.keepAliveInterval,
+      keepAliveCount: wanted.keepAliveCount ?? defaults.keepAliveCount
     }
     let socket: Net.Socket
     try {
-      socket = Inlet.connect({ ...socketOptions(options), ...address(endpoint) })
+      socket = ReadBuffer.connect({ ...socketOptions(options), ...address(endpoint) })
     } catch (cause) {
-      // A port or path that Node refuses to look at.
+      // Node rejects the port or path by throwing.
       return resume(Effect.fail(openFailed(endpoint, cause)))
     }
     let timer: NodeJS.Timeout | undefined
@@ -93,6 +118,7 @@ const open = (
     }
     const onConnect = (): void => {
       stop()
+      setKeepAliveProbes(socket, options)
       resume(Effect.succeed(NodeConnection.fromSocketUnsafe(socket, Endpoint.format(endpoint), options)))
     }
     const onError = (cause: Error): void => {
@@ -112,7 +138,7 @@ const open = (
     return Effect.sync(giveUp)
   })
 
-/** Looks a name up as the system does, with the addresses in the system's order. */
+/** Resolves a name as the system does, keeping the system's order of addresses. */
 const addresses = (
   endpoint: Endpoint.Endpoint
 ): Effect.Effect<NonEmptyReadonlyArray<Endpoint.Endpoint>, TransportError.TransportError> =>
@@ -172,23 +198,23 @@ const startServer = (
   })
 
 const serve = (server: Net.Server, options: Options, endpoint: Endpoint.Endpoint): Server => {
-  const backlog = Backlog.makeUnsafe()
+  const queue = AcceptQueue.makeUnsafe()
   server.on("connection", (socket) => {
-    backlog.offerUnsafe(NodeConnection.fromSocketUnsafe(socket, remoteOf(socket, endpoint), options))
+    queue.offerUnsafe(NodeConnection.fromSocketUnsafe(socket, remoteOf(socket, endpoint), options))
   })
-  // One connection could not be let in, for want of descriptors for example; the server goes on.
-  server.on("error", (cause) => backlog.failUnsafe(openFailed(endpoint, cause)))
+  // One connection could not be accepted, for lack of file descriptors for example; the server continues.
+  server.on("error", (cause) => queue.failUnsafe(openFailed(endpoint, cause)))
   return {
-    listening: { endpoint, accept: backlog.accept },
+    listening: { endpoint, accept: queue.accept },
     close: Effect.suspend(() => {
       server.close()
-      return backlog.close
+      return queue.close
     })
   }
 }
 
 /**
- * Provides `Transport` and `Listener` with sockets of Node.js.
+ * Provides `Transport` and `Listener` with Node.js sockets and the given options.
  *
  * @category layers
  * @since 0.1.0
@@ -199,7 +225,8 @@ export const layerWith = (options: Options): Layer.Layer<Transport.Transport | L
       Transport.Transport,
       Transport.Transport.of({
         connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {})),
-        addresses
+        addresses,
+        keepAliveProbes
       })
     ).pipe(
       Context.add(
@@ -216,8 +243,8 @@ export const layerWith = (options: Options): Layer.Layer<Transport.Transport | L
   )
 
 /**
- * Provides `Transport` and `Listener` with sockets of Node.js and the settings that suit a database: no delay, probes on
- * idle lines.
+ * Provides `Transport` and `Listener` with Node.js sockets and settings suitable for a database: no delay, and probes
+ * on idle connections.
  *
  * @category layers
  * @since 0.1.0

@@ -6,7 +6,7 @@ import { Digest, SecureRandom } from "effect/crypto"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 
 describe("NodePlatform.layer", () => {
-  it.live("provides sockets, digests, randomness, files, paths and processes, all at once", () =>
+  it.live("provides sockets, digests, randomness, files, paths and processes together", () =>
     Effect.gen(function*() {
       const fileSystem = yield* FileSystem.FileSystem
       const path = yield* Path.Path

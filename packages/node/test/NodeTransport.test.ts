@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { NodeTransport } from "@hyperfect/node"
-import { type Connection, Endpoint, Listener, Transport, TransportError } from "@hyperfect/transport"
+import { type Connection, Endpoint, FastPath, Listener, Transport, TransportError } from "@hyperfect/transport"
 import { Effect, Exit, Fiber, Schema, Scope } from "effect"
 import { once } from "node:events"
 import * as Net from "node:net"
@@ -17,8 +17,8 @@ const connect = (endpoint: Endpoint.Endpoint, options?: Transport.ConnectOptions
 const listen = (endpoint: Endpoint.Endpoint) =>
   Effect.flatMap(Listener.Listener, (listener) => listener.listen(endpoint))
 
-/** A server of Node's own, for what our own end would not do. */
-const foreignServer = (onConnection: (socket: Net.Socket) => void, options: Net.ServerOpts = {}) =>
+/** A plain Node server, for behavior that this library's own server does not have. */
+const rawServer = (onConnection: (socket: Net.Socket) => void, options: Net.ServerOpts = {}) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly server: Net.Server; readonly sockets: Set<Net.Socket>; readonly port: number }>(
       (resume) => {
@@ -40,7 +40,9 @@ const foreignServer = (onConnection: (socket: Net.Socket) => void, options: Net.
       })
   )
 
-/** A server that accepts nobody, because its thread sleeps, and whose queue is full: the next one gets no answer. */
+/**
+ * A server that never accepts because its thread is blocked, with a full backlog: the next connection gets no response.
+ */
 const silentServer = Effect.acquireRelease(
   Effect.promise(async () => {
     const worker = new Worker(
@@ -82,33 +84,33 @@ const pullAll = (connection: Connection.Connection) =>
 describe("NodeTransport.connect", () => {
   it.live("reports a refused connection with the system's code and the endpoint", () =>
     Effect.gen(function*() {
-      const { port, server } = yield* foreignServer(() => {})
+      const { port, server } = yield* rawServer(() => {})
       server.close()
       const reason = yield* openFailure(Endpoint.tcp("127.0.0.1", port))
       assert.strictEqual(codeOf(reason), "OpenFailed ECONNREFUSED")
       assert.strictEqual(reason.message, `cannot connect to 127.0.0.1:${port} (ECONNREFUSED)`)
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("reports a missing socket file, and one that is no socket", () =>
+  it.live("reports a missing socket file, and a file that is not a socket", () =>
     Effect.gen(function*() {
       assert.strictEqual(codeOf(yield* openFailure(Endpoint.unix(`${tmpdir()}/no/such/socket`))), "OpenFailed ENOENT")
       assert.strictEqual(codeOf(yield* openFailure(Endpoint.unix("/dev/null"))), "OpenFailed ECONNREFUSED")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("reports a port that is none, instead of throwing", () =>
+  it.live("reports an invalid port instead of throwing", () =>
     Effect.gen(function*() {
       const reason = yield* openFailure({ _tag: "Tcp", host: "127.0.0.1", port: 70_000 })
       assert.strictEqual(codeOf(reason), "OpenFailed ERR_SOCKET_BAD_PORT")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("reports a name that nobody knows", () =>
+  it.live("reports an unknown host name", () =>
     Effect.gen(function*() {
-      // RFC 2606 keeps this domain from ever existing.
+      // RFC 2606 reserves this domain, so it never exists.
       const reason = yield* openFailure(Endpoint.tcp("host.invalid", 5432))
       assert.include(["OpenFailed ENOTFOUND", "OpenFailed EAI_AGAIN"], codeOf(reason))
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("gives up after the timeout when nobody answers", () =>
+  it.live("fails after the timeout if the server does not respond", () =>
     Effect.gen(function*() {
       const server = yield* silentServer
       const reason = yield* openFailure(Endpoint.tcp("127.0.0.1", server.port), { timeout: 100 })
@@ -116,7 +118,7 @@ describe("NodeTransport.connect", () => {
       assert.strictEqual(reason.message, `no connection to 127.0.0.1:${server.port} within 100 ms`)
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("can be interrupted while nobody answers", () =>
+  it.live("is interruptible while the server does not respond", () =>
     Effect.gen(function*() {
       const server = yield* silentServer
       const connecting = yield* Effect.forkChild(Effect.scoped(connect(Endpoint.tcp("127.0.0.1", server.port))), {
@@ -129,15 +131,15 @@ describe("NodeTransport.connect", () => {
 
   it.live("tries every address of a name", () =>
     Effect.gen(function*() {
-      // Only one of the families that `localhost` may have is listened at.
-      const { port } = yield* foreignServer((socket) => socket.end("here"))
+      // The server listens on one of the address families that `localhost` may resolve to.
+      const { port } = yield* rawServer((socket) => socket.end("here"))
       const line = yield* connect(Endpoint.tcp("localhost", port))
       assert.strictEqual(text(yield* line.pull), "here")
       assert.strictEqual(line.remote, `localhost:${port}`)
       assert.strictEqual(line.address, "127.0.0.1")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("tells the addresses of a name, and leaves alone what has none or one", () =>
+  it.live("resolves the addresses of a name, and leaves other endpoints unchanged", () =>
     Effect.gen(function*() {
       const { addresses } = yield* Transport.Transport
       const single = [
@@ -157,7 +159,7 @@ describe("NodeTransport.connect", () => {
       assert.match(codeOf(reason), /^OpenFailed (ENOTFOUND|EAI_AGAIN)$/)
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("has errors that survive a trip through JSON", () =>
+  it.live("fails with errors that can be encoded as JSON and decoded", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.scoped(connect(Endpoint.unix("/no/such/socket"))))
       const json = JSON.stringify(yield* Schema.encodeEffect(TransportError.TransportError)(error))
@@ -166,10 +168,10 @@ describe("NodeTransport.connect", () => {
     }).pipe(Effect.provide(NodeTransport.layer)))
 })
 
-describe("NodeTransport lines", () => {
-  it.live("hand out what came before a reset, then fail with ReadFailed", () =>
+describe("NodeTransport > connection", () => {
+  it.live("delivers data received before a reset, then fails with ReadFailed", () =>
     Effect.gen(function*() {
-      const { port, sockets } = yield* foreignServer((socket) => socket.write("last words"))
+      const { port, sockets } = yield* rawServer((socket) => socket.write("last words"))
       const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
       assert.strictEqual(text(yield* line.pull), "last words")
       const pulling = yield* Effect.forkChild(Effect.flip(line.pull), { startImmediately: true })
@@ -179,9 +181,9 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(codeOf((yield* Effect.flip(line.write(bytes("?")))).reason), "WriteFailed ECONNRESET")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("hand out what was read ahead of a reset, although nobody has pulled it yet", () =>
+  it.live("delivers data buffered before a reset, even without a pending pull", () =>
     Effect.gen(function*() {
-      const { port, sockets } = yield* foreignServer((socket) => socket.write("first"))
+      const { port, sockets } = yield* rawServer((socket) => socket.write("first"))
       const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
       assert.strictEqual(text(yield* line.pull), "first")
       for (const word of [" second", " third"]) {
@@ -195,9 +197,9 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(codeOf(end), "ReadFailed ECONNRESET")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("fail a suspended write with WriteFailed on a reset", () =>
+  it.live("fails a suspended write with WriteFailed on a reset", () =>
     Effect.gen(function*() {
-      const { port, sockets } = yield* foreignServer((socket) => socket.pause())
+      const { port, sockets } = yield* rawServer((socket) => socket.pause())
       const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
       const writing = yield* Effect.forkChild(Effect.flip(line.write(new Uint8Array(64 * 1024 * 1024))), {
         startImmediately: true
@@ -208,11 +210,11 @@ describe("NodeTransport lines", () => {
       assert.include(["WriteFailed ECONNRESET", "WriteFailed EPIPE"], codeOf(reason))
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("can still be written to when the other end has ended its side only", () =>
+  it.live("is still writable after the peer has ended its side", () =>
     Effect.gen(function*() {
       const heard: Array<Uint8Array> = []
       const end = Promise.withResolvers<void>()
-      const { port } = yield* foreignServer((socket) => {
+      const { port } = yield* rawServer((socket) => {
         socket.end("that was all from me")
         socket.on("data", (chunk) => heard.push(chunk))
         socket.on("end", end.resolve)
@@ -230,10 +232,10 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(text(heard), "and this from me")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("end with an end, not with a reset, although the other end's last words were not read", () =>
+  it.live("ends in order, without a reset, although the peer's last data was not read", () =>
     Effect.gen(function*() {
       const end = Promise.withResolvers<string>()
-      const { port } = yield* foreignServer((socket) => {
+      const { port } = yield* rawServer((socket) => {
         socket.write("unread")
         socket.on("error", (error: NodeJS.ErrnoException) => end.resolve(error.code ?? ""))
         socket.on("end", () => end.resolve("end"))
@@ -246,10 +248,10 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(yield* Effect.promise(() => end.promise), "end")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("are cut when the other end is in the middle of something that nobody wants any more", () =>
+  it.live("is reset if the peer keeps sending data that is no longer read", () =>
     Effect.gen(function*() {
       const cut = Promise.withResolvers<string>()
-      const { port } = yield* foreignServer((socket) => {
+      const { port } = yield* rawServer((socket) => {
         const chunk = Buffer.alloc(1024 * 1024)
         const send = (): void => {
           while (socket.write(chunk));
@@ -262,9 +264,9 @@ describe("NodeTransport lines", () => {
       assert.include(["ECONNRESET", "EPIPE"], yield* Effect.promise(() => cut.promise))
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("close in time although the other end never reads what was written", () =>
+  it.live("closes in time although the peer never reads the written data", () =>
     Effect.gen(function*() {
-      const { port } = yield* foreignServer((socket) => socket.pause())
+      const { port } = yield* rawServer((socket) => socket.pause())
       const writing = Effect.flatMap(
         connect(Endpoint.tcp("127.0.0.1", port)),
         (line) => Effect.forkChild(Effect.ignore(line.write(new Uint8Array(64 * 1024 * 1024))))
@@ -272,9 +274,9 @@ describe("NodeTransport lines", () => {
       yield* Effect.scoped(Effect.andThen(writing, Effect.sleep("20 millis")))
     }).pipe(Effect.timeout("5 seconds"), Effect.provide(NodeTransport.layerWith({ closeTimeout: 50 }))))
 
-  it.live("die of two pulls at once, but only the second", () =>
+  it.live("dies on two concurrent pulls, and only the second", () =>
     Effect.gen(function*() {
-      const { port, sockets } = yield* foreignServer(() => {})
+      const { port, sockets } = yield* rawServer(() => {})
       const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
       const first = yield* Effect.forkChild(line.pull, { startImmediately: true })
       assert.isTrue(Exit.hasDies(yield* Effect.exit(line.pull)))
@@ -283,7 +285,19 @@ describe("NodeTransport lines", () => {
       assert.strictEqual(text(yield* Fiber.join(first)), "for the first")
     }).pipe(Effect.provide(NodeTransport.layer)))
 
-  it.live("name the other end, on both ends", () =>
+  it.live("fails with an error thrown by a reader, which does not escape the socket's callback", () =>
+    Effect.gen(function*() {
+      const bug = new Error("thrown by the reader")
+      const { port } = yield* rawServer((socket) => setTimeout(() => socket.write("hello"), 20))
+      const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
+      const reading = FastPath.pullWhile(line, () => {
+        throw bug
+      })
+      const { reason } = yield* Effect.flip(reading)
+      assert.isTrue(reason._tag === "ReadFailed" && reason.cause === bug)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("names the peer on both ends", () =>
     Effect.gen(function*() {
       const listening = yield* listen(Endpoint.tcp("127.0.0.1", 0))
       const client = yield* connect(listening.endpoint)
@@ -295,7 +309,7 @@ describe("NodeTransport lines", () => {
 })
 
 describe("NodeTransport.listen", () => {
-  it.live("reports a place that is taken, and one that is not ours", () =>
+  it.live("reports an endpoint that is taken, and one of another machine", () =>
     Effect.gen(function*() {
       const { endpoint } = yield* listen(Endpoint.tcp("127.0.0.1", 0))
       const failure = (at: Endpoint.Endpoint) =>
@@ -306,6 +320,27 @@ describe("NodeTransport.listen", () => {
       assert.strictEqual(
         yield* failure({ _tag: "Tcp", host: "127.0.0.1", port: 70_000 }),
         "OpenFailed ERR_SOCKET_BAD_PORT"
+      )
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.effect("sets the interval and number of keepalive probes, for this connection alone", () =>
+    Effect.gen(function*() {
+      const { port } = yield* rawServer(() => {})
+      const set = vi.spyOn(Net.Socket.prototype, "setKeepAlive")
+      yield* Effect.addFinalizer(() => Effect.sync(() => set.mockRestore()))
+      const { keepAliveProbes } = yield* Transport.Transport
+      assert.strictEqual(keepAliveProbes, true)
+      const endpoint = Endpoint.tcp("127.0.0.1", port)
+      yield* connect(endpoint, { keepAliveInitialDelay: 30_000, keepAliveInterval: 5000, keepAliveCount: 3 })
+      yield* connect(endpoint, { keepAliveCount: 4 })
+      yield* connect(endpoint)
+      yield* connect(endpoint, { keepAlive: false, keepAliveCount: 4 })
+      assert.deepStrictEqual(
+        set.mock.calls.filter(([options]) => typeof options === "object"),
+        [
+          [{ enable: true, initialDelay: 30_000, interval: 5000, count: 3 }],
+          [{ enable: true, initialDelay: 7_200_000, count: 4 }]
+        ] as unknown as typeof set.mock.calls
       )
     }).pipe(Effect.provide(NodeTransport.layer)))
 })

@@ -1,90 +1,22 @@
 /**
  * The messages that a server sends.
  *
- * {@link Message} is the union of all of them, {@link codec} its codec over single frames, {@link decode} and
- * {@link encode} are the channels over streams of bytes. The functions that end in `Unsafe` are what these are made of,
- * for engines that want no Effect per message: they throw a `ProtocolError.Reason`.
+ * {@link Message} is the union of all of them, {@link codec} converts single frames, and {@link decode} and
+ * {@link encode} are channels over streams of bytes. The functions that end in `Unsafe` are their building blocks, for
+ * engines that cannot afford an Effect per message: they throw a `ProtocolError.Reason`.
  *
  * @since 0.1.0
  */
-import type { NonEmptyReadonlyArray } from "effect/Array"
-import type * as Channel from "effect/Channel"
 import * as Schema from "effect/Schema"
-import { AuthenticationCleartextPassword } from "./backend/AuthenticationCleartextPassword.ts"
-import { AuthenticationGSS } from "./backend/AuthenticationGSS.ts"
-import { AuthenticationGSSContinue } from "./backend/AuthenticationGSSContinue.ts"
-import { AuthenticationKerberosV5 } from "./backend/AuthenticationKerberosV5.ts"
-import { AuthenticationMD5Password } from "./backend/AuthenticationMD5Password.ts"
-import { AuthenticationOk } from "./backend/AuthenticationOk.ts"
-import { AuthenticationSASL } from "./backend/AuthenticationSASL.ts"
-import { AuthenticationSASLContinue } from "./backend/AuthenticationSASLContinue.ts"
-import { AuthenticationSASLFinal } from "./backend/AuthenticationSASLFinal.ts"
-import { AuthenticationSSPI } from "./backend/AuthenticationSSPI.ts"
-import { BackendKeyData } from "./backend/BackendKeyData.ts"
-import { BindComplete } from "./backend/BindComplete.ts"
-import { CloseComplete } from "./backend/CloseComplete.ts"
-import { CommandComplete } from "./backend/CommandComplete.ts"
-import { CopyBothResponse } from "./backend/CopyBothResponse.ts"
-import { CopyData } from "./backend/CopyData.ts"
-import { CopyDone } from "./backend/CopyDone.ts"
-import { CopyInResponse } from "./backend/CopyInResponse.ts"
-import { CopyOutResponse } from "./backend/CopyOutResponse.ts"
-import { DataRow } from "./backend/DataRow.ts"
-import { EmptyQueryResponse } from "./backend/EmptyQueryResponse.ts"
-import { ErrorResponse } from "./backend/ErrorResponse.ts"
-import { FunctionCallResponse } from "./backend/FunctionCallResponse.ts"
-import { NegotiateProtocolVersion } from "./backend/NegotiateProtocolVersion.ts"
-import { NoData } from "./backend/NoData.ts"
-import { NoticeResponse } from "./backend/NoticeResponse.ts"
-import { NotificationResponse } from "./backend/NotificationResponse.ts"
-import { ParameterDescription } from "./backend/ParameterDescription.ts"
-import { ParameterStatus } from "./backend/ParameterStatus.ts"
-import { ParseComplete } from "./backend/ParseComplete.ts"
-import { PortalSuspended } from "./backend/PortalSuspended.ts"
-import { ReadyForQuery } from "./backend/ReadyForQuery.ts"
-import { RowDescription } from "./backend/RowDescription.ts"
+import * as backendMessages from "./backend/messages.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import type * as Frame from "./Frame.ts"
-import * as Family from "./internal/family.ts"
-import { decodeChannel, encodeChannel } from "./internal/stream.ts"
+import { decodeChannel, encodeChannel } from "./internal/channels.ts"
+import * as MessageUnion from "./internal/messageUnion.ts"
 import type * as ProtocolError from "./ProtocolError.ts"
-import * as Wire from "./Wire.ts"
+import type * as Wire from "./Wire.ts"
 
-export {
-  AuthenticationCleartextPassword,
-  AuthenticationGSS,
-  AuthenticationGSSContinue,
-  AuthenticationKerberosV5,
-  AuthenticationMD5Password,
-  AuthenticationOk,
-  AuthenticationSASL,
-  AuthenticationSASLContinue,
-  AuthenticationSASLFinal,
-  AuthenticationSSPI,
-  BackendKeyData,
-  BindComplete,
-  CloseComplete,
-  CommandComplete,
-  CopyBothResponse,
-  CopyData,
-  CopyDone,
-  CopyInResponse,
-  CopyOutResponse,
-  DataRow,
-  EmptyQueryResponse,
-  ErrorResponse,
-  FunctionCallResponse,
-  NegotiateProtocolVersion,
-  NoData,
-  NoticeResponse,
-  NotificationResponse,
-  ParameterDescription,
-  ParameterStatus,
-  ParseComplete,
-  PortalSuspended,
-  ReadyForQuery,
-  RowDescription
-}
+export * from "./backend/messages.ts"
 
 /**
  * Every declared backend message.
@@ -92,41 +24,7 @@ export {
  * @category constants
  * @since 0.1.0
  */
-export const messages = [
-  AuthenticationCleartextPassword,
-  AuthenticationGSS,
-  AuthenticationGSSContinue,
-  AuthenticationKerberosV5,
-  AuthenticationMD5Password,
-  AuthenticationOk,
-  AuthenticationSASL,
-  AuthenticationSASLContinue,
-  AuthenticationSASLFinal,
-  AuthenticationSSPI,
-  BackendKeyData,
-  BindComplete,
-  CloseComplete,
-  CommandComplete,
-  CopyBothResponse,
-  CopyData,
-  CopyDone,
-  CopyInResponse,
-  CopyOutResponse,
-  DataRow,
-  EmptyQueryResponse,
-  ErrorResponse,
-  FunctionCallResponse,
-  NegotiateProtocolVersion,
-  NoData,
-  NoticeResponse,
-  NotificationResponse,
-  ParameterDescription,
-  ParameterStatus,
-  ParseComplete,
-  PortalSuspended,
-  ReadyForQuery,
-  RowDescription
-] as const
+export const messages = MessageUnion.list(backendMessages)
 
 /**
  * The union of all backend messages.
@@ -137,7 +35,7 @@ export const messages = [
 export const Message = Schema.Union(messages)
 
 /**
- * Any message of a server.
+ * Any message that a server sends.
  *
  * @category models
  * @since 0.1.0
@@ -145,53 +43,61 @@ export const Message = Schema.Union(messages)
 export type Message = typeof Message.Type
 
 /**
- * How messages are read.
+ * Options for reading backend messages.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The limit of the messages that may be long (DataRow, CopyData, ErrorResponse ...), in bytes; `Wire.longLimit` when absent. */
+  /**
+   * A lower limit, in bytes, for the messages that may be long (DataRow, CopyData, ErrorResponse ...). Defaults to
+   * `Wire.longLimit`, and to `Wire.mediumLimit` for errors, notices and descriptions.
+   */
   readonly longLimit?: number | undefined
-  readonly backEnd?: Wire.BackEnd | undefined
+  readonly codegen?: Wire.Codegen | undefined
 }
 
 /**
- * The limit of each tag, for `Frame.makeParser`.
+ * The length limit of each tag, for `Frame.makeParser`.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const limits = (options?: Options): Frame.Limits => Family.limits(messages, Wire.longLimit, options?.longLimit)
+export const limits = (options?: Options): Frame.Limits => MessageUnion.limits(messages, options?.longLimit)
 
 /**
- * A function that reads a frame which `Frame` has cut out. It throws a `ProtocolError.Reason`.
+ * Returns a function that reads a frame delimited by `Frame`. It throws a `ProtocolError.Reason`.
  *
  * **Gotchas**
  *
- * Bytes in the message are views of the frame: they are good for as long as they are held, and hold its buffer.
+ * Byte fields of the message are views of the frame: they stay valid for as long as they are referenced, and keep its
+ * buffer alive.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> => sharedReader(options?.backEnd)
+export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> => sharedReader(options?.codegen)
 
-const sharedReader = Family.perBackEnd((backEnd) => Family.reader(messages, backEnd) as Wire.ReadFrame<Message>)
+const sharedReader = MessageUnion.perCodegen((codegen) =>
+  MessageUnion.reader(messages, codegen) as Wire.ReadFrame<Message>
+)
 
 /**
- * A function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
+ * Returns a function that writes a message's frame. If it throws a `ProtocolError.Reason`, nothing has been written.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.backEnd)
+export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Family.writer(messages, backEnd))
+const sharedWriter = MessageUnion.perCodegen((codegen): Wire.WriteFrame<Message> =>
+  MessageUnion.writer(messages, codegen)
+)
 
 /**
  * The codec between one whole frame and its message.
  *
- * **Example** (There and back)
+ * **Example** (Round trip)
  *
  * ```ts
  * import { Backend } from "@hyperfect/protocol"
@@ -206,15 +112,81 @@ const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Fa
  * @category schemas
  * @since 0.1.0
  */
-export const codec: Schema.Codec<Message, Uint8Array> = Family.codec(Message, limits(), readerUnsafe(), writerUnsafe())
+export const codec: Schema.Codec<Message, Uint8Array> = MessageUnion.codec(
+  Message,
+  limits(),
+  readerUnsafe(),
+  writerUnsafe()
+)
+
+/** The character code of a found value, which a reason contains in quotes. */
+const codeOf = (found: string): number => String(JSON.parse(found)).charCodeAt(0)
+
+/** PostgreSQL's error text for each kind of malformed message; a wrong length has none. */
+const complaints: Readonly<Record<ProtocolError.Reason["_tag"], (found: string) => string | undefined>> = {
+  TagUnknown: (tag) => `invalid frontend message type ${codeOf(tag)}`,
+  LengthInvalid: () => undefined,
+  LengthExceeded: () => undefined,
+  StreamEnded: () => undefined,
+  Truncated: () => "insufficient data left in message",
+  CountInvalid: () => "insufficient data left in message",
+  Unterminated: () => "invalid string in message",
+  Utf8Invalid: () => "invalid byte sequence for encoding \"UTF8\"",
+  ValueInvalid: () => "invalid message format",
+  TrailingBytes: () => "invalid message format",
+  MessageUnexpected: (found) => `unexpected message ${found}`
+}
 
 /**
- * The channel from chunks of bytes, cut anywhere, to messages.
+ * The ErrorResponse with which PostgreSQL answers an invalid message of a client; `undefined` if PostgreSQL disconnects
+ * without an answer, because the length of the message is wrong.
  *
  * **Details**
  *
- * It emits the messages of each chunk as one array. Bytes that break the protocol fail it after the messages before
- * them were emitted; so does an end of the stream inside a frame.
+ * The SQLSTATE is 22021 for text that is not UTF-8, otherwise 08P01. The severity is FATAL if framing is lost, after
+ * which the connection must be closed, otherwise ERROR.
+ *
+ * **Example** (A Query without its terminator)
+ *
+ * ```ts
+ * import { Backend, ErrorField, Frontend } from "@hyperfect/protocol"
+ * import { Effect, Stream } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const query = Stream.make(Uint8Array.of(0x51, 0, 0, 0, 5, 0x3b))
+ * const decoded = query.pipe(Stream.pipeThroughChannel(Frontend.decode("session")), Stream.runDrain, Effect.flip)
+ * const answer = Backend.errorResponse(await Effect.runPromise(decoded))
+ * assert.equal(ErrorField.get(answer?.fields ?? [], "message"), "invalid string in message")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const errorResponse = (error: ProtocolError.ProtocolError): backendMessages.ErrorResponse | undefined => {
+  const { _tag, found, messageName } = error.reason
+  // Describe and Close name a statement or a portal; no other field of theirs can hold an invalid value.
+  const message = _tag === "ValueInvalid" && (messageName === "Describe" || messageName === "Close")
+    ? `invalid ${messageName.toUpperCase()} message subtype ${codeOf(found)}`
+    : complaints[_tag](found)
+  const severity = error.isFramingLost ? "FATAL" : "ERROR"
+  return message === undefined ? undefined : {
+    _tag: "ErrorResponse",
+    fields: [
+      { code: "S", value: severity },
+      { code: "V", value: severity },
+      { code: "C", value: _tag === "Utf8Invalid" ? "22021" : "08P01" },
+      { code: "M", value: message }
+    ]
+  }
+}
+
+/**
+ * Returns the channel from chunks of bytes, split at any position, to messages.
+ *
+ * **Details**
+ *
+ * Emits the messages of each chunk as one array. Bytes that violate the protocol, or a stream that ends inside a frame,
+ * fail the channel after the preceding messages were emitted.
  *
  * **Example** (A stream of chunks)
  *
@@ -231,32 +203,20 @@ export const codec: Schema.Codec<Message, Uint8Array> = Family.codec(Message, li
  * @category decoding
  * @since 0.1.0
  */
-export const decode = <IE = never, Done = unknown>(options?: Options): Channel.Channel<
-  NonEmptyReadonlyArray<Message>,
-  ProtocolError.ProtocolError | IE,
-  Done,
-  NonEmptyReadonlyArray<Uint8Array>,
-  IE,
-  Done
-> => decodeChannel(() => ({ limits: limits(options), read: readerUnsafe(options), tagged: true }))
+export const decode = <IE = never, Done = unknown>(options?: Options): Frame.DecodeChannel<Message, IE, Done> =>
+  decodeChannel(() => ({ limits: limits(options), read: readerUnsafe(options), tagged: true }))
 
 /**
- * The channel from messages to chunks of bytes, one chunk for each array of messages.
+ * Returns the channel from messages to chunks of bytes, one chunk for each array of messages.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encode = <IE = never, Done = unknown>(options?: Options): Channel.Channel<
-  NonEmptyReadonlyArray<Uint8Array>,
-  ProtocolError.ProtocolError | IE,
-  Done,
-  NonEmptyReadonlyArray<Message>,
-  IE,
-  Done
-> => encodeChannel(() => writerUnsafe(options))
+export const encode = <IE = never, Done = unknown>(options?: Options): Frame.EncodeChannel<Message, IE, Done> =>
+  encodeChannel(() => writerUnsafe(options))
 
 /**
- * The frame of one message. It throws a `ProtocolError.Reason`.
+ * Returns the frame of one message. Throws a `ProtocolError.Reason`.
  *
  * @category encoding
  * @since 0.1.0

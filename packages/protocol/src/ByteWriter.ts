@@ -1,11 +1,10 @@
 /**
- * A growing buffer that messages and values are written into, one behind the other.
+ * A growing buffer to which messages and values are appended.
  *
- * The bytes written so far are handed out by {@link ByteWriter.take} as a view; the writer then goes on behind them and
- * never touches them again, so that a transport may keep the view for as long as it likes. A `position` that was noted
- * stays good until the next `take`, also when the buffer grows in between. Integers are big-endian
- * unless the method's name ends in `LE`. Methods do not check ranges: whoever writes a value from outside checks it
- * first.
+ * {@link ByteWriter.take} returns the bytes written so far as a view. The writer continues after them and never
+ * modifies them again, so a transport may keep the view indefinitely. A saved `position` stays valid until the next
+ * `take`, even if the buffer grows in between. Integers are big-endian unless the method's name ends in `LE`. Methods
+ * do not check ranges: the caller must validate external values first.
  *
  * @since 0.1.0
  */
@@ -14,55 +13,55 @@ import * as Utf8 from "./Utf8.ts"
 
 const slabSize = 16 * 1024
 
-/** The largest slab for writers whose batches are larger. */
+/** The maximum size of a slab allocated for expected batches. */
 const maxSlabSize = 128 * 1024
 
-/** With less room than this behind a batch the next one gets another slab. */
-const minRoom = 1024
+/** If less room than this is left after a batch, the next batch gets a new slab. */
+const minFreeSize = 1024
 
-/** What a system hands out memory by. */
+/** The size of a memory page, to which slab sizes are rounded up. */
 const pageSize = 4096
 
 /**
- * The slab for batches about as large as one of `size` bytes: no larger than it takes, as what is left of a slab behind a
- * batch is lost, and what is allocated besides makes the garbage collector come earlier (measured).
+ * The slab size for batches of about `size` bytes, kept as small as possible: the rest of a slab after a batch is
+ * wasted, and excess allocation makes garbage collection run earlier (M-13).
  */
-const slabFor = (size: number): number => {
+const slabSizeFor = (size: number): number => {
   const roomy = size + (size >> 3)
   return Math.max(slabSize, Math.min(maxSlabSize, roomy + pageSize - roomy % pageSize))
 }
 
-/** Up to this length a loop is cheaper than a call of `set` (measured on Node 24). */
-const loopLimit = 8
+/** Up to this length a loop is cheaper than calling `set` (M-02). */
+const loopCopyLimit = 8
 
-const noBytes: Uint8Array = new Uint8Array(0)
-const noView = new DataView(noBytes.buffer)
+const emptyBytes: Uint8Array = new Uint8Array(0)
+const emptyView = new DataView(emptyBytes.buffer)
 
 /** The longest frame that the length word can express. */
 const maxSize = 0x7fffffff
 
 /**
- * The writer itself; {@link make} makes one.
+ * The writer class; use {@link make} to create one.
  *
  * @category models
  * @since 0.1.0
  */
 export class ByteWriter {
   /**
-   * One that stays. Writers are often made for one message only; were there none at all when garbage is collected, V8
-   * would forget what they look like, and with it the optimised code of whatever writes (measured).
+   * A permanent instance. Writers often live for one message only; if none existed during a garbage collection, V8
+   * would discard their hidden class, and with it the optimised code of every function that writes (M-03).
    */
   protected static readonly lasting: ByteWriter = new ByteWriter(0)
 
-  /** The buffer being filled. Replaced when it grows: read it anew after any write. */
+  /** The buffer being filled. Replaced when it grows: read the property again after any write. */
   bytes: Uint8Array
   /** A view over the whole of `bytes`. Replaced together with it. */
   view: DataView
-  /** Where the next byte goes. */
+  /** The offset of the next byte. */
   position: number
-  /** Where what was written since the last `take` begins. */
+  /** The offset of the first byte written since the last `take`. */
   private start: number
-  /** The size of the next slab: what batches have needed, within bounds. */
+  /** The size of the next slab, adapted to previous batches within bounds. */
   private slab: number
 
   constructor(size: number = slabSize) {
@@ -73,7 +72,7 @@ export class ByteWriter {
     this.slab = slabSize
   }
 
-  /** How many bytes were written since the last `take`. */
+  /** The number of bytes written since the last `take`. */
   get size(): number {
     return this.position - this.start
   }
@@ -91,34 +90,34 @@ export class ByteWriter {
     let capacity = Math.max(this.slab, this.bytes.length * 2)
     while (capacity < wanted) capacity *= 2
     const bytes = new Uint8Array(capacity)
-    // At the same offset, so that a position noted before still holds.
+    // Data keeps its offset, so a saved position stays valid.
     bytes.set(this.bytes.subarray(this.start, this.position), this.start)
     this.bytes = bytes
     this.view = new DataView(bytes.buffer)
   }
 
   /**
-   * Hands out what was written since the last call and goes on behind it.
+   * Returns the bytes written since the last call and continues after them.
    *
-   * The view belongs to the caller; it pins the slab that it lies in: 16 to 128 KiB by what batches need, or up to twice
-   * the size of a batch that is larger.
+   * The caller owns the view. It keeps its slab alive: 16 to 128 KiB depending on previous batches, or up to twice the
+   * size of a larger batch.
    */
   take(): Uint8Array {
     const taken = this.bytes.subarray(this.start, this.position)
-    // The next batch is likely as large as this one: better a new slab now than to grow, and copy, in the midst of it.
+    // The next batch is likely to be as large: a new slab now avoids growing and copying in the middle of it.
     const room = this.bytes.length - this.position
-    if (this.bytes.length > maxSlabSize || room < minRoom || room < taken.length) {
-      this.slab = slabFor(taken.length)
-      // Made when something is written: a writer is often made for one message only.
-      this.bytes = noBytes
-      this.view = noView
+    if (this.bytes.length > maxSlabSize || room < minFreeSize || room < taken.length) {
+      this.slab = slabSizeFor(taken.length)
+      // Allocated on the first write: a writer is often made for one message only.
+      this.bytes = emptyBytes
+      this.view = emptyView
       this.position = 0
     }
     this.start = this.position
     return taken
   }
 
-  /** Forgets what was written since the last `take`, or since `position`, which a caller noted before. */
+  /** Discards the bytes written since the last `take`, or since a previously saved `position`. */
   rewind(position: number = this.start): void {
     this.position = position
   }
@@ -190,7 +189,7 @@ export class ByteWriter {
     this.position += 8
   }
 
-  /** Writes over four bytes that were written or reserved before, such as a length that is known only now. */
+  /** Overwrites four bytes that were written or reserved earlier, such as a length that has only now become known. */
   setInt32(position: number, value: number): void {
     const bytes = this.bytes
     bytes[position] = value >> 24
@@ -210,7 +209,7 @@ export class ByteWriter {
   copy(source: Uint8Array): void {
     const length = source.length
     this.ensure(length)
-    if (length <= loopLimit) {
+    if (length <= loopCopyLimit) {
       const { bytes, position } = this
       for (let i = 0; i < length; i++) bytes[position + i] = source[i]!
     } else {
@@ -219,7 +218,10 @@ export class ByteWriter {
     this.position += length
   }
 
-  /** Writes the text in UTF-8, and returns true; or nothing, and false, when an unpaired surrogate is in it. */
+  /**
+   * Writes the text in UTF-8 and returns true. If the text contains an unpaired surrogate, writes nothing and returns
+   * false.
+   */
   tryUtf8(text: string): boolean {
     this.ensure(text.length * 3)
     const written = Utf8.write(text, this.bytes, this.position)
@@ -227,7 +229,7 @@ export class ByteWriter {
     return written >= 0
   }
 
-  /** As `tryUtf8`, and false also when U+0000 is in it. */
+  /** Like `tryUtf8`, but also returns false if the text contains U+0000. */
   tryUtf8NoNul(text: string): boolean {
     this.ensure(text.length * 3)
     const written = Utf8.writeNoNul(text, this.bytes, this.position)
@@ -235,7 +237,7 @@ export class ByteWriter {
     return written >= 0
   }
 
-  /** Writes the text in UTF-8, without length or terminator. The caller has checked `text.isWellFormed()`. */
+  /** Writes the text in UTF-8, without length or terminator. The caller must have checked `text.isWellFormed()`. */
   utf8(text: string): void {
     this.ensure(text.length * 3)
     this.position += Utf8.writeUnsafe(text, this.bytes, this.position)
@@ -243,7 +245,7 @@ export class ByteWriter {
 }
 
 /**
- * A new, empty writer.
+ * Creates an empty writer.
  *
  * @category constructors
  * @since 0.1.0
@@ -253,13 +255,13 @@ export const make = (size?: number): ByteWriter => new ByteWriter(size)
 let scratch = make()
 
 /**
- * The bytes that a function writes, in memory of their own and exactly as large.
+ * Returns the bytes that a function writes, as a separate array of exactly their size.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const bytesOf = <A>(write: (out: ByteWriter, value: A) => void, value: A): Uint8Array => {
-  // The same writer for all: one for each would cost more than the writing. A value may have another written meanwhile.
+  // All calls share one writer: creating one per call would cost more than the writing. Calls may be nested.
   const out = scratch
   const start = out.position
   try {

@@ -1,12 +1,13 @@
 /**
  * The fields of ErrorResponse and NoticeResponse.
  *
- * Each is a code of one byte and a text. Which codes there are is in the chapter "Error and Notice Message Fields"; a
- * client shall keep what it does not know. Hyper adds `B`, who is to blame: `User` or `System`.
+ * Each is a one-byte code and a text. The codes are listed in the protocol chapter "Error and Notice Message Fields";
+ * clients must preserve codes they do not know. Hyper adds `B`, the error source: `User` or `System`.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Printable from "./internal/printable.ts"
 import * as Utf8 from "./Utf8.ts"
 import * as Wire from "./Wire.ts"
 
@@ -19,12 +20,12 @@ import * as Wire from "./Wire.ts"
 export const ErrorField = Schema.Struct({
   /** The field's code, such as `M`; see {@link codes}. */
   code: Wire.Char,
-  /** Detail, context and internal query may hold rows and parameters; traces hide them. */
+  /** Detail, context and internal query may contain rows and parameters; traces hide them. */
   value: Wire.secretCStringWhen("code", ["D", "W", "q"])
 })
 
 /**
- * The value of an {@link ErrorField}.
+ * The decoded {@link ErrorField}.
  *
  * @category models
  * @since 0.1.0
@@ -32,13 +33,13 @@ export const ErrorField = Schema.Struct({
 export type ErrorField = typeof ErrorField.Type
 
 /**
- * The code of each field that has a meaning, by the name that it has here.
+ * The code of each known field, by its name in this library.
  *
  * @category constants
  * @since 0.1.0
  */
 export const codes = {
-  /** Severity, perhaps translated: `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`. */
+  /** Severity, possibly translated: `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`. */
   severityLocalized: "S",
   /** Severity, never translated. Hyper does not send it. */
   severity: "V",
@@ -47,7 +48,7 @@ export const codes = {
   message: "M",
   detail: "D",
   hint: "H",
-  /** Where in the query, as a 1-based count of characters. */
+  /** Error position in the query, as a 1-based count of characters. */
   position: "P",
   internalPosition: "p",
   internalQuery: "q",
@@ -60,12 +61,12 @@ export const codes = {
   file: "F",
   line: "L",
   routine: "R",
-  /** Hyper: whether the cause lies with the `User` or the `System`. */
+  /** Hyper: the source of the error, `User` or `System`. */
   source: "B"
 } as const
 
 /**
- * A name that a field of an error is found by.
+ * The name of an error field.
  *
  * @category models
  * @since 0.1.0
@@ -73,7 +74,7 @@ export const codes = {
 export type Name = keyof typeof codes
 
 /**
- * The value of a field, or `undefined` when it was not sent.
+ * Returns the value of a field, or `undefined` if it was not sent.
  *
  * **Example** (The message of an error)
  *
@@ -95,11 +96,10 @@ export const get = (fields: ReadonlyArray<ErrorField>, name: Name): string | und
 }
 
 /**
- * The fields without the message where that quotes values as a rule: data exceptions (SQLSTATE class 22), such as
- * `invalid input syntax for type integer: "s3cret"`. As many asterisks stand in its place as it has bytes.
+ * Returns the fields with the message masked if it usually quotes values: data exceptions (SQLSTATE class 22), such as
+ * `invalid input syntax for type integer: "s3cret"`. The message is replaced by as many asterisks as it has bytes.
  *
- * @category combinators
- * @since 0.1.0
+ * @internal
  */
 export const withoutQuotedValues = (fields: ReadonlyArray<ErrorField>): ReadonlyArray<ErrorField> =>
   get(fields, "sqlState")?.startsWith("22") === true
@@ -107,3 +107,17 @@ export const withoutQuotedValues = (fields: ReadonlyArray<ErrorField>): Readonly
       field.code === codes.message ? { ...field, value: "*".repeat(Utf8.byteLength(field.value)) } : field
     )
     : fields
+
+/**
+ * Makes text safe for a terminal: control characters other than tab and line feed, and characters that change the
+ * direction of text, are written as escapes such as `\\u001b`.
+ *
+ * **When to use**
+ *
+ * Use it before printing text that a server sent. Error messages of this library already use it; the errors' fields
+ * hold the text as received.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const printable: (text: string) => string = Printable.printable

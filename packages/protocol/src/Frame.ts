@@ -1,22 +1,43 @@
 /**
- * Cutting a stream of bytes into frames.
+ * Splits a stream of bytes into frames.
  *
- * A parser is pushed chunks as they come and calls back once for each whole frame, in order. A frame that lies inside a
- * chunk is read in place; only one that is split over chunks is copied, once, into a buffer of its own size. Lengths are
- * checked against the limit of their message before anything is allocated. The parser knows nothing of what is in a
- * frame; `Backend` and `Frontend` do.
+ * A parser accepts chunks as they arrive and calls back once per whole frame, in order. A frame inside one chunk is
+ * read in place; only a frame split over several chunks is copied. Lengths are checked against the limit of their
+ * message before anything is allocated, and the buffer of an incomplete frame grows with the bytes received, never with
+ * the claimed length. The parser does not interpret the contents of a frame; `Backend` and `Frontend` do.
  *
  * @since 0.1.0
  */
-import { readInt32 } from "./internal/compile.ts"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Channel } from "effect/Channel"
+import { readInt32 } from "./internal/bigEndian.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 
 /**
- * Called with each frame: it is `bytes[start, end)`, its tag included.
+ * A channel from chunks of bytes to arrays of messages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DecodeChannel<A, IE, Done> = Transform<A, Uint8Array, IE, Done>
+
+/**
+ * A channel from arrays of messages to chunks of bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type EncodeChannel<A, IE, Done> = Transform<Uint8Array, A, IE, Done>
+
+type Chunk<A> = NonEmptyReadonlyArray<A>
+type Transform<Out, In, IE, Done> = Channel<Chunk<Out>, ProtocolError.ProtocolError | IE, Done, Chunk<In>, IE, Done>
+
+/**
+ * Receives each frame as `bytes[start, end)`, including its tag.
  *
  * **Details**
  *
- * What it throws leaves `push`, after which the parser is of no further use.
+ * If it throws, `push` rethrows and the parser can no longer be used.
  *
  * @category models
  * @since 0.1.0
@@ -24,8 +45,8 @@ import * as ProtocolError from "./ProtocolError.ts"
 export type OnFrame = (bytes: Uint8Array, start: number, end: number) => void
 
 /**
- * The limit of each tag: index is the byte, value the most that the length word may say, 0 for a tag that does not
- * exist. Index 0 is for packets without a tag.
+ * The limit of each tag: the index is the tag byte, the value is the maximum of the length word, 0 for a tag that does
+ * not exist. Index 0 is for packets without a tag.
  *
  * @category models
  * @since 0.1.0
@@ -39,20 +60,30 @@ export type Limits = Int32Array
  * @since 0.1.0
  */
 export interface Parser {
-  /** Takes the next chunk. Throws a `ProtocolError.Reason`. */
+  /** Accepts the next chunk. Throws a `ProtocolError.Reason`. */
   readonly push: (chunk: Uint8Array) => void
-  /** Whether frames begin with a tag. False only for a server, before the start-up is over. */
+  /** True if frames begin with a tag. False only on a server until start-up is complete. */
   tagged: boolean
-  /** Bytes of an unfinished frame that are held. */
+  /** Replaces the limits, for frames whose headers have not been read yet. */
+  readonly setLimits: (limits: Limits) => void
+  /** The number of buffered bytes of an incomplete frame. */
   readonly pending: () => number
-  /** Gives up the bytes of an unfinished frame; the parser starts anew behind them. */
+  /**
+   * The number of bytes missing from the incomplete frame, or from its header while that is incomplete. A caller that
+   * never pushes more than this receives one frame at a time.
+   */
+  readonly missing: () => number
+  /** Removes and returns the bytes of an incomplete frame; the parser restarts after them. */
   readonly takePending: () => Uint8Array
 }
 
 const empty: Uint8Array = new Uint8Array(0)
 
+/** The maximum allocated for an incomplete frame based on its header alone. */
+const initialCapacity = 16 * 1024
+
 /**
- * A parser that calls `onFrame` for each whole frame.
+ * Creates a parser that calls `onFrame` for each whole frame.
  *
  * **Example** (Two frames in three chunks)
  *
@@ -73,15 +104,24 @@ const empty: Uint8Array = new Uint8Array(0)
  * @since 0.1.0
  */
 export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
-  // An unfinished frame: `held` has room for all of it once its header is complete, and `filled` bytes are there.
+  // The incomplete frame: `held` contains `filled` bytes of it, and `size` is its length once its header is complete.
   let held = empty
   let filled = 0
-  // A zero byte is no tag: a packet that opens a connection, sent once more on a live one, must not be waited for.
-  const untaggedLimit = limits[0]!
-  const tagLimits = limits.slice()
-  tagLimits[0] = 0
+  let size = 0
+  let untaggedLimit = 0
+  let tagLimits: Limits
+  const setLimits = (limits: Limits): void => {
+    untaggedLimit = limits[0]!
+    // A zero byte is not a tag: without this check a start-up packet repeated on an established connection would be
+    // waited for.
+    tagLimits = limits.slice()
+    tagLimits[0] = 0
+  }
+  setLimits(limits)
 
-  /** The size of the frame at `at`, or 0 while its header is incomplete. */
+  const headerSize = (): number => parser.tagged ? 5 : 4
+
+  /** Returns the size of the frame at `at`, or 0 while its header is incomplete. */
   const frameSize = (bytes: Uint8Array, at: number, end: number): number => {
     const lengthAt = parser.tagged ? at + 1 : at
     if (end < lengthAt + 4) return 0
@@ -91,34 +131,50 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
     return lengthAt - at + length
   }
 
-  const hold = (bytes: Uint8Array, at: number, end: number, size: number): void => {
-    held = new Uint8Array(size === 0 ? 5 : size)
+  /**
+   * Makes room for `wanted` bytes, at most twice the bytes received, so that the length claimed by a header does not
+   * cause allocation.
+   */
+  const reserve = (wanted: number): void => {
+    if (wanted <= held.length) return
+    const grown = new Uint8Array(Math.min(size, Math.max(initialCapacity, 2 * wanted)))
+    grown.set(held.subarray(0, filled))
+    held = grown
+  }
+
+  const hold = (bytes: Uint8Array, at: number, end: number, frameSize: number): void => {
+    size = frameSize
+    if (size === 0) held = new Uint8Array(5)
+    else reserve(end - at)
     held.set(bytes.subarray(at, end))
     filled = end - at
   }
 
-  /** Completes the held frame from the chunk and returns how much of the chunk went into it. */
+  const take = (): Uint8Array => {
+    const bytes = held.subarray(0, filled)
+    held = empty
+    filled = 0
+    size = 0
+    return bytes
+  }
+
+  /** Completes the held frame from the chunk and returns the number of bytes consumed. */
   const fill = (chunk: Uint8Array): number => {
     let used = 0
-    const headerSize = parser.tagged ? 5 : 4
-    while (filled < headerSize) {
-      if (used === chunk.length) return used
-      held[filled++] = chunk[used++]!
-    }
-    const size = frameSize(held, 0, filled)
-    if (held.length !== size) {
-      const grown = new Uint8Array(size)
-      grown.set(held.subarray(0, headerSize))
-      held = grown
+    if (size === 0) {
+      while (filled < headerSize()) {
+        if (used === chunk.length) return used
+        held[filled++] = chunk[used++]!
+      }
+      size = frameSize(held, 0, filled)
     }
     const more = Math.min(size - filled, chunk.length - used)
+    reserve(filled + more)
     held.set(chunk.subarray(used, used + more), filled)
     filled += more
     if (filled === size) {
-      const frame = held
-      held = empty
-      filled = 0
-      onFrame(frame, 0, size)
+      const frame = take()
+      onFrame(frame, 0, frame.length)
     }
     return used + more
   }
@@ -126,9 +182,9 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
   const push = (chunk: Uint8Array): void => {
     const end = chunk.length
     let at = filled > 0 ? fill(chunk) : 0
-    // The straight road: whole frames with tags, by the million.
+    // Fast path: whole frames with tags.
     while (parser.tagged && at + 5 <= end) {
-      const length = (chunk[at + 1]! << 24) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 8) | chunk[at + 4]!
+      const length = readInt32(chunk, at + 1)
       const next = at + 1 + length
       if (length < 4 || length > tagLimits[chunk[at]!]! || next > end) break
       onFrame(chunk, at, next)
@@ -145,13 +201,10 @@ export const makeParser = (limits: Limits, onFrame: OnFrame): Parser => {
   const parser: Parser = {
     push,
     tagged: true,
+    setLimits,
     pending: () => filled,
-    takePending: () => {
-      const bytes = held.subarray(0, filled)
-      held = empty
-      filled = 0
-      return bytes
-    }
+    missing: () => (size === 0 ? headerSize() : size) - filled,
+    takePending: take
   }
   return parser
 }

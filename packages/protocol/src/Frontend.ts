@@ -1,71 +1,27 @@
 /**
  * The messages that a client sends.
  *
- * {@link Message} is the union of all of them, {@link codec} its codec over single frames, {@link decode} and
- * {@link encode} are the channels over streams of bytes. The functions that end in `Unsafe` are what these are made of,
- * for engines that want no Effect per message: they throw a `ProtocolError.Reason`.
+ * {@link Message} is the union of all of them, {@link codec} converts single frames, and {@link decode} and
+ * {@link encode} are channels over streams of bytes. The functions that end in `Unsafe` are their building blocks, for
+ * engines that cannot afford an Effect per message: they throw a `ProtocolError.Reason`.
  *
- * Two things about a client's bytes hang on what came before: packets that open a connection have no tag, and a message
- * with the tag `p` is one of several, depending on what the server has asked for. So whoever reads them says in which
- * {@link Phase} the connection is.
+ * Reading a client's bytes depends on the state of the connection in two ways: packets that open a connection have no
+ * tag, and the tag `p` stands for several messages, depending on the server's last request. Readers therefore take the
+ * {@link Phase} of the connection.
  *
  * @since 0.1.0
  */
-import type { NonEmptyReadonlyArray } from "effect/Array"
-import type * as Channel from "effect/Channel"
 import * as Schema from "effect/Schema"
-import { CopyData } from "./backend/CopyData.ts"
-import { CopyDone } from "./backend/CopyDone.ts"
+import type * as Backend from "./Backend.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import type * as Frame from "./Frame.ts"
-import { Bind } from "./frontend/Bind.ts"
-import { CancelRequest } from "./frontend/CancelRequest.ts"
-import { Close } from "./frontend/Close.ts"
-import { CopyFail } from "./frontend/CopyFail.ts"
-import { Describe } from "./frontend/Describe.ts"
-import { Execute } from "./frontend/Execute.ts"
-import { Flush } from "./frontend/Flush.ts"
-import { FunctionCall } from "./frontend/FunctionCall.ts"
-import { GSSENCRequest } from "./frontend/GSSENCRequest.ts"
-import { GSSResponse } from "./frontend/GSSResponse.ts"
-import { Parse } from "./frontend/Parse.ts"
-import { PasswordMessage } from "./frontend/PasswordMessage.ts"
-import { Query } from "./frontend/Query.ts"
-import { SASLInitialResponse } from "./frontend/SASLInitialResponse.ts"
-import { SASLResponse } from "./frontend/SASLResponse.ts"
-import { SSLRequest } from "./frontend/SSLRequest.ts"
-import { StartupMessage } from "./frontend/StartupMessage.ts"
-import { Sync } from "./frontend/Sync.ts"
-import { Terminate } from "./frontend/Terminate.ts"
-import { readInt32 } from "./internal/compile.ts"
-import * as Family from "./internal/family.ts"
-import { decodeChannel, encodeChannel } from "./internal/stream.ts"
-import type * as ProtocolError from "./ProtocolError.ts"
-import * as Wire from "./Wire.ts"
+import * as frontendMessages from "./frontend/messages.ts"
+import { readInt32 } from "./internal/bigEndian.ts"
+import { decodeChannel, encodeChannel } from "./internal/channels.ts"
+import * as MessageUnion from "./internal/messageUnion.ts"
+import type * as Wire from "./Wire.ts"
 
-export {
-  Bind,
-  CancelRequest,
-  Close,
-  CopyData,
-  CopyDone,
-  CopyFail,
-  Describe,
-  Execute,
-  Flush,
-  FunctionCall,
-  GSSENCRequest,
-  GSSResponse,
-  Parse,
-  PasswordMessage,
-  Query,
-  SASLInitialResponse,
-  SASLResponse,
-  SSLRequest,
-  StartupMessage,
-  Sync,
-  Terminate
-}
+export * from "./frontend/messages.ts"
 
 /**
  * Every declared frontend message.
@@ -73,29 +29,7 @@ export {
  * @category constants
  * @since 0.1.0
  */
-export const messages = [
-  Bind,
-  CancelRequest,
-  Close,
-  CopyData,
-  CopyDone,
-  CopyFail,
-  Describe,
-  Execute,
-  Flush,
-  FunctionCall,
-  GSSENCRequest,
-  GSSResponse,
-  Parse,
-  PasswordMessage,
-  Query,
-  SASLInitialResponse,
-  SASLResponse,
-  SSLRequest,
-  StartupMessage,
-  Sync,
-  Terminate
-] as const
+export const messages = MessageUnion.list(frontendMessages)
 
 /**
  * The union of all frontend messages.
@@ -106,7 +40,7 @@ export const messages = [
 export const Message = Schema.Union(messages)
 
 /**
- * Any message of a client.
+ * Any message that a client sends.
  *
  * @category models
  * @since 0.1.0
@@ -114,91 +48,137 @@ export const Message = Schema.Union(messages)
 export type Message = typeof Message.Type
 
 /**
- * What a connection has come to, as far as reading depends on it.
+ * The phase of a connection, as far as it affects reading.
  *
  * **Details**
  *
- * - `"startup"`: nothing but packets without a tag (StartupMessage, SSLRequest, GSSENCRequest, CancelRequest).
- * - `"password"`: a `p` is a PasswordMessage. Also the phase for everything after the log-in.
+ * - `"startup"`: only packets without a tag (StartupMessage, SSLRequest, GSSENCRequest, CancelRequest).
+ * - `"password"`: a `p` is a PasswordMessage.
  * - `"sasl-initial"`: a `p` is a SASLInitialResponse.
  * - `"sasl"`: a `p` is a SASLResponse.
  * - `"gss"`: a `p` is a GSSResponse.
+ * - `"session"`: the client is logged in; `p` is no longer valid.
  *
  * @category models
  * @since 0.1.0
  */
-export type Phase = "startup" | "password" | "sasl-initial" | "sasl" | "gss"
+export type Phase = "startup" | "password" | "sasl-initial" | "sasl" | "gss" | "session"
 
 /**
- * How messages are read.
+ * The phase that follows a message of the server; `undefined` if the message does not change the phase.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const phaseAfter = (message: Pick<Backend.Message, "_tag">): Phase | undefined => phases[message._tag]
+
+const phases: { readonly [Tag in Backend.Message["_tag"]]?: Phase } = {
+  AuthenticationOk: "session",
+  AuthenticationCleartextPassword: "password",
+  AuthenticationMD5Password: "password",
+  AuthenticationSASL: "sasl-initial",
+  AuthenticationSASLContinue: "sasl",
+  AuthenticationGSS: "gss",
+  AuthenticationGSSContinue: "gss",
+  AuthenticationSSPI: "gss"
+}
+
+/**
+ * Options for reading frontend messages.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The limit of the messages that may be long (Query, Bind, CopyData ...), in bytes; `Wire.longLimit` when absent. */
+  /** The limit, in bytes, of messages that may be long (Query, Bind, CopyData ...). Defaults to `Wire.longLimit`. */
   readonly longLimit?: number | undefined
-  readonly backEnd?: Wire.BackEnd | undefined
+  readonly codegen?: Wire.Codegen | undefined
 }
 
-const answers = {
-  password: PasswordMessage,
-  "sasl-initial": SASLInitialResponse,
-  sasl: SASLResponse,
-  gss: GSSResponse
+const authenticationResponses = {
+  password: frontendMessages.PasswordMessage,
+  "sasl-initial": frontendMessages.SASLInitialResponse,
+  sasl: frontendMessages.SASLResponse,
+  gss: frontendMessages.GSSResponse
 } as const
 
-const isAnswer = (message: Wire.AnyMessage): boolean => message.definition.tag === "p"
+const isAuthenticationResponse = (message: Wire.AnyMessage): boolean => message.definition.tag === "p"
 
 const messagesIn = (phase: Phase): ReadonlyArray<Wire.AnyMessage> =>
   phase === "startup"
     ? messages.filter((message) => message.definition.tag === undefined)
-    : [...messages.filter((message) => message.definition.tag !== undefined && !isAnswer(message)), answers[phase]]
+    : [
+      ...messages.filter((message) => message.definition.tag !== undefined && !isAuthenticationResponse(message)),
+      ...phase === "session" ? [] : [authenticationResponses[phase]]
+    ]
 
 /**
- * The limit of each tag, for `Frame.makeParser`; index 0 holds that of the packets without a tag.
+ * The length limit of each tag, for `Frame.makeParser`; index 0 holds the limit of packets without a tag.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const limits = (options?: Options): Frame.Limits => Family.limits(messages, Wire.longLimit, options?.longLimit)
+export const limits = (options?: Options): Frame.Limits => MessageUnion.limits(messages, options?.longLimit)
 
 /**
- * A function that reads a frame which `Frame` has cut out, in the given phase. It throws a `ProtocolError.Reason`.
+ * The length limit of each tag allowed in a phase: before login completes, that is a packet without a tag, or the
+ * response to the server's request, or Terminate.
+ *
+ * **When to use**
+ *
+ * Use it in servers: an unauthenticated client can then make the server buffer at most 65,535 bytes instead of 1 GiB.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const limitsIn = (phase: Phase, options?: Options): Frame.Limits =>
+  MessageUnion.limits(
+    phase === "startup" || phase === "session"
+      ? messagesIn(phase)
+      : [authenticationResponses[phase], frontendMessages.Terminate],
+    options?.longLimit
+  )
+
+/**
+ * Returns a function that reads a frame delimited by `Frame` in the given phase. It throws a `ProtocolError.Reason`.
  *
  * **Gotchas**
  *
- * Bytes in the message are views of the frame: they are good for as long as they are held, and hold its buffer.
+ * Byte fields of the message are views of the frame: they stay valid for as long as they are referenced, and keep its
+ * buffer alive.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const readerUnsafe = (phase: Phase, options?: Options): Wire.ReadFrame<Message> =>
-  sharedReaders[phase](options?.backEnd)
+  sharedReaders[phase](options?.codegen)
 
-const sharedReaderIn = (phase: Phase) =>
-  Family.perBackEnd((backEnd) => Family.reader(messagesIn(phase), backEnd) as Wire.ReadFrame<Message>)
+const sharedReaderFor = (phase: Phase) =>
+  MessageUnion.perCodegen((codegen) => MessageUnion.reader(messagesIn(phase), codegen) as Wire.ReadFrame<Message>)
 
 const sharedReaders = {
-  startup: sharedReaderIn("startup"),
-  password: sharedReaderIn("password"),
-  "sasl-initial": sharedReaderIn("sasl-initial"),
-  sasl: sharedReaderIn("sasl"),
-  gss: sharedReaderIn("gss")
+  startup: sharedReaderFor("startup"),
+  password: sharedReaderFor("password"),
+  "sasl-initial": sharedReaderFor("sasl-initial"),
+  sasl: sharedReaderFor("sasl"),
+  gss: sharedReaderFor("gss"),
+  session: sharedReaderFor("session")
 }
 
 /**
- * A function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
+ * Returns a function that writes a message's frame. If it throws a `ProtocolError.Reason`, nothing has been written.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.backEnd)
+export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Family.writer(messages, backEnd))
+const sharedWriter = MessageUnion.perCodegen((codegen): Wire.WriteFrame<Message> =>
+  MessageUnion.writer(messages, codegen)
+)
 
 /**
- * Whether the packet without a tag at `start` is a StartupMessage: the only one that messages with tags follow.
+ * True if the packet without a tag at `start` is a StartupMessage, the only such packet after which messages have tags.
  *
  * @category decoding
  * @since 0.1.0
@@ -206,24 +186,28 @@ const sharedWriter = Family.perBackEnd((backEnd): Wire.WriteFrame<Message> => Fa
 export const isStartupMessage = (bytes: Uint8Array, start: number): boolean =>
   !requestCodes.has(readInt32(bytes, start + 4))
 
-const requestCodes = new Set([SSLRequest, GSSENCRequest, CancelRequest].map(({ definition }) => definition.code))
+const requestCodes = new Set(
+  [frontendMessages.SSLRequest, frontendMessages.GSSENCRequest, frontendMessages.CancelRequest].map(({ definition }) =>
+    definition.code
+  )
+)
 
 /**
- * The codec between one whole frame and its message, in a phase.
+ * Returns the codec between one whole frame and its message in a phase.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const codecIn = (phase: Phase): Schema.Codec<Message, Uint8Array> =>
-  Family.codec(Message, limits(), readerUnsafe(phase), writerUnsafe())
+  MessageUnion.codec(Message, limits(), readerUnsafe(phase), writerUnsafe())
 
 /**
  * The codec between one whole frame and its message.
  *
  * **Gotchas**
  *
- * It writes every message, and reads all but those that need a phase: a frame with the tag `p` is read as a
- * PasswordMessage, and packets without a tag are refused. Use {@link codecIn} for these.
+ * It writes every message, and reads all messages that do not depend on a phase: a frame with the tag `p` is read as a
+ * PasswordMessage, and packets without a tag are rejected. Use {@link codecIn} for those.
  *
  * **Example** (A Parse message)
  *
@@ -244,25 +228,21 @@ export const codecIn = (phase: Phase): Schema.Codec<Message, Uint8Array> =>
 export const codec: Schema.Codec<Message, Uint8Array> = codecIn("password")
 
 /**
- * The channel from chunks of bytes, cut anywhere, to messages, in a phase that does not change.
+ * Returns the channel from chunks of bytes, split at any position, to messages of one fixed phase.
  *
  * **Details**
  *
- * It emits the messages of each chunk as one array. Bytes that break the protocol fail it after the messages before
- * them were emitted; so does an end of the stream inside a frame. A server that follows a connection through its phases
- * uses the `MessageChannel` of `@hyperfect/transport`.
+ * Emits the messages of each chunk as one array. Bytes that violate the protocol, or a stream that ends inside a frame,
+ * fail the channel after the preceding messages were emitted. A server whose connection moves through the phases uses
+ * the `MessageChannel` of `@hyperfect/transport`.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = <IE = never, Done = unknown>(phase: Phase, options?: Options): Channel.Channel<
-  NonEmptyReadonlyArray<Message>,
-  ProtocolError.ProtocolError | IE,
-  Done,
-  NonEmptyReadonlyArray<Uint8Array>,
-  IE,
-  Done
-> =>
+export const decode = <IE = never, Done = unknown>(
+  phase: Phase,
+  options?: Options
+): Frame.DecodeChannel<Message, IE, Done> =>
   decodeChannel(() => ({
     limits: limits(options),
     read: readerUnsafe(phase, options),
@@ -270,22 +250,16 @@ export const decode = <IE = never, Done = unknown>(phase: Phase, options?: Optio
   }))
 
 /**
- * The channel from messages to chunks of bytes, one chunk for each array of messages.
+ * Returns the channel from messages to chunks of bytes, one chunk for each array of messages.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encode = <IE = never, Done = unknown>(options?: Options): Channel.Channel<
-  NonEmptyReadonlyArray<Uint8Array>,
-  ProtocolError.ProtocolError | IE,
-  Done,
-  NonEmptyReadonlyArray<Message>,
-  IE,
-  Done
-> => encodeChannel(() => writerUnsafe(options))
+export const encode = <IE = never, Done = unknown>(options?: Options): Frame.EncodeChannel<Message, IE, Done> =>
+  encodeChannel(() => writerUnsafe(options))
 
 /**
- * The frame of one message. It throws a `ProtocolError.Reason`.
+ * Returns the frame of one message. Throws a `ProtocolError.Reason`.
  *
  * @category encoding
  * @since 0.1.0

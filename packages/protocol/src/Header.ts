@@ -1,40 +1,35 @@
 /**
  * The first five bytes of a frame.
  *
- * Every message but the packets that open a connection begins with a tag of one byte and a length, which counts itself
- * and the body, but not the tag.
+ * Every message except the packets that open a connection begins with a one-byte tag and a length, which counts itself
+ * and the body but not the tag.
  *
  * @since 0.1.0
  */
-import { readInt32 } from "./internal/compile.ts"
+import { readInt32 } from "./internal/bigEndian.ts"
 
 /**
- * What the first five bytes of a frame say.
+ * The decoded first five bytes of a frame.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Header {
-  /** The character that the first byte stands for. */
+  /** The first byte as a character. */
   readonly tag: string
-  /** Bytes of the message without its tag: four for the length itself, and the body. */
+  /** The length of the message without its tag: four bytes for the length word, plus the body. */
   readonly length: number
 }
 
-/**
- * The number of bytes of a header.
- *
- * @category constants
- * @since 0.1.0
- */
-export const size = 5
+/** The number of bytes of a header. */
+const size = 5
 
 /**
- * Reads the header of a frame at `offset`, or returns `undefined` while fewer than five bytes are there.
+ * Reads the header of a frame at `offset`, or returns `undefined` if fewer than five bytes are available.
  *
  * **Gotchas**
  *
- * The length is what the bytes say; it can be negative or huge. `Frame` checks it.
+ * The length is not validated; it can be negative or huge. `Frame` checks it.
  *
  * **Example** (ReadyForQuery)
  *

@@ -1,8 +1,8 @@
 /**
- * The messages as JSON, both ways: for recordings, and for what people compare.
+ * Conversion of messages to and from JSON, for recordings and comparisons.
  *
- * The JSON form of a message is the message itself, `_tag` included, with bytes in base64 and 64-bit integers as decimal
- * strings. Nothing is hidden in it: passwords and rows are there as they are. For logs there is `Trace`.
+ * The JSON form of a message is the message itself, including `_tag`, with bytes in base64 and 64-bit integers as
+ * decimal strings. Nothing is redacted: it contains passwords and rows. Use `Trace` for logs.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Frontend_ from "./Frontend.ts"
 import * as Replication_ from "./Replication.ts"
 
 /**
- * The codec between the messages of a server and their JSON form.
+ * The codec between backend messages and their JSON form.
  *
  * **Example** (A row)
  *
@@ -33,7 +33,7 @@ import * as Replication_ from "./Replication.ts"
 export const Backend: Schema.Codec<Backend_.Message, Schema.Json> = Schema.toCodecJson(Backend_.Message)
 
 /**
- * The codec between the messages of a client and their JSON form.
+ * The codec between frontend messages and their JSON form.
  *
  * @category schemas
  * @since 0.1.0
@@ -41,7 +41,7 @@ export const Backend: Schema.Codec<Backend_.Message, Schema.Json> = Schema.toCod
 export const Frontend: Schema.Codec<Frontend_.Message, Schema.Json> = Schema.toCodecJson(Frontend_.Message)
 
 /**
- * The codec between the messages of replication and their JSON form.
+ * The codec between replication messages and their JSON form.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,14 +1,14 @@
 /**
- * How a value lies on the wire, as data.
+ * Wire layouts of values, as data.
  *
- * A layout is what the schemas of `Wire` carry as an annotation. Readers, writers, reference pages and limits are derived
- * from it; it holds no functions, so it can be printed and compared. All integers of the protocol are big-endian.
+ * The schemas of `Wire` carry a layout as an annotation. Readers, writers, reference pages and limits are derived from
+ * it. A layout contains no functions, so it can be printed and compared. All integers of the protocol are big-endian.
  *
  * @since 0.1.0
  */
 
 /**
- * A big-endian integer; the 64-bit ones are `bigint` in JavaScript.
+ * A big-endian integer; 64-bit integers are `bigint` in JavaScript.
  *
  * @category models
  * @since 0.1.0
@@ -19,14 +19,14 @@ export interface Int {
 }
 
 /**
- * One byte that is a character, such as the status of ReadyForQuery.
+ * One byte that represents a character, such as the status of ReadyForQuery.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Char {
   readonly _tag: "Char"
-  /** The characters that are allowed; any byte but zero when absent. */
+  /** The allowed characters; any byte except zero if absent. */
   readonly allowed?: ReadonlyArray<string> | undefined
 }
 
@@ -38,7 +38,7 @@ export interface Char {
  */
 export interface CString {
   readonly _tag: "CString"
-  /** Whether traces hide the text: always, or when a field beside it has one of some values. */
+  /** Hides the text in traces: always, or if a sibling field has one of the listed values. */
   readonly secret?: true | { readonly field: string; readonly in: ReadonlyArray<string> } | undefined
 }
 
@@ -88,7 +88,16 @@ export interface Counted {
 }
 
 /**
- * Items up to a zero byte. An item never begins with a zero byte.
+ * The maximum number of items of a {@link Terminated} list. A three-byte item becomes an object twenty times that size,
+ * so the message length alone does not bound memory; no list of the protocol has 100 items.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxTerminatedItems = 1024
+
+/**
+ * Items up to a zero byte, at most {@link maxTerminatedItems}. An item never begins with a zero byte.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +108,7 @@ export interface Terminated {
 }
 
 /**
- * Fields, one behind the other.
+ * Consecutive fields.
  *
  * @category models
  * @since 0.1.0
@@ -110,7 +119,7 @@ export interface Struct {
 }
 
 /**
- * A field of a message: its name, and how it lies on the wire.
+ * A field of a message: its name and layout.
  *
  * @category models
  * @since 0.1.0
@@ -121,7 +130,7 @@ export interface Field {
 }
 
 /**
- * How a value lies on the wire, as data.
+ * The wire layout of a value, as data.
  *
  * @category models
  * @since 0.1.0
@@ -131,10 +140,9 @@ export type Layout = Int | Char | CString | Bytes | Rest | Nullable | Counted | 
 const sizes = { Int8: 1, UInt8: 1, Int16: 2, UInt16: 2, Int32: 4, UInt32: 4, Int64: 8 } as const
 
 /**
- * The smallest and largest value of each integer that fits into a `number`.
+ * The smallest and largest value of each integer type that fits into a `number`.
  *
- * @category constants
- * @since 0.1.0
+ * @internal
  */
 export const ranges = {
   Int8: [-0x80, 0x7f],
@@ -146,18 +154,17 @@ export const ranges = {
 } as const
 
 /**
- * The bytes of an integer.
+ * Returns the size of an integer in bytes.
  *
- * @category getters
- * @since 0.1.0
+ * @internal
  */
 export const intSize = (int: Int): number => sizes[int.type]
 
 /**
- * The fewest bytes that a value of this layout takes: what bounds an element count by the bytes that are left.
+ * Returns the minimum number of bytes of a value of this layout, with which an element count is checked against the
+ * remaining bytes.
  *
- * @category getters
- * @since 0.1.0
+ * @internal
  */
 export const minimumSize = (layout: Layout): number => {
   switch (layout._tag) {
@@ -181,10 +188,10 @@ export const minimumSize = (layout: Layout): number => {
 }
 
 /**
- * Whether a text is to be hidden, by the fields of the struct that it is one of.
+ * True if a text must be hidden, given the fields of the struct that contains it.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isSecret = ({ secret }: CString, beside: Readonly<Record<string, unknown>>): boolean =>
-  secret === true || (secret !== undefined && secret.in.includes(beside[secret.field] as string))
+export const isSecret = ({ secret }: CString, siblings: Readonly<Record<string, unknown>>): boolean =>
+  secret === true || (secret !== undefined && secret.in.includes(siblings[secret.field] as string))

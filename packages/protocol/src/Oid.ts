@@ -1,26 +1,24 @@
 /**
- * The types whose OIDs are known without asking the server.
+ * The types whose OIDs are known without querying the server.
  *
- * The list is the pg_type of PostgreSQL 18, with two types of Hyper's. Row types of tables are not in it, nor types whose
- * OIDs differ between servers: those of extensions, of users, and arrays of them.
+ * The list is the pg_type of PostgreSQL 18, plus two types of Hyper. It excludes row types of tables and types whose
+ * OIDs differ between servers: those of extensions and users, and their arrays.
  *
  * @since 0.1.0
  */
-import { types } from "./internal/oids.ts"
-
-export { types } from "./internal/oids.ts"
+import * as oids from "./internal/oids.ts"
 
 /**
- * What is known of a type.
+ * The built-in description of a type.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Type {
   readonly oid: number
-  /** The type of arrays of it; 0 for none. */
+  /** The OID of its array type; 0 for none. */
   readonly array: number
-  /** What an array, or a vector, consists of; 0 when it is neither. */
+  /** The element type of an array or a vector; 0 if it is neither. */
   readonly element: number
   readonly category: Category
 }
@@ -58,6 +56,32 @@ export const categories = {
  */
 export type Category = keyof typeof categories
 
+type Listed = typeof oids.types
+
+/** The arrays are not listed: `pg_type` gives an array the name of its element behind an underscore. */
+type Arrays = {
+  readonly [Element in keyof Listed as Listed[Element]["array"] extends 0 ? never : `_${Element}`]: {
+    readonly oid: Listed[Element]["array"]
+    readonly array: 0
+    readonly element: Listed[Element]["oid"]
+    readonly category: "A"
+  }
+}
+
+const arrays = (): Arrays =>
+  Object.fromEntries(
+    Object.entries(oids.types).filter(([, { array }]) => array !== 0)
+      .map(([name, { array, oid }]) => [`_${name}`, { oid: array, array: 0, element: oid, category: "A" }])
+  ) as unknown as Arrays
+
+/**
+ * Every type, by its name.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const types: Omit<Arrays, keyof Listed> & Listed = /* @__PURE__ */ (() => ({ ...arrays(), ...oids.types }))()
+
 /**
  * The name of a type.
  *
@@ -67,19 +91,19 @@ export type Category = keyof typeof categories
 export type Name = keyof typeof types
 
 /**
- * The OID of a type that is in the list.
+ * The OID of a type in the list.
  *
  * @category models
  * @since 0.1.0
  */
 export type Oid = (typeof types)[Name]["oid"]
 
-const all: Readonly<Record<Name, Type>> = types
+const typesByName: Readonly<Record<Name, Type>> = types
 
-let names: ReadonlyMap<number, Name> | undefined
+let namesByOid: ReadonlyMap<number, Name> | undefined
 
 /**
- * The name of the type with this OID, or `undefined` when it is not in the list.
+ * Returns the name of the type with this OID, or `undefined` if it is not in the list.
  *
  * **Example** (From the OID of a column to its type)
  *
@@ -97,12 +121,12 @@ let names: ReadonlyMap<number, Name> | undefined
  * @since 0.1.0
  */
 export const name = (oid: number): Name | undefined => {
-  names ??= new Map(Object.entries(all).map(([name, type]) => [type.oid, name as Name]))
-  return names.get(oid)
+  namesByOid ??= new Map(Object.entries(typesByName).map(([name, type]) => [type.oid, name as Name]))
+  return namesByOid.get(oid)
 }
 
 /**
- * Whether a type with this OID is in the list.
+ * True if a type with this OID is in the list.
  *
  * @category guards
  * @since 0.1.0

@@ -1,20 +1,22 @@
 /**
- * What can be wrong with bytes that claim to be the protocol.
+ * Errors for bytes and values that violate the protocol.
  *
- * Every decoder of this package fails with a `ProtocolError`; its `reason` says which rule was broken, in which message
- * and field, at which byte, what was wanted and what was found. Contents of messages never appear in it, only sizes,
- * tags and positions, so it can be logged as it is.
+ * Every decoder of this package fails with a `ProtocolError`; its `reason` states the violated rule, the message and
+ * field, the byte offset, and the expected and found values. It never contains message contents, only sizes, tags and
+ * positions, so it can be logged safely.
  *
  * @since 0.1.0
  */
+import type { YieldableError } from "effect/Cause"
 import * as Schema from "effect/Schema"
+import { printable } from "./internal/printable.ts"
 
 const location = {
-  /** The message's name in the protocol chapter, or `"Frame"` when the frame itself is wrong. */
+  /** The message's name in the protocol chapter, or `"Frame"` if the frame itself is invalid. */
   messageName: Schema.String,
   /** Path of the field inside the message, such as `fields[2].typeOid`; empty for the message as a whole. */
   field: Schema.String,
-  /** Bytes from the start of the frame (tag included). */
+  /** Bytes from the start of the frame (including the tag). */
   offset: Schema.Number,
   wanted: Schema.String,
   found: Schema.String
@@ -27,14 +29,14 @@ const location = {
  *
  * - `TagUnknown`: no message of this direction and phase has this first byte.
  * - `LengthInvalid`: the length word is less than the four bytes that it counts itself.
- * - `LengthExceeded`: the length is over the limit of this message.
+ * - `LengthExceeded`: the length exceeds the limit of this message.
  * - `Truncated`: the message ends inside a field.
- * - `CountInvalid`: an element count is negative or cannot fit into the bytes that are left.
+ * - `CountInvalid`: an element count is negative or cannot fit into the remaining bytes.
  * - `Unterminated`: a string or list has no terminating zero byte.
  * - `Utf8Invalid`: a string is not UTF-8, or a JavaScript string has an unpaired surrogate.
  * - `ValueInvalid`: a field holds a value that the protocol does not allow there.
- * - `TrailingBytes`: bytes are left after the last field.
- * - `MessageUnexpected`: a well-formed message that may not come at this point.
+ * - `TrailingBytes`: bytes remain after the last field.
+ * - `MessageUnexpected`: a well-formed message is not allowed at this point.
  * - `StreamEnded`: the stream of bytes ended inside a frame.
  *
  * @category errors
@@ -55,38 +57,137 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * What is wrong, and where: a plain value, cheap to throw.
+ * The violated rule and its location: a plain value, cheap to throw.
  *
  * @category errors
  * @since 0.1.0
  */
 export type Reason = typeof Reason.Type
 
+/** The length word of `HTTP/1.1`, whose first letter is taken for the tag. */
+const httpLength = `${0x54_54_50_2f} in message "H"`
+
+/** True for reasons after which the start of the next message is unknown. */
+const losesFraming: Readonly<Record<Reason["_tag"], boolean>> = {
+  TagUnknown: true,
+  LengthInvalid: true,
+  LengthExceeded: true,
+  StreamEnded: true,
+  Truncated: false,
+  CountInvalid: false,
+  Unterminated: false,
+  Utf8Invalid: false,
+  ValueInvalid: false,
+  TrailingBytes: false,
+  MessageUnexpected: false
+}
+
 /**
- * Bytes that are not the protocol, or a value that the protocol cannot carry.
+ * Returns the text by which Node prints an error: its name, message and hint, how much was sent, the excerpt of the
+ * statement, and the place.
+ */
+const inspectError = (
+  error: Error & { readonly reason?: { readonly _tag: string }; readonly sent?: string }
+): string => {
+  const { reason, sent, stack = "" } = error
+  const placeAt = stack.search(/^ {4}(?:at |\d+ \| )/m)
+  const lines = [
+    `${error.name}${reason === undefined ? "" : ` (${reason._tag})`}: ${error.message}`,
+    ...sent === undefined ? [] : [`    sent: ${sent}`],
+    ...placeAt < 0 ? [] : [stack.slice(placeAt)]
+  ]
+  return lines.join("\n")
+}
+
+type Message<Fields extends Schema.Struct.Fields> = (error: Schema.Struct<Fields>["Type"]) => string
+
+const messageOfReason = ({ reason }: { readonly reason?: unknown }): string => (reason as Error).message
+
+/**
+ * Works as `Schema.TaggedError`, for a class whose message is made from its fields.
+ *
+ * @internal
+ */
+export const TaggedReason = <Self, Brand = {}>() =>
+<Tag extends string, const Fields extends Schema.Struct.Fields>(
+  tag: Tag,
+  fields: Fields,
+  message: Message<Fields>
+): Schema.Class<Self, Schema.TaggedStruct<Tag, Fields>, YieldableError & Brand> => {
+  const Base = Schema.TaggedError<Error>()(tag, fields)
+  Object.defineProperty(Base.prototype, "message", {
+    get(this: Schema.Struct<Fields>["Type"]) {
+      return message(this)
+    }
+  })
+  return Base as never
+}
+
+/** @internal */
+export interface Retryable<IsRetryable extends boolean> {
+  /** True if the same operation may succeed later. */
+  readonly isRetryable: IsRetryable
+}
+
+/**
+ * Works as {@link TaggedReason}, for errors that Node prints by {@link inspectError}. The message is that of the reason
+ * and an error is not retryable, unless it says otherwise.
+ *
+ * @internal
+ */
+export const TaggedError =
+  <Self, IsRetryable extends boolean = false>() =>
+  <Tag extends string, const Fields extends Schema.Struct.Fields>(
+    tag: Tag,
+    fields: Fields,
+    message: Message<Fields> = messageOfReason
+  ): Schema.Class<Self, Schema.TaggedStruct<Tag, Fields>, YieldableError & Retryable<IsRetryable>> => {
+    const Base = TaggedReason<Error, Retryable<IsRetryable>>()(tag, fields, message)
+    Object.defineProperties(Base.prototype, {
+      isRetryable: { value: false },
+      [Symbol.for("nodejs.util.inspect.custom")]: {
+        value: function(this: Error) {
+          return inspectError(this)
+        }
+      }
+    })
+    return Base as never
+  }
+
+/**
+ * Bytes that violate the protocol, or a value that the protocol cannot represent.
  *
  * **Gotchas**
  *
- * A `ProtocolError` while reading is final for its stream: what follows in it has no known meaning.
+ * While reading there are two kinds, distinguished by `isFramingLost`. If the header of a frame is invalid, the rest of
+ * the stream cannot be interpreted and the connection must be closed. If only the contents of a frame are invalid, the
+ * next message can still be read: PostgreSQL answers such a message with an error and continues.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", { reason: Reason }) {
-  override get message(): string {
-    const { _tag, field, found, messageName, offset, wanted } = this.reason
-    const where = field === "" ? messageName : `${messageName}.${field}`
-    return `${where} at byte ${offset}: ${_tag}: wanted ${wanted}, found ${found}`
+export class ProtocolError extends TaggedError<ProtocolError>()("ProtocolError", { reason: Reason }, ({ reason }) => {
+  const { _tag, field, found, messageName, offset, wanted } = reason
+  if (_tag === "MessageUnexpected" && field === "") return printable(`unexpected message ${found}: wanted ${wanted}`)
+  if (_tag === "LengthExceeded" && found.startsWith(httpLength)) {
+    return "not a PostgreSQL server (it answered \"HTTP\")"
+  }
+  const where = field === "" ? messageName : `${messageName}.${field}`
+  return printable(`${where} at byte ${offset}: ${_tag}: wanted ${wanted}, found ${found}`)
+}) {
+  /** True if nothing more can be read from the stream; false if only one message is malformed or unexpected. */
+  get isFramingLost(): boolean {
+    return losesFraming[this.reason._tag]
   }
 }
 
 /**
- * Builds a reason.
+ * Creates a reason.
  *
  * **When to use**
  *
- * Use in hot synchronous code that throws the plain reason and leaves it to its caller to wrap it once into a
- * {@link ProtocolError}: an error object costs a stack capture, a reason costs nothing.
+ * Use it in hot synchronous code that throws the plain reason and lets its caller wrap it once into a
+ * {@link ProtocolError}: an error object costs a stack capture, a reason does not.
  *
  * @category constructors
  * @since 0.1.0
@@ -101,7 +202,16 @@ export const reason = (
 ): Reason => ({ _tag, messageName, field, offset, wanted, found })
 
 /**
- * Whether something that was thrown is a {@link Reason}.
+ * Creates a {@link ProtocolError} from the parts of its reason.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (...parts: Parameters<typeof reason>): ProtocolError =>
+  new ProtocolError({ reason: reason(...parts) })
+
+/**
+ * True if a thrown value is a {@link Reason}.
  *
  * @category guards
  * @since 0.1.0
@@ -109,8 +219,8 @@ export const reason = (
 export const isReason: (u: unknown) => u is Reason = Schema.is(Reason)
 
 /**
- * Wraps what a synchronous decoder or encoder threw: a {@link Reason} becomes a {@link ProtocolError}, anything else is
- * a bug and is thrown again.
+ * Wraps a value thrown by a synchronous decoder or encoder: a {@link Reason} becomes a {@link ProtocolError}, anything
+ * else is a bug and is rethrown.
  *
  * @category constructors
  * @since 0.1.0
@@ -121,12 +231,10 @@ export const fromThrown = (thrown: unknown): ProtocolError => {
 }
 
 /**
- * The error of a stream of bytes that ends inside a frame, of which `pending` bytes had come.
+ * Creates the error for a stream that ends inside a frame of which `pending` bytes were received.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const streamEnded = (pending: number): ProtocolError =>
-  new ProtocolError({
-    reason: reason("StreamEnded", "Frame", "", pending, "the rest of a frame", "the end of the stream")
-  })
+  make("StreamEnded", "Frame", "", pending, "the rest of a frame", "the end of the stream")

@@ -1,9 +1,9 @@
 /**
- * The messages of streaming replication, which travel inside CopyData.
+ * The messages of streaming replication, which are carried by CopyData.
  *
- * After CopyBothResponse each CopyData carries one of these, in either direction. They have a tag of their own, and no
- * length: they end where their CopyData ends. {@link codec} is between the `data` of a CopyData and its message. What a
- * decoding plugin puts into XLogData is not looked at here.
+ * After CopyBothResponse each CopyData carries one of these, in either direction. They have a tag but no length: they
+ * end with their CopyData. {@link codec} converts between the `data` of a CopyData and its message. The output of a
+ * decoding plugin in XLogData is not interpreted.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import * as Wire from "./Wire.ts"
 export { HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData }
 
 /**
- * Every declared message of replication.
+ * Every declared replication message.
  *
  * @category constants
  * @since 0.1.0
@@ -27,7 +27,7 @@ export { HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData }
 export const messages = [HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData] as const
 
 /**
- * The union of all messages that travel inside CopyData.
+ * The union of all messages carried by CopyData.
  *
  * @category schemas
  * @since 0.1.0
@@ -35,7 +35,7 @@ export const messages = [HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpda
 export const Message = Schema.Union(messages)
 
 /**
- * Any message that travels inside CopyData.
+ * Any message carried by CopyData.
  *
  * @category models
  * @since 0.1.0
@@ -43,16 +43,17 @@ export const Message = Schema.Union(messages)
 export type Message = typeof Message.Type
 
 /**
- * A function that reads the message in `bytes[start, end)`, the data of a CopyData. It throws a `ProtocolError.Reason`.
+ * Returns a function that reads the message in `bytes[start, end)`, the data of a CopyData. It throws a
+ * `ProtocolError.Reason`.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const readerUnsafe = (backEnd: Wire.BackEnd = Wire.defaultBackEnd): Wire.ReadFrame<Message> => {
+export const readerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.ReadFrame<Message> => {
   const readers = new Map(
     messages.map((message): [number, Wire.ReadFrame<Message>] => [
       message.definition.tag!.charCodeAt(0),
-      Wire.readerUnsafe<Wire.AnyMessage>(message, backEnd)
+      Wire.readerUnsafe<Wire.AnyMessage>(message, codegen)
     ])
   )
   return (bytes, start, end) => {
@@ -67,16 +68,17 @@ export const readerUnsafe = (backEnd: Wire.BackEnd = Wire.defaultBackEnd): Wire.
 }
 
 /**
- * A function that writes a message as the data of a CopyData. It throws a `ProtocolError.Reason`, having written nothing.
+ * Returns a function that writes a message as the data of a CopyData. If it throws a `ProtocolError.Reason`, nothing
+ * has been written.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (backEnd: Wire.BackEnd = Wire.defaultBackEnd): Wire.WriteFrame<Message> => {
+export const writerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.WriteFrame<Message> => {
   const writers = new Map(
     messages.map((message): [string, Wire.WriteFrame<Message>] => [
       message.definition.name,
-      Wire.writerUnsafe<Wire.AnyMessage>(message, backEnd)
+      Wire.writerUnsafe<Wire.AnyMessage>(message, codegen)
     ])
   )
   return (out, message) => {
@@ -98,7 +100,7 @@ export const writerUnsafe = (backEnd: Wire.BackEnd = Wire.defaultBackEnd): Wire.
 /**
  * The codec between the data of a CopyData and the message in it.
  *
- * **Example** (Telling the server how far we are)
+ * **Example** (Reporting progress to the server)
  *
  * ```ts
  * import { Frontend, Replication } from "@hyperfect/protocol"
@@ -124,7 +126,7 @@ export const writerUnsafe = (backEnd: Wire.BackEnd = Wire.defaultBackEnd): Wire.
 export const codec: Schema.Codec<Message, Uint8Array> = Wire.codecFrom(Message, readerUnsafe(), writerUnsafe())
 
 /**
- * The data of the CopyData that carries the message. It throws a `ProtocolError.Reason`.
+ * Returns the data of the CopyData that carries the message. Throws a `ProtocolError.Reason`.
  *
  * @category encoding
  * @since 0.1.0

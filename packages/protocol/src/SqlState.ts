@@ -1,8 +1,8 @@
 /**
- * The conditions that a SQLSTATE stands for.
+ * SQLSTATE codes and their conditions.
  *
- * The lists are PostgreSQL's own (src/backend/utils/errcodes.txt), with two codes of Hyper's. Names are those of that list in
- * PascalCase; where it uses a name twice, the name is that of its C macro.
+ * The lists are PostgreSQL's (src/backend/utils/errcodes.txt), plus two codes of Hyper. Names are those of that list in
+ * PascalCase; if it uses a name twice, the name is that of its C macro.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { conditions } from "./internal/sqlStates.ts"
 export { classes, conditions } from "./internal/sqlStates.ts"
 
 /**
- * A code that has a condition.
+ * A code with a known condition.
  *
  * @category models
  * @since 0.1.0
@@ -19,7 +19,7 @@ export { classes, conditions } from "./internal/sqlStates.ts"
 export type SqlState = keyof typeof conditions
 
 /**
- * The name of a condition, such as `UniqueViolation`; `UnknownCondition` for a code that is in no list.
+ * The name of a condition, such as `UniqueViolation`; `UnknownCondition` for a code that is not listed.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +27,7 @@ export type SqlState = keyof typeof conditions
 export type Condition = (typeof conditions)[SqlState] | "UnknownCondition"
 
 /**
- * Whether the code is in the list.
+ * True if the code is listed.
  *
  * @category guards
  * @since 0.1.0
@@ -35,7 +35,7 @@ export type Condition = (typeof conditions)[SqlState] | "UnknownCondition"
 export const isSqlState = (code: string): code is SqlState => Object.hasOwn(conditions, code)
 
 /**
- * The condition of a code. A code that is not in the list has the condition of its class, if that is there.
+ * Returns the condition of a code. A code that is not listed has the condition of its class, if the class is listed.
  *
  * **Example** (By code, and by class)
  *

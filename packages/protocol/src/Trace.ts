@@ -1,15 +1,15 @@
 /**
- * Messages as lines for people, in the shape that libpq's PQtrace prints.
+ * Human-readable message traces, in the format of libpq's PQtrace.
  *
- * A line is the direction (`F` from the frontend, `B` from the backend), the length as the message says it, the name,
- * and the fields in the order of the wire, separated by tabs and spaces. It is derived from the layout of the message:
- * numbers as they are, text in double quotes, bytes in single ones, characters bare, a count before what it counts, a
- * length before what may be NULL. Unlike libpq's, a line shows small integers as numbers, a version as one number, and
- * control characters escaped wherever they are, so that a message is always one line.
+ * A trace line has the direction (`F` from the frontend, `B` from the backend), the length as in the message, the name,
+ * and the fields in wire order, separated by tabs and spaces. It is derived from the layout of the message: numbers as
+ * they are, text in double quotes, bytes in single quotes, characters without quotes, a count before counted items, a
+ * length before nullable values. Unlike libpq, it prints small integers as numbers and a version as one number, and
+ * escapes control characters everywhere, so that a message is always one line.
  *
- * Unless asked for all of it, a line shows no bytes and no secrets, but how many there are: passwords, SASL data,
- * parameters, columns, COPY data, keys, and those fields of errors that may hold rows or values. The text of statements is shown;
- * a program that writes secrets into statements must not trace them.
+ * By default, a trace line shows only the number of bytes of binary data and secrets: passwords, SASL data, parameters,
+ * columns, COPY data, keys, and the error fields that may contain rows or values. The text of statements is shown; do
+ * not trace programs that write secrets into statements.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import * as Utf8 from "./Utf8.ts"
 import type * as Wire from "./Wire.ts"
 
 /**
- * Whose message it is.
+ * The sender of a message.
  *
  * @category models
  * @since 0.1.0
@@ -39,13 +39,13 @@ export type Direction = "backend" | "frontend"
 export type Message = Backend.Message | Frontend.Message | Replication.Message
 
 /**
- * What a line of a trace shows.
+ * Options for the contents of a trace line.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Whether bytes and secrets are shown as how many bytes they are; true when absent. */
+  /** Replaces bytes and secrets by their size. Defaults to true. */
   readonly redact?: boolean | undefined
 }
 
@@ -55,37 +55,37 @@ const byName = (messages: ReadonlyArray<Wire.AnyMessage>): ReadonlyMap<string, W
 const definitions = { backend: byName(Backend.messages), frontend: byName(Frontend.messages) }
 
 /**
- * The line of a message, without a line break.
+ * Formats a message as one line, without a line break.
  *
- * **Example** (What is hidden, and what is not)
+ * **Example** (Hidden and visible fields)
  *
  * ```ts
  * import { Trace } from "@hyperfect/protocol"
  * import { strict as assert } from "node:assert"
  *
  * const row = { _tag: "DataRow", columns: [new TextEncoder().encode("hi"), null] } as const
- * assert.equal(Trace.line("backend", row), "B\t16\tDataRow\t 2 2 -1")
- * assert.equal(Trace.line("backend", row, { redact: false }), "B\t16\tDataRow\t 2 2 'hi' -1")
- * assert.equal(Trace.line("frontend", { _tag: "Query", query: "select 1" }), "F\t13\tQuery\t \"select 1\"")
+ * assert.equal(Trace.formatLine("backend", row), "B\t16\tDataRow\t 2 2 -1")
+ * assert.equal(Trace.formatLine("backend", row, { redact: false }), "B\t16\tDataRow\t 2 2 'hi' -1")
+ * assert.equal(Trace.formatLine("frontend", { _tag: "Query", query: "select 1" }), "F\t13\tQuery\t \"select 1\"")
  * ```
  *
  * @category tracing
  * @since 0.1.0
  */
-export const line = (direction: Direction, message: Message, options?: Options): string => {
+export const formatLine = (direction: Direction, message: Message, options?: Options): string => {
   const prefix = direction === "backend" ? "B" : "F"
   const definition = definitions[direction].get(message._tag)
   if (definition === undefined) return `${prefix}\t-\t${message._tag}`
   const redact = options?.redact ?? true
   const printer = new Printer(redact)
-  printer.print(definition.layout, redact ? withoutQuotedValues(message) : message, {})
-  const header = (definition.within === undefined ? 4 : 0) + (definition.code === undefined ? 0 : 4)
+  printer.siblings(definition.layout, redact ? withoutQuotedValues(message) : message, {})
+  const header = (definition.carriedBy === undefined ? 4 : 0) + (definition.code === undefined ? 0 : 4)
   const fields = printer.text === "" ? "" : `\t${printer.text}`
   return `${prefix}\t${header + printer.size}\t${definition.name}${fields}`
 }
 
 /**
- * A message without the values that the text of an error quotes.
+ * Returns a message with the values quoted by an error's text masked.
  *
  * @category tracing
  * @since 0.1.0
@@ -95,7 +95,7 @@ export const withoutQuotedValues = <M extends Message>(message: M): M =>
     ? { ...message, fields: ErrorField.withoutQuotedValues(message.fields) }
     : message
 
-/** Gathers the text of fields, and counts the bytes that they take on the wire. */
+/** Collects the text of fields and counts the bytes that they take on the wire. */
 class Printer {
   text = ""
   size = 0
@@ -105,8 +105,8 @@ class Printer {
     this.redact = redact
   }
 
-  /** `beside` holds the fields of the struct that the value is a field of. */
-  print(layout: Layout.Layout, value: unknown, beside: Readonly<Record<string, unknown>>): void {
+  /** `beside` holds the fields of the struct that contains the value. */
+  siblings(layout: Layout.Layout, value: unknown, beside: Readonly<Record<string, unknown>>): void {
     switch (layout._tag) {
       case "Int":
         return this.add(String(value), Layout.intSize(layout))
@@ -116,14 +116,14 @@ class Printer {
         const text = value as string
         const size = Utf8.byteLength(text)
         return this.add(
-          this.redact && Layout.isSecret(layout, beside) ? hidden(size) : `"${escapeText(text)}"`,
+          this.redact && Layout.isSecret(layout, beside) ? redacted(size) : `"${escapeText(text)}"`,
           size + 1
         )
       }
       case "Bytes":
       case "Rest":
         return this.add(
-          this.redact ? hidden((value as Uint8Array).length) : quoted(value as Uint8Array),
+          this.redact ? redacted((value as Uint8Array).length) : quoted(value as Uint8Array),
           (value as Uint8Array).length
         )
       case "Nullable": {
@@ -136,21 +136,21 @@ class Printer {
       }
       case "Counted": {
         if (!Array.isArray(value)) {
-          // It writes itself; what it will write is nobody's to tell, but that it takes so many bytes.
+          // The contents of a self-writing value are unknown, only its size.
           const { length } = bytesOf(value as Wire.Writable)
-          return this.add(hidden(length), length)
+          return this.add(redacted(length), length)
         }
         const items: ReadonlyArray<unknown> = value
         this.add(String(items.length), Layout.intSize(layout.count))
-        for (const item of items) this.print(layout.item, item, {})
+        for (const item of items) this.siblings(layout.item, item, {})
         return
       }
       case "Terminated":
-        for (const item of value as ReadonlyArray<unknown>) this.print(layout.item, item, {})
+        for (const item of value as ReadonlyArray<unknown>) this.siblings(layout.item, item, {})
         return this.add("\\x00", 1)
       case "Struct": {
         const fields = value as Readonly<Record<string, unknown>>
-        for (const field of layout.fields) this.print(field.layout, fields[field.name], fields)
+        for (const field of layout.fields) this.siblings(field.layout, fields[field.name], fields)
       }
     }
   }
@@ -161,9 +161,9 @@ class Printer {
   }
 }
 
-const hidden = (size: number): string => `<${size} bytes>`
+const redacted = (size: number): string => `<${size} bytes>`
 
-/** The bytes of a parameter, which may be one that writes itself. */
+/** Returns the bytes of a parameter, which may be a self-writing value. */
 const bytesOf = (value: Uint8Array | Wire.Writable): Uint8Array => {
   if (value instanceof Uint8Array) return value
   const out = ByteWriter.make(64)
@@ -179,11 +179,11 @@ const quoted = (bytes: Uint8Array): string => {
   return `'${text}'`
 }
 
-/** Control characters, and the line breaks of Unicode. Nothing in a message can begin a line of its own. */
-const breaking = /[\p{Cc}\u2028\u2029]/gu
+/** Control characters, and the line breaks of Unicode. No message content can start a new line. */
+const controlCharacters = /[\p{Cc}\u2028\u2029]/gu
 
 const escapeText = (text: string): string =>
-  text.replace(breaking, (character) => {
+  text.replace(controlCharacters, (character) => {
     const code = character.charCodeAt(0)
     return code <= 0xff ? escapeByte(code) : `\\u${code.toString(16)}`
   })

@@ -1,12 +1,13 @@
 /**
- * Strict UTF-8 between strings and parts of byte arrays.
+ * Strict conversion between strings and UTF-8 in byte arrays.
  *
- * Text on the wire is UTF-8 or it is an error: nothing is replaced by U+FFFD on the way in, and no unpaired surrogate
- * leaves. Where the runtime has Node's `Buffer` its native slices are used, elsewhere `TextDecoder` and `TextEncoder`;
- * both give the same strings.
+ * Text on the wire is valid UTF-8 or an error: invalid input is not replaced by U+FFFD, and unpaired surrogates are
+ * never sent. If the runtime has Node's `Buffer`, its native slices are used, otherwise `TextDecoder` and
+ * `TextEncoder`; both produce the same strings.
  *
  * @since 0.1.0
  */
+import * as ProtocolError from "./ProtocolError.ts"
 
 interface TextCodecs {
   readonly TextDecoder: new(label: string, options: { readonly fatal: boolean; readonly ignoreBOM: boolean }) => {
@@ -29,17 +30,17 @@ const encoder = new platform.TextEncoder()
 const utf8Slice = platform.Buffer?.prototype.utf8Slice
 const utf8Write = platform.Buffer?.prototype.utf8Write
 
-/** Up to this length a loop over the units is cheaper than a call out of JavaScript when writing (measured on Node 24). */
+/** Up to this length, writing in a loop over the code units is cheaper than a native call (M-04). */
 const loopLimit = 12
 
 /**
- * Up to this length a text of ASCII is made by one or two calls of `String.fromCharCode`. Longer ones are cheaper natively,
- * and a string that grows by one character at a time costs several times as much in garbage (measured on Node 24).
+ * Up to this length ASCII text is created by one or two calls of `String.fromCharCode`. Longer text is cheaper
+ * natively; building a string one character at a time produces several times as much garbage (M-05).
  */
-const shortLimit = 16
+const shortTextLimit = 16
 
-/** `bytes[at, end)`, of which there are at most 8, as ASCII; `undefined` where they are not. */
-const short = (bytes: Uint8Array, at: number, end: number): string | undefined => {
+/** Decodes `bytes[at, end)`, at most 8 bytes, as ASCII; `undefined` if they are not ASCII. */
+const decodeShortAscii = (bytes: Uint8Array, at: number, end: number): string | undefined => {
   const { fromCharCode } = String
   const length = end - at
   if (length === 0) return ""
@@ -61,26 +62,42 @@ const short = (bytes: Uint8Array, at: number, end: number): string | undefined =
   return (a | b | c | d | e | f | g | h) < 0x80 ? fromCharCode(a, b, c, d, e, f, g, h) : undefined
 }
 
+const nativeSlice = (bytes: Uint8Array, start: number, end: number): string => {
+  try {
+    return utf8Slice!.call(bytes, start, end)
+  } catch {
+    throw ProtocolError.reason(
+      "LengthExceeded",
+      "text",
+      "",
+      0,
+      "a text that fits into a string",
+      `${end - start} bytes`
+    )
+  }
+}
+
 /**
- * Decodes `bytes[start, end)`, or returns `undefined` when it is not valid UTF-8.
+ * Decodes `bytes[start, end)`, or returns `undefined` if it is not valid UTF-8.
  *
  * **Details**
  *
- * A byte order mark is kept as U+FEFF. The result shares no memory with `bytes`.
+ * A byte order mark is kept as U+FEFF. The result shares no memory with `bytes`. Text longer than the maximum length of
+ * a string, 2^29 - 24 units in V8, throws a `ProtocolError.Reason`.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const decode = (bytes: Uint8Array, start: number, end: number): string | undefined => {
-  if (end - start <= shortLimit) {
+  if (end - start <= shortTextLimit) {
     const middle = Math.min(end, start + 8)
-    const first = short(bytes, start, middle)
-    const second = first === undefined || middle === end ? "" : short(bytes, middle, end)
+    const first = decodeShortAscii(bytes, start, middle)
+    const second = first === undefined || middle === end ? "" : decodeShortAscii(bytes, middle, end)
     if (first !== undefined && second !== undefined) return first + second
   }
   if (utf8Slice !== undefined) {
-    const text = utf8Slice.call(bytes, start, end)
-    // The native slice replaces what is invalid; only a text that holds U+FFFD needs the strict look.
+    const text = nativeSlice(bytes, start, end)
+    // The native slice replaces invalid bytes; only text that contains U+FFFD needs strict decoding.
     if (!text.includes("\ufffd")) return text
   }
   try {
@@ -90,42 +107,42 @@ export const decode = (bytes: Uint8Array, start: number, end: number): string | 
   }
 }
 
-/** Texts seen lately, by a hash of their length and some of their bytes. */
-const seen: Array<string> = Array.from({ length: 256 }, () => "")
+/** Recently decoded texts, by a hash of their length and some of their bytes. */
+const cache: Array<string> = Array.from({ length: 256 }, () => "")
 
-/** Longer texts are seldom names. */
-const seenLimit = 32
+/** Longer texts are rarely names. */
+const cacheableLength = 32
 
 /**
- * As {@link decode}, for texts that come again and again, such as names of columns and command tags: a text of ASCII
- * that was seen lately is found instead of made.
+ * Like {@link decode}, for recurring texts such as column names and command tags: recently decoded ASCII text is
+ * returned from a cache.
  *
  * **Gotchas**
  *
- * Up to 256 short texts are kept for as long as the program runs. Not for what may be a secret.
+ * Up to 256 short texts are kept for the lifetime of the program. Do not use it for secrets.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decodeRepeated = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+export const decodeCached = (bytes: Uint8Array, start: number, end: number): string | undefined => {
   const length = end - start
   if (length === 0) return ""
-  if (length > seenLimit) return decode(bytes, start, end)
+  if (length > cacheableLength) return decode(bytes, start, end)
   const slot = (length * 31 + bytes[start]! * 7 + bytes[end - 1]! * 13 + bytes[start + (length >> 1)]!) & 0xff
-  const candidate = seen[slot]!
+  const candidate = cache[slot]!
   if (candidate.length === length) {
     let i = 0
-    // An ASCII text has as many units as bytes, and the same numbers in them.
+    // ASCII text has one code unit per byte, with the same value.
     while (i < length && candidate.charCodeAt(i) === bytes[start + i]) i++
     if (i === length) return candidate
   }
   const text = decode(bytes, start, end)
-  if (text !== undefined && text.length === length) seen[slot] = text
+  if (text !== undefined && text.length === length) cache[slot] = text
   return text
 }
 
 /**
- * The number of bytes of `text` in UTF-8.
+ * Returns the number of bytes of `text` in UTF-8.
  *
  * @category encoding
  * @since 0.1.0
@@ -136,14 +153,14 @@ export const byteLength = (text: string): number => {
     const unit = text.charCodeAt(i)
     if (unit > 0x7f) {
       length += unit > 0x7ff ? 2 : 1
-      // A pair is two units and four bytes: the two that were added for its first half are all.
+      // A pair is two units and four bytes: the two bytes added for its first half complete it.
       if (unit >= 0xd800 && unit <= 0xdbff) i++
     }
   }
   return length
 }
 
-/** Writes what `text` begins with as long as it is ASCII, and not below `lowest`; returns how many units that were. */
+/** Writes the leading ASCII characters of `text` that are not below `lowest`, and returns their number. */
 const writeAscii = (text: string, into: Uint8Array, offset: number, lowest: 0 | 1): number => {
   let i = 0
   for (; i < text.length; i++) {
@@ -154,18 +171,18 @@ const writeAscii = (text: string, into: Uint8Array, offset: number, lowest: 0 | 
   return i
 }
 
-/** Writes all of `text` and returns the number of bytes. The rest behind ASCII is not worth a loop of its own. */
+/** Writes all of `text` natively and returns the number of bytes. */
 const writeNative = (text: string, into: Uint8Array, offset: number): number =>
   utf8Write !== undefined
     ? utf8Write.call(into, text, offset, into.length - offset)
     : encoder.encodeInto(text, into.subarray(offset)).written
 
 /**
- * Writes `text` at `offset` and returns the number of bytes written, or -1 when an unpaired surrogate is in it.
+ * Writes `text` at `offset` and returns the number of bytes written, or -1 if it contains an unpaired surrogate.
  *
  * **Gotchas**
  *
- * The caller has made room for three bytes per UTF-16 unit. When it returns -1 something may have been written.
+ * The caller must have made room for three bytes per UTF-16 unit. If it returns -1, some bytes may have been written.
  *
  * @category encoding
  * @since 0.1.0
@@ -174,13 +191,13 @@ export const write = (text: string, into: Uint8Array, offset: number): number =>
   const { length } = text
   if (length <= loopLimit && writeAscii(text, into, offset, 0) === length) return length
   const written = writeNative(text, into, offset)
-  // As many bytes as units are ASCII: the look at the text is saved.
+  // As many bytes as units: the text is ASCII, so the surrogate check can be skipped.
   return written === length || text.isWellFormed() ? written : -1
 }
 
 /**
- * As {@link write}, and returns -1 also when U+0000 is in `text`: for what ends with a zero byte, and for PostgreSQL's
- * texts, which cannot hold it.
+ * Like {@link write}, but also returns -1 if `text` contains U+0000: for zero-terminated text, and for PostgreSQL text
+ * values, which cannot contain it.
  *
  * @category encoding
  * @since 0.1.0
@@ -193,7 +210,7 @@ export const writeNoNul = (text: string, into: Uint8Array, offset: number): numb
 }
 
 /**
- * As {@link write}, for a text that the caller knows to be well formed (`text.isWellFormed()`).
+ * Like {@link write}, for text that the caller knows to be well formed (`text.isWellFormed()`).
  *
  * @category encoding
  * @since 0.1.0

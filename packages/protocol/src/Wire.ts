@@ -1,12 +1,13 @@
 /**
- * Schemas that know how they lie on the wire, and the compiler that reads and writes them.
+ * Schemas annotated with their wire layout, and the compiler of their readers and writers.
  *
- * A message is declared once, with {@link message}. The declaration is an ordinary `Schema.TaggedStruct`; its decoder,
- * encoder, byte codec, limits and reference are derived from it. Two back ends compile a declaration: generated code,
- * and closures for places that forbid code generation; they give the same values, bytes and errors.
+ * A message is declared once, with {@link message}. The declaration is an ordinary `Schema.TaggedStruct` from which its
+ * decoder, encoder, byte codec, limits and reference are derived. Two back ends compile a declaration: generated code,
+ * and closures for environments that forbid code generation. Both produce the same values, bytes and errors.
  *
- * Bytes that a reader hands out (`Bytes`, `Rest`, `Nullable`) are views of the frame that was read: they cost no copy and
- * keep its buffer alive. Copy what is to be kept for long. This module does no framing of streams; see `Frame`.
+ * Byte fields (`Bytes`, `Rest`, `Nullable`) returned by a reader are views of the frame: they are not copied and keep
+ * its buffer alive. Copy those that are kept for a long time. This module does not split streams into frames; see
+ * `Frame`.
  *
  * @since 0.1.0
  */
@@ -19,6 +20,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ByteWriter from "./ByteWriter.ts"
+import * as Generator from "./internal/codegen.ts"
 import * as Compiler from "./internal/compile.ts"
 import type * as Layout from "./Layout.ts"
 import * as ProtocolError from "./ProtocolError.ts"
@@ -93,7 +95,7 @@ export const Int64 = Schema.BigInt.check(
 ).annotate({ wire: { _tag: "Int", type: "Int64" } })
 
 /**
- * UTF-8 text that ends with a zero byte; neither zero characters nor unpaired surrogates can be in it.
+ * UTF-8 text that ends with a zero byte; it contains neither zero characters nor unpaired surrogates.
  *
  * @category schemas
  * @since 0.1.0
@@ -103,7 +105,7 @@ export const CString = Schema.String.check(
 ).annotate({ wire: { _tag: "CString" } })
 
 /**
- * As {@link CString}, for what nobody is to read in a trace: a password.
+ * Like {@link CString}, for text that traces must hide: a password.
  *
  * @category schemas
  * @since 0.1.0
@@ -111,8 +113,8 @@ export const CString = Schema.String.check(
 export const SecretCString = CString.annotate({ wire: { _tag: "CString", secret: true } })
 
 /**
- * As {@link CString}, and a trace hides it when a field beside it has one of some values: the detail of an error, which
- * may show rows.
+ * Like {@link CString}, but hidden in traces if a sibling field has one of the given values: the detail of an error,
+ * which may contain rows.
  *
  * @category schemas
  * @since 0.1.0
@@ -131,7 +133,7 @@ export const NonEmptyCString = Schema.String.check(
 ).annotate({ wire: { _tag: "CString" } })
 
 /**
- * One byte that is one of some characters.
+ * One byte that is one of the given characters.
  *
  * @category schemas
  * @since 0.1.0
@@ -140,7 +142,7 @@ export const CharOf = <const Allowed extends ReadonlyArray<string>>(allowed: All
   Schema.Literals(allowed).annotate({ wire: { _tag: "Char", allowed } })
 
 /**
- * One byte that is any character but zero.
+ * One byte that is any character except zero.
  *
  * @category schemas
  * @since 0.1.0
@@ -203,33 +205,36 @@ export const RestBetween = (minimum: number, maximum: number) =>
 const AnyBytes = byteArray(0, Infinity, { _tag: "Rest", minimum: 0, maximum: Infinity })
 
 /**
- * Something that writes its bytes by itself, straight into the frame.
+ * A value that writes its bytes directly into the frame.
  *
  * **When to use**
  *
- * Use in a message that is given to a writer, {@link inPlace}, to save arrays and copies: of a `Uint8Array` in a
- * {@link Nullable} field, or of the array of a counted field, of which it writes the count and the items.
- * A Schema knows it not: it is for the functions that end in `Unsafe`.
+ * Use it in a message that is passed to a writer, with {@link asBytes}, to save arrays and copies: in place of a
+ * `Uint8Array` in a {@link Nullable} field, or of the array of a counted field, for which it writes the count and the
+ * items. Schemas do not accept it: use it only with the functions that end in `Unsafe`.
  *
  * **Gotchas**
  *
- * What it writes for a counted field is not looked at: it has to be what the layout says.
+ * The output for a counted field is not validated: it must match the layout.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Writable {
-  /** Writes the bytes, without the length of a {@link Nullable}. What it throws leaves the writer, and the frame is taken back. */
+  /**
+   * Writes the bytes, without the length of a {@link Nullable}. If it throws, the frame is rolled back and the error is
+   * rethrown.
+   */
   readonly writeTo: (out: ByteWriter.ByteWriter) => void
 }
 
 /**
- * Puts something that writes itself in the place of a field's value, which it is only for a writer.
+ * Casts a self-writing value to the type of a field, for messages that are only written.
  *
  * @category converting
  * @since 0.1.0
  */
-export const inPlace = (writable: Writable): never => writable as never
+export const asBytes = (writable: Writable): never => writable as never
 
 /**
  * An Int32 length and that many bytes, or the length -1 for `null`.
@@ -240,7 +245,7 @@ export const inPlace = (writable: Writable): never => writable as never
 export const Nullable = Schema.NullOr(AnyBytes).annotate({ wire: { _tag: "Nullable" } })
 
 /**
- * A count, then that many items. The count is checked against the bytes that are left before anything is allocated.
+ * A count, then that many items. The count is checked against the remaining bytes before anything is allocated.
  *
  * @category schemas
  * @since 0.1.0
@@ -253,7 +258,7 @@ const Array_ = <S extends Schema.Constraint>(count: Schema.Constraint, item: S):
 export { Array_ as Array }
 
 /**
- * Items up to a zero byte. No item may begin with a zero byte.
+ * Items up to a zero byte, at most `Layout.maxTerminatedItems`. No item may begin with a zero byte.
  *
  * @category schemas
  * @since 0.1.0
@@ -276,25 +281,25 @@ const structOf = (ast: SchemaAST.Objects): Layout.Struct => ({
 })
 
 /**
- * What a declaration says of a message besides its fields.
+ * The properties of a message declaration besides its fields.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Header {
-  /** Who sends it. */
+  /** The sender. */
   readonly from: "backend" | "frontend" | "both"
-  /** The first byte. Absent in the packets that open a connection. */
+  /** The first byte. Absent in packets that open a connection. */
   readonly tag?: string | undefined
-  /** The Int32 behind the length that tells messages of one tag, or packets without a tag, apart. */
+  /** The Int32 after the length that distinguishes messages with the same tag, or packets without a tag. */
   readonly code?: number | undefined
-  /** The message that carries it. One that is carried has a tag, but no length: it ends where its carrier ends. */
-  readonly within?: "CopyData" | undefined
+  /** The message that carries it. A carried message has a tag but no length: it ends with its carrier. */
+  readonly carriedBy?: "CopyData" | undefined
   /**
-   * What a message may count, its length word included; tag excluded, as the protocol counts. More is refused before
-   * anything is read or allocated.
+   * The maximum length of the message, including its length word and excluding the tag, as the protocol counts. Longer
+   * messages are rejected before anything is read or allocated. {@link shortLimit} when absent.
    */
-  readonly limit: number
+  readonly limit?: number
 }
 
 /**
@@ -304,12 +309,13 @@ export interface Header {
  * @since 0.1.0
  */
 export interface Definition extends Header {
+  readonly limit: number
   readonly name: string
   readonly layout: Layout.Struct
 }
 
 /**
- * A declared message: a `Schema.TaggedStruct` that knows its definition.
+ * A declared message: a `Schema.TaggedStruct` with its definition.
  *
  * @category models
  * @since 0.1.0
@@ -319,7 +325,7 @@ export type Message<Name extends string, Fields extends Schema.Struct.Fields> =
   & { readonly definition: Definition }
 
 /**
- * A declared message, whatever its fields.
+ * A declared message with any fields.
  *
  * @category models
  * @since 0.1.0
@@ -335,7 +341,18 @@ export type AnyMessage = Schema.Codec<any, any> & { readonly definition: Definit
 export const shortLimit = 30_000
 
 /**
- * The limit of messages that may be long: 1 GiB - 1, the largest value that PostgreSQL makes.
+ * The limit of the server's messages that are descriptions or reports and are read as a whole: errors, notices and
+ * descriptions of columns. 64 MiB; PostgreSQL has no limit: an error quotes the whole of a parameter that it cannot
+ * read, and a DO block can raise one of a gigabyte. With every character escaped to six, a text of this size is still
+ * within V8's longest string.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const mediumLimit = 0x400_0000
+
+/**
+ * The limit of messages that may be long: 1 GiB - 1, the largest value that PostgreSQL can produce.
  *
  * @category constants
  * @since 0.1.0
@@ -345,7 +362,7 @@ export const longLimit = 0x3fff_ffff
 /**
  * Declares a message.
  *
- * **Example** (A message of one's own)
+ * **Example** (A custom message)
  *
  * ```ts
  * import { Wire } from "@hyperfect/protocol"
@@ -372,40 +389,41 @@ export const message = <const Name extends string, const Fields extends Schema.S
 ): Message<Name, Fields> => {
   const schema = Schema.TaggedStruct(name, fields)
   const layout = structOf(schema.ast as SchemaAST.Objects)
-  return Object.assign(schema, { definition: { ...header, name, layout } })
+  return Object.assign(schema, { definition: { limit: shortLimit, ...header, name, layout } })
 }
 
 /**
- * The layout of a message as data.
+ * Returns the layout of a message as data.
  *
  * @category getters
  * @since 0.1.0
  */
-export const describe = (message: { readonly definition: Definition }): Definition => message.definition
+export const definitionOf = (message: { readonly definition: Definition }): Definition => message.definition
 
 /**
- * How a declaration is turned into code.
+ * The back end that compiles declarations.
  *
  * **Details**
  *
- * `"generated"` needs a runtime that allows `new Function`; `"closures"` runs everywhere. The default is the first where
- * it is allowed.
+ * `"generated"` requires a runtime that allows `new Function`; `"interpreted"` runs everywhere. The default is
+ * `"generated"` if the runtime allows it. When the runtime refuses to generate code, even later and even if
+ * `"generated"` was asked for, what is compiled from then on is interpreted.
  *
  * @category models
  * @since 0.1.0
  */
-export type BackEnd = "generated" | "closures"
+export type Codegen = Generator.Codegen
 
 /**
- * The back end that is used unless one is named.
+ * The back end used by default.
  *
  * @category constants
  * @since 0.1.0
  */
-export const defaultBackEnd: BackEnd = Compiler.defaultBackEnd
+export const defaultCodegen: Codegen = Generator.defaultCodegen
 
 /**
- * Reads the frame `bytes[start, end)`, of which the first byte is the tag.
+ * Reads the frame `bytes[start, end)`, whose first byte is the tag.
  *
  * @category models
  * @since 0.1.0
@@ -421,41 +439,40 @@ export type ReadFrame<A> = (bytes: Uint8Array, start: number, end: number) => A
 export type WriteFrame<A> = (out: ByteWriter.ByteWriter, message: A) => void
 
 /**
- * The plain function that reads a message from its frame. It throws a `ProtocolError.Reason`.
+ * Returns the plain function that reads a message from its frame. It throws a `ProtocolError.Reason`.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const readerUnsafe = <M extends AnyMessage>(
   message: M,
-  backEnd: BackEnd = defaultBackEnd
-): ReadFrame<M["Type"]> => Compiler.readFrame(message.definition, backEnd) as ReadFrame<M["Type"]>
+  codegen: Codegen = defaultCodegen
+): ReadFrame<M["Type"]> => Compiler.frameReader(message.definition, codegen) as ReadFrame<M["Type"]>
 
 /**
- * The plain function that writes a message's frame. It throws a `ProtocolError.Reason`, having written nothing.
+ * Returns the plain function that writes a message's frame. If it throws a `ProtocolError.Reason`, nothing has been
+ * written.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const writerUnsafe = <M extends AnyMessage>(
   message: M,
-  backEnd: BackEnd = defaultBackEnd
-): WriteFrame<M["Type"]> => Compiler.writeFrame(message.definition, backEnd) as WriteFrame<M["Type"]>
+  codegen: Codegen = defaultCodegen
+): WriteFrame<M["Type"]> => Compiler.frameWriter(message.definition, codegen) as WriteFrame<M["Type"]>
 
 const toIssue = (thrown: unknown, input: unknown, options: SchemaAST.ParseOptions): SchemaIssue.Issue =>
   new SchemaIssue.InvalidValue({ message: ProtocolError.fromThrown(thrown).message }, input, options)
 
 /**
- * A codec between whole frames and values, out of a reader and a writer of frames.
+ * Creates a codec between whole frames and values from a reader and a writer of frames.
  *
  * **Details**
  *
- * What a reader returns is right by construction, and a writer looks at every field itself, so the fast paths that are
- * installed here hand out what they make as it is; only when they refuse does the ordinary road run, for the detailed
- * issue.
+ * A reader's result is valid by construction, and a writer checks every field itself, so the fast paths installed here
+ * return their results without validation. If they fail, the regular schema parser runs to produce the detailed issue.
  *
- * @category constructors
- * @since 0.1.0
+ * @internal
  */
 export const codecFrom = <T>(
   schema: Schema.Codec<T, T>,
@@ -481,13 +498,13 @@ export const codecFrom = <T>(
     }))
   const explaining = build()
   const codec = build()
-  setFast(
+  setCompiled(
     codec.ast,
     (input) => input instanceof Uint8Array ? read(input, 0, input.length) : SchemaCompiler.invalid,
     SchemaParser.decodeUnknownEffect(explaining)
   )
-  // What a schema encodes is decoded by its AST the other way around.
-  setFast(
+  // A schema's encoder decodes the flipped AST.
+  setCompiled(
     SchemaAST.flip(codec.ast),
     (input, { onExcessProperty = "ignore" }) =>
       onExcessProperty !== "error" && typeof input === "object" && input !== null
@@ -498,8 +515,8 @@ export const codecFrom = <T>(
   return codec
 }
 
-/** Has a function do the work of an AST; where it refuses, the other one says why. */
-const setFast = (
+/** Installs a compiled function for an AST; if it fails, the regular parser reports the reason. */
+const setCompiled = (
   ast: SchemaAST.AST,
   decode: SchemaCompiler.Decode,
   decodeEffect: SchemaCompiler.DecodeEffect
@@ -517,17 +534,17 @@ const setFast = (
   })
 
 /**
- * The codec of one message: a whole frame, tag and length included, to its value and back.
+ * Returns the codec of one message, between a whole frame (including tag and length) and its value.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const codec = <M extends AnyMessage>(
   message: M,
-  backEnd: BackEnd = defaultBackEnd
+  codegen: Codegen = defaultCodegen
 ): Schema.Codec<M["Type"], Uint8Array> =>
   codecFrom(
     message as Schema.Codec<M["Type"], M["Type"]>,
-    readerUnsafe(message, backEnd),
-    writerUnsafe(message, backEnd)
+    readerUnsafe(message, codegen),
+    writerUnsafe(message, codegen)
   )

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ByteWriter } from "@hyperfect/protocol"
-import { reasonOf } from "./thrown.ts"
+import { reasonOf } from "./outcome.ts"
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 
-describe("a writer", () => {
+describe("ByteWriter", () => {
   it("writes integers and floats in both byte orders", () => {
     const out = ByteWriter.make()
     out.uint8(0xfe)
@@ -27,7 +27,7 @@ describe("a writer", () => {
     )
   })
 
-  it("grows under every one of its methods", () => {
+  it("grows in every writing method", () => {
     const writes: Record<string, (out: ByteWriter.ByteWriter) => void> = {
       uint8: (out) => out.uint8(1),
       int16: (out) => out.int16(1),
@@ -54,7 +54,7 @@ describe("a writer", () => {
     }
   })
 
-  it("keeps a noted position good while it grows, also behind what was taken before", () => {
+  it("keeps a saved position valid while it grows, also after an earlier take", () => {
     const out = ByteWriter.make(16)
     out.copy(new Uint8Array(9).fill(7))
     const taken = out.take()
@@ -68,7 +68,7 @@ describe("a writer", () => {
     assert.strictEqual(hex(taken), "07".repeat(9))
   })
 
-  it("writes over a length in both byte orders", () => {
+  it("overwrites a length in both byte orders", () => {
     const out = ByteWriter.make()
     const at = out.position
     out.int32(0)
@@ -78,7 +78,7 @@ describe("a writer", () => {
     assert.strictEqual(hex(out.take()), "04030201")
   })
 
-  it("never touches what it has handed out", () => {
+  it("never modifies bytes that it has returned", () => {
     const out = ByteWriter.make()
     const taken: Array<Uint8Array> = []
     for (let i = 0; i < 5000; i++) {
@@ -89,7 +89,7 @@ describe("a writer", () => {
     taken.forEach((bytes, i) => assert.strictEqual(new DataView(bytes.buffer, bytes.byteOffset).getInt32(0), i))
   })
 
-  it("hands out nothing when nothing was written", () => {
+  it("returns nothing if nothing was written", () => {
     const out = ByteWriter.make()
     assert.strictEqual(out.take().length, 0)
     out.uint8(1)
@@ -99,7 +99,7 @@ describe("a writer", () => {
     assert.strictEqual(out.take().length, 0)
   })
 
-  it("gives the slab of a huge batch to the one who took it", () => {
+  it("transfers ownership of a large batch's slab to the caller", () => {
     const out = ByteWriter.make()
     out.copy(new Uint8Array(1 << 20))
     const taken = out.take()
@@ -108,7 +108,7 @@ describe("a writer", () => {
     assert.isAtMost(out.bytes.length, 128 * 1024)
   })
 
-  it("writes texts, or nothing of those that may not be", () => {
+  it("writes well-formed text, and nothing of text that is not allowed", () => {
     const out = ByteWriter.make(4)
     for (const filling of ["", "x".repeat(100), "é".repeat(40)]) {
       for (
@@ -122,7 +122,7 @@ describe("a writer", () => {
     }
   })
 
-  it("has slabs about as large as the batches that were taken", () => {
+  it("adapts the slab size to the size of previous batches", () => {
     const out = ByteWriter.make()
     const buffers = new Set<ArrayBufferLike>()
     for (let i = 0; i < 100; i++) {
@@ -141,7 +141,7 @@ describe("a writer", () => {
     assert.strictEqual([...buffers].at(-1)!.byteLength, 16 * 1024)
   })
 
-  it("takes no room before it is written to again", () => {
+  it("allocates no slab after a take until the next write", () => {
     const out = ByteWriter.make(64)
     out.int32(1)
     out.take()
@@ -150,7 +150,7 @@ describe("a writer", () => {
     assert.strictEqual(hex(out.take()), "00000002")
   })
 
-  it("stops growing once it knows how large batches are", () => {
+  it("stops growing once it has adapted to the batch size", () => {
     const out = ByteWriter.make()
     const batch = new Uint8Array(50_000).fill(1)
     out.copy(batch)
@@ -164,7 +164,7 @@ describe("a writer", () => {
     }
   })
 
-  it("forgets what was written since the last take, or since a position", () => {
+  it("discards bytes written since the last take, or since a position", () => {
     const out = ByteWriter.make(4)
     out.int32(1)
     assert.strictEqual(hex(out.take()), "00000001")
@@ -180,15 +180,15 @@ describe("a writer", () => {
     assert.strictEqual(hex(out.take()), "04")
   })
 
-  it("refuses to grow over what a length word can express, before it allocates", () => {
+  it("refuses to grow beyond the maximum of a length word, before it allocates", () => {
     const out = ByteWriter.make()
     out.uint8(0)
     assert.deepInclude(reasonOf(() => out.ensure(0x7fffffff)), { _tag: "LengthExceeded", found: "2147483648" })
   })
 })
 
-describe("the bytes of one value", () => {
-  it("are in memory of their own, also when another value is written meanwhile, fails, or is large", () => {
+describe("ByteWriter.bytesOf", () => {
+  it("returns a separate array, also if another value is written meanwhile, fails, or is large", () => {
     const write = (out: ByteWriter.ByteWriter, length: number): void => {
       out.int32(length)
       if (length === 3) throw new Error("on purpose")

@@ -4,7 +4,7 @@ import { Effect, Exit, Stream } from "effect"
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"))
 
-/** Every array that the stream emitted, and how it ended. */
+/** Returns every array that the stream emitted, and its exit. */
 const observed = <A, E>(stream: Stream.Stream<A, E>) =>
   Effect.gen(function*() {
     const emitted: Array<ReadonlyArray<A>> = []
@@ -27,7 +27,7 @@ const decoded = (...chunks: ReadonlyArray<Uint8Array>) =>
 const tags = (emitted: ReadonlyArray<ReadonlyArray<{ readonly _tag: string }>>) =>
   emitted.map((messages) => messages.map(({ _tag }) => _tag))
 
-describe("the channel that decodes", () => {
+describe("Backend.decode and Frontend.decode", () => {
   it.effect("emits the messages of each chunk as one array, and nothing for a chunk that completes none", () =>
     Effect.gen(function*() {
       const { emitted, exit } = yield* decoded(
@@ -40,7 +40,7 @@ describe("the channel that decodes", () => {
       assert.isTrue(Exit.isSuccess(exit))
     }))
 
-  it.effect("emits the good messages of a chunk before it fails for the next", () =>
+  it.effect("emits the valid messages of a chunk before it fails at the next", () =>
     Effect.gen(function*() {
       const { emitted, exit } = yield* decoded(bytes("31 00000004 32 00000004 5a 00000005 58 33 00000004"))
       assert.deepStrictEqual(tags(emitted), [["ParseComplete", "BindComplete"]])
@@ -55,7 +55,7 @@ describe("the channel that decodes", () => {
       assert.strictEqual(error.message, "ReadyForQuery.status at byte 5: ValueInvalid: wanted I, T, E, found \"X\"")
     }))
 
-  it.effect("fails at once for a chunk that begins with what is wrong", () =>
+  it.effect("fails immediately for a chunk that starts with an invalid message", () =>
     Effect.gen(function*() {
       const { emitted, exit } = yield* decoded(bytes("3f 00000004"))
       assert.deepStrictEqual(emitted, [])
@@ -63,7 +63,7 @@ describe("the channel that decodes", () => {
     }))
 
   for (const [where, cut] of [["its header", 2], ["its body", 7]] as const) {
-    it.effect(`fails when the stream ends inside a frame: in ${where}`, () =>
+    it.effect(`fails if the stream ends inside a frame: in ${where}`, () =>
       Effect.gen(function*() {
         const { emitted, exit } = yield* decoded(
           bytes("31 00000004"),
@@ -74,7 +74,7 @@ describe("the channel that decodes", () => {
       }))
   }
 
-  it.effect("ends as its input ends, also when there is none", () =>
+  it.effect("ends when its input ends, also if the input is empty", () =>
     Effect.gen(function*() {
       const { emitted, exit } = yield* decoded()
       assert.deepStrictEqual(emitted, [])
@@ -91,7 +91,7 @@ describe("the channel that decodes", () => {
       assert.strictEqual(failure(exit), "the line went dead")
     }))
 
-  it.effect("starts anew for every stream that runs through it", () =>
+  it.effect("keeps no state between streams", () =>
     Effect.gen(function*() {
       const channel = Backend.decode()
       const half = Stream.make(bytes("31 0000")).pipe(Stream.pipeThroughChannel(channel))
@@ -100,7 +100,7 @@ describe("the channel that decodes", () => {
       assert.deepStrictEqual(tags((yield* observed(whole)).emitted), [["ParseComplete"]])
     }))
 
-  it.effect("reads a client's bytes by the phase that it is told", () =>
+  it.effect("decodes a client's bytes in the given phase", () =>
     Effect.gen(function*() {
       const read = (phase: Frontend.Phase, chunk: Uint8Array) =>
         observed(Stream.make(chunk).pipe(Stream.pipeThroughChannel(Frontend.decode(phase))))
@@ -115,7 +115,7 @@ describe("the channel that decodes", () => {
     }))
 })
 
-describe("the channel that encodes", () => {
+describe("Backend.encode and Frontend.encode", () => {
   const { BindComplete, CommandComplete, ParseComplete } = Backend
 
   const encoded = (...arrays: ReadonlyArray<ReadonlyArray<Backend.Message>>) =>
@@ -130,7 +130,7 @@ describe("the channel that encodes", () => {
   const hex = (emitted: ReadonlyArray<ReadonlyArray<Uint8Array>>) =>
     emitted.map((chunks) => chunks.map((chunk) => Buffer.from(chunk).toString("hex")))
 
-  it.effect("makes one chunk of each array", () =>
+  it.effect("emits one chunk for each array", () =>
     Effect.gen(function*() {
       const { emitted, exit } = yield* encoded([ParseComplete.make({}), BindComplete.make({})], [
         ParseComplete.make({})
@@ -139,7 +139,7 @@ describe("the channel that encodes", () => {
       assert.isTrue(Exit.isSuccess(exit))
     }))
 
-  it.effect("emits the good messages of an array before it fails for a bad one", () =>
+  it.effect("emits the valid messages of an array before it fails at an invalid one", () =>
     Effect.gen(function*() {
       const bad = { _tag: "CommandComplete", commandTag: "SELECT\0 1" } as const
       const { emitted, exit } = yield* encoded([ParseComplete.make({}), bad, BindComplete.make({})])
@@ -152,7 +152,7 @@ describe("the channel that encodes", () => {
       assert.deepStrictEqual((yield* encoded([bad])).emitted, [])
     }))
 
-  it.effect("chunks stay what they were while later ones are written", () =>
+  it.effect("does not modify earlier chunks while writing later ones", () =>
     Effect.gen(function*() {
       const arrays = Array.from({ length: 3000 }, (_, i) => [CommandComplete.make({ commandTag: `SELECT ${i}` })])
       const { emitted } = yield* encoded(...arrays)

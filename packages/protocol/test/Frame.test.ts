@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, Frame, Frontend } from "@hyperfect/protocol"
-import { reasonOf } from "./thrown.ts"
+import { Schema } from "effect"
+import { reasonOf } from "./outcome.ts"
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"))
 
@@ -20,7 +21,10 @@ const collect = (options?: { readonly tagged?: boolean; readonly longLimit?: num
   return { parser, seen, frames: () => seen.map(({ frame }) => Buffer.from(frame).toString("hex")) }
 }
 
-/** Pushes the bytes in one piece, in two cut at each place, and byte by byte; the reason is the same every time. */
+/**
+ * Pushes the bytes in one piece, split in two at each position, and byte by byte; the reason must be the same each
+ * time.
+ */
 const refused = (input: Uint8Array, options?: { readonly tagged?: boolean; readonly longLimit?: number }) => {
   const push = (chunks: ReadonlyArray<Uint8Array>) =>
     reasonOf(() => {
@@ -35,43 +39,52 @@ const refused = (input: Uint8Array, options?: { readonly tagged?: boolean; reado
   return reason
 }
 
-describe("the header of a frame", () => {
-  it("with a tag that no message has is refused", () => {
+describe("Frame > header", () => {
+  it("rejects a tag that no message has", () => {
     const { _tag, field, found, messageName, offset } = refused(bytes("3f 00000004"))
     assert.deepStrictEqual([_tag, messageName, field, offset, found], ["TagUnknown", "Frame", "tag", 0, "\"?\""])
   })
 
-  it("with a zero byte for a tag is refused, although packets without a tag exist", () => {
+  it("rejects a zero byte as a tag, although packets without a tag exist", () => {
     assert.strictEqual(refused(bytes("00 00000004")).found, "\"\\u0000\"")
   })
 
   for (const length of [3, 1, 0]) {
-    it(`with the length ${length}, which does not even count itself, is refused`, () => {
+    it(`rejects the length ${length}, which is less than its own four bytes`, () => {
       const { _tag, found, offset } = refused(bytes(`5a 0000000${length}`))
       assert.deepStrictEqual([_tag, offset, found], ["LengthInvalid", 1, `${length} in message "Z"`])
     })
   }
 
-  it("with a negative length is refused", () => {
+  it("rejects a negative length", () => {
     assert.deepInclude(refused(bytes("44 ffffffff")), { _tag: "LengthInvalid", found: "-1 in message \"D\"" })
     assert.deepInclude(refused(bytes("44 80000000")), { _tag: "LengthInvalid", found: "-2147483648 in message \"D\"" })
   })
 
-  it("with a length of nearly 2^31 is refused, and nothing is allocated for it", () => {
+  it("rejects a length of nearly 2^31, and allocates nothing for it", () => {
     const before = process.memoryUsage().arrayBuffers
     assert.deepInclude(refused(bytes("44 7fffffff")), { _tag: "LengthExceeded", wanted: "at most 1073741823" })
     assert.strictEqual(refused(bytes("44 40000000"))._tag, "LengthExceeded")
     assert.isBelow(process.memoryUsage().arrayBuffers - before, 64 * 1024 * 1024)
   })
 
-  it("of a short message is refused at 30,001 bytes and taken at 30,000", () => {
+  it("does not allocate the claimed length: the buffer of a frame grows with the bytes received", () => {
+    const before = process.memoryUsage().arrayBuffers
+    const parsers = Array.from({ length: 64 }, () => collect().parser)
+    for (const parser of parsers) parser.push(bytes("44 3fffffff"))
+    for (const parser of parsers) parser.push(new Uint8Array(20_000))
+    assert.isBelow(process.memoryUsage().arrayBuffers - before, 64 * 4 * 20_000)
+    assert.isTrue(parsers.every((parser) => parser.pending() === 20_005))
+  })
+
+  it("rejects a short message of 30,001 bytes and accepts one of 30,000", () => {
     assert.deepInclude(refused(bytes("5a 00007531")), { _tag: "LengthExceeded", found: "30001 in message \"Z\"" })
     const { parser } = collect()
     parser.push(bytes("5a 00007530"))
     assert.strictEqual(parser.pending(), 5)
   })
 
-  it("of a long message is held to the limit that was set, and a short one to its own", () => {
+  it("applies the configured limit to long messages, and the limit of their own to short ones", () => {
     const longLimit = 1024
     assert.strictEqual(refused(bytes("44 00000401"), { longLimit })._tag, "LengthExceeded")
     const { parser } = collect({ longLimit })
@@ -82,7 +95,7 @@ describe("the header of a frame", () => {
     assert.strictEqual(short.parser.pending(), 5)
   })
 
-  it("without a tag is held to the limit of the packets that open a connection", () => {
+  it("applies the limit of packets that open a connection to frames without a tag", () => {
     assert.deepInclude(refused(bytes("00002711"), { tagged: false }), {
       _tag: "LengthExceeded",
       offset: 0,
@@ -92,18 +105,18 @@ describe("the header of a frame", () => {
     assert.deepInclude(refused(bytes("ffffffff"), { tagged: false }), { _tag: "LengthInvalid", offset: 0 })
   })
 
-  it("that is wrong leaves the frames before it", () => {
+  it("emits the frames before an invalid header", () => {
     const { frames, parser } = collect()
     reasonOf(() => parser.push(bytes("31 00000004 32 00000004 3f 00000004 33 00000004")))
     assert.deepStrictEqual(frames(), ["3100000004", "3200000004"])
   })
 })
 
-describe("frames", () => {
+describe("Frame", () => {
   const three = bytes("31 00000004 5a 00000005 49 43 0000000d 53454c4543542031 00")
   const cut = ["3100000004", "5a0000000549", "430000000d53454c454354203100"]
 
-  it("come whole however a chunk is cut in two", () => {
+  it("emits whole frames for a chunk split in two at any position", () => {
     for (let at = 0; at <= three.length; at++) {
       const { frames, parser } = collect()
       parser.push(three.subarray(0, at))
@@ -113,7 +126,7 @@ describe("frames", () => {
     }
   })
 
-  it("come whole byte by byte, with empty chunks in between", () => {
+  it("emits whole frames byte by byte, with empty chunks in between", () => {
     const { frames, parser } = collect()
     for (const byte of three) {
       parser.push(new Uint8Array(0))
@@ -122,13 +135,13 @@ describe("frames", () => {
     assert.deepStrictEqual(frames(), cut)
   })
 
-  it("inside a chunk are read in place", () => {
+  it("reads frames inside a chunk in place", () => {
     const { parser, seen } = collect()
     parser.push(three)
     for (const { buffer } of seen) assert.strictEqual(buffer, three)
   })
 
-  it("over many chunks are copied once, into a buffer of their own size", () => {
+  it("collects a frame split over many chunks in a separate buffer that grows with it", () => {
     const frame = new Uint8Array(1 + 4 + 1_000_000)
     frame.set(bytes("64 000f4244"))
     for (let i = 5; i < frame.length; i++) frame[i] = i
@@ -140,16 +153,16 @@ describe("frames", () => {
       assert.strictEqual(seen.length, 0)
       parser.push(chunk)
     }
-    // Twice would be two million.
-    assert.isBelow(process.memoryUsage().arrayBuffers - before, 1_500_000 + frame.length)
+    // Buffers that double add up to less than twice the last one and the growth of the first.
+    assert.isBelow(process.memoryUsage().arrayBuffers - before, 2_500_000 + frame.length)
     assert.strictEqual(seen.length, 1)
     assert.strictEqual(seen[0]!.buffer.buffer.byteLength, frame.length)
     assert.deepStrictEqual(seen[0]!.frame, frame)
-    // Of no chunk is anything held.
+    // No chunk is retained.
     for (const { buffer } of chunks) assert.notStrictEqual(seen[0]!.buffer.buffer, buffer)
   })
 
-  it("that are cut by the end of a chunk do not pin it", () => {
+  it("does not retain a chunk whose end splits a frame", () => {
     for (const cut of [1, 4, 5, 8]) {
       const chunk = Buffer.concat([
         Buffer.alloc(65_535, bytes("31 00000004")),
@@ -166,7 +179,7 @@ describe("frames", () => {
     }
   })
 
-  it("may lose their tag and get it back while a chunk is read: a server's start-up", () => {
+  it("can switch tags off and on within a chunk, as a server's start-up does", () => {
     const frames: Array<string> = []
     const limits = Frontend.limits()
     const parser = Frame.makeParser(limits, (buffer, start, end) => {
@@ -189,7 +202,7 @@ describe("frames", () => {
     }
   })
 
-  it("that are unfinished can be taken over, and the parser starts anew behind them", () => {
+  it("returns the bytes of an incomplete frame and restarts after them", () => {
     const { frames, parser } = collect()
     parser.push(bytes("31 00000004 5a 000000"))
     assert.deepStrictEqual(parser.takePending(), bytes("5a 000000"))
@@ -199,7 +212,50 @@ describe("frames", () => {
     assert.deepStrictEqual(frames(), ["3100000004", "3200000004"])
   })
 
-  it("stop where the callback throws", () => {
+  const upTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
+  const some = (item: Schema.Codec<number>) => Schema.Array(item).check(Schema.isMaxLength(5))
+
+  it.prop(
+    "emits whole frames of any size from chunks of any size",
+    { sizes: some(Schema.Union([upTo(30), upTo(200_000)])), cuts: some(Schema.Union([upTo(8), upTo(70_000)])) },
+    ({ cuts, sizes }) => {
+      const wanted = sizes.map((size, i) =>
+        Backend.encodeUnsafe({ _tag: "CopyData", data: new Uint8Array(size).fill(i + 1) })
+      )
+      const all = Buffer.concat(wanted)
+      const { parser, seen } = collect()
+      for (let at = 0, i = 0; at < all.length; i++) {
+        // At least one chunk in a few is larger, to keep the test fast.
+        const next = at + Math.max(1, i % 6 === 5 ? 30_000 : cuts[i % 6] ?? 0)
+        parser.push(new Uint8Array(all.subarray(at, next)))
+        at = next
+      }
+      assert.deepStrictEqual(seen.map(({ frame }) => frame.length), wanted.map(({ length }) => length))
+      assert.strictEqual(Buffer.compare(Buffer.concat(seen.map(({ frame }) => frame)), all), 0)
+      assert.strictEqual(parser.pending(), 0)
+    }
+  )
+
+  it("emits one frame at a time if no more than the missing bytes are pushed", () => {
+    const { frames, parser } = collect()
+    const rest = [...three, 0x3f, 0, 0, 0, 4]
+    const counts: Array<number> = []
+    while (frames().length < 3) {
+      counts.push(parser.missing())
+      parser.push(Uint8Array.from(rest.splice(0, parser.missing())))
+    }
+    assert.deepStrictEqual(frames(), cut)
+    assert.deepStrictEqual(counts, [5, 5, 1, 5, 9])
+    assert.strictEqual(rest.length, 5)
+  })
+
+  it("applies the limits set last", () => {
+    const { parser } = collect()
+    parser.setLimits(Backend.limits({ longLimit: 10 }))
+    assert.strictEqual(reasonOf(() => parser.push(bytes("44 0000000b")))._tag, "LengthExceeded")
+  })
+
+  it("stops where the callback throws", () => {
     const boom = new Error("boom")
     const parser = Frame.makeParser(Backend.limits(), () => {
       throw boom

@@ -3,13 +3,13 @@ import { Backend, Frame } from "@hyperfect/protocol"
 
 const mebibyte = 1024 * 1024
 
-describe("memory", () => {
+describe("Memory", () => {
   it("stays flat while a gibibyte of rows is parsed in chunks of 64 KiB", () => {
     const row = Backend.encodeUnsafe({
       _tag: "DataRow",
       columns: [new Uint8Array(500).fill(1), null, new Uint8Array(3000).fill(2), new Uint8Array(8)]
     })
-    // The chunks of a stream of rows, cut wherever 64 KiB end: after as many as a row has bytes it begins anew.
+    // The chunks of a stream of rows, split every 64 KiB: the pattern repeats after as many chunks as a row has bytes.
     const stream = new Uint8Array(row.length * 64)
     for (let at = 0; at < stream.length; at += row.length) stream.set(row, at)
     const read = Backend.readerUnsafe()
@@ -23,7 +23,7 @@ describe("memory", () => {
     let peak = 0
     const before = process.memoryUsage().rss
     while (bytes < 1024 * mebibyte) {
-      // A new chunk each time, as a socket makes them.
+      // A new chunk each time, as a socket produces them.
       const chunk = new Uint8Array(64 * 1024)
       for (let filled = 0; filled < chunk.length;) {
         const part = stream.subarray(at, at + chunk.length - filled)
@@ -39,14 +39,14 @@ describe("memory", () => {
     assert.isBelow(peak - before, 256 * mebibyte)
   }, 60_000)
 
-  it("of a chunk is kept alive by a column of it, until the column is copied", () => {
+  it("of a chunk is retained by a view of a column, until the column is copied", () => {
     const frame = Backend.encodeUnsafe({ _tag: "DataRow", columns: [new Uint8Array(8)] })
     const chunk = new Uint8Array(64 * 1024)
     chunk.set(frame)
     const message = Backend.readerUnsafe()(chunk, 0, frame.length)
     if (message._tag !== "DataRow") return assert.fail(message._tag)
     const [column] = message.columns
-    // As the documentation says: a view, which is to be copied by whoever keeps it.
+    // As documented: the column is a view, which must be copied to be kept.
     assert.strictEqual(column!.buffer, chunk.buffer)
     assert.strictEqual(column!.slice().buffer.byteLength, 8)
   })

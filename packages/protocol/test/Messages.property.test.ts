@@ -1,52 +1,63 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, ByteWriter, Frame, Frontend, Wire } from "@hyperfect/protocol"
 import { Effect, Equal, Schema } from "effect"
-import { kinds } from "./messages.ts"
-import { outcome } from "./thrown.ts"
+import { kinds } from "./messageKinds.ts"
+import { outcome } from "./outcome.ts"
 
-const backEnds = ["generated", "closures"] as const
+const codegens = ["generated", "interpreted"] as const
 const runs = { arbitrary: { runs: 200, seed: "hyperfect" } }
 
-const frameOf = (message: Wire.AnyMessage, value: unknown, backEnd: Wire.BackEnd): Uint8Array => {
+const frameOf = (message: Wire.AnyMessage, value: unknown, codegen: Wire.Codegen): Uint8Array => {
   const out = ByteWriter.make(64)
-  Wire.writerUnsafe(message, backEnd)(out, value)
+  Wire.writerUnsafe(message, codegen)(out, value)
   return out.take().slice()
 }
 
-describe("every message, for random values", () => {
+describe("Messages with random values", () => {
   for (const { arbitrary, message, name, read } of kinds) {
     const { limit } = message.definition
     const generated = read("generated")
-    const closures = read("closures")
-
-    it.prop(`${name} reads what it has written, in both back ends alike`, { value: arbitrary }, ({ value }) => {
-      const bytes = frameOf(message, value, "generated")
-      assert.deepStrictEqual(frameOf(message, value, "closures"), bytes)
-      assert.isAtMost(bytes.length - 1, limit)
-      for (const backEnd of backEnds) {
-        const again = read(backEnd)(bytes, 0, bytes.length)
-        assert.isTrue(Equal.equals(again, value))
-        // In the middle of other bytes too, as in a chunk.
-        const padded = new Uint8Array(bytes.length + 7).fill(0xaa)
-        padded.set(bytes, 3)
-        assert.isTrue(Equal.equals(read(backEnd)(padded, 3, 3 + bytes.length), value))
-      }
-    }, runs)
-
-    it.prop(`${name} gives a value or a reason wherever it is cut`, { value: arbitrary }, ({ value }) => {
-      const bytes = frameOf(message, value, "generated")
-      for (let end = 0; end < bytes.length; end++) {
-        const cut = bytes.slice(0, end)
-        const a = outcome(() => generated(cut, 0, end))
-        const b = outcome(() => closures(cut, 0, end))
-        assert.deepStrictEqual(a, b)
-        // Only what ends in free bytes can lose some and still be whole.
-        if ("value" in a) assert.isTrue(message.definition.layout.fields.at(-1)?.layout._tag === "Rest")
-      }
-    }, runs)
+    const closures = read("interpreted")
 
     it.prop(
-      `${name} gives a value or a reason whichever byte is changed`,
+      `${name} decodes to the encoded value, identically in both back ends`,
+      { value: arbitrary },
+      ({ value }) => {
+        const bytes = frameOf(message, value, "generated")
+        assert.deepStrictEqual(frameOf(message, value, "interpreted"), bytes)
+        assert.isAtMost(bytes.length - 1, limit)
+        for (const codegen of codegens) {
+          const again = read(codegen)(bytes, 0, bytes.length)
+          assert.isTrue(Equal.equals(again, value))
+          // Also in the middle of other bytes, as in a chunk.
+          const padded = new Uint8Array(bytes.length + 7).fill(0xaa)
+          padded.set(bytes, 3)
+          assert.isTrue(Equal.equals(read(codegen)(padded, 3, 3 + bytes.length), value))
+        }
+      },
+      runs
+    )
+
+    it.prop(
+      `${name} decodes to a value or fails with a reason when truncated at any byte`,
+      { value: arbitrary },
+      ({ value }) => {
+        const bytes = frameOf(message, value, "generated")
+        for (let end = 0; end < bytes.length; end++) {
+          const cut = bytes.slice(0, end)
+          const a = outcome(() => generated(cut, 0, end))
+          const b = outcome(() => closures(cut, 0, end))
+          assert.deepStrictEqual(a, b)
+          // Only messages that end in free bytes can be truncated and still be complete.
+          if ("value" in a) assert.isTrue(message.definition.layout.fields.at(-1)?.layout._tag === "Rest")
+        }
+      },
+      // Each value is cut at all of its bytes.
+      { arbitrary: { ...runs.arbitrary, runs: 50 } }
+    )
+
+    it.prop(
+      `${name} decodes to a value or fails with a reason when any byte is changed`,
       { value: arbitrary, at: Schema.Natural, by: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 255 })) },
       ({ at, by, value }) => {
         const bytes = frameOf(message, value, "generated")
@@ -61,14 +72,14 @@ describe("every message, for random values", () => {
   }
 })
 
-describe("streams of random messages", () => {
+describe("Streams of random messages", () => {
   const backend = Schema.Array(Backend.Message).check(Schema.isMinLength(1), Schema.isMaxLength(8))
   const cuts = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))).check(
     Schema.isMinLength(1),
     Schema.isMaxLength(6)
   )
 
-  it.prop("any chunking gives the same messages", { messages: backend, cuts }, ({ cuts, messages }) => {
+  it.prop("decode to the same messages for any chunking", { messages: backend, cuts }, ({ cuts, messages }) => {
     const out = ByteWriter.make()
     const write = Backend.writerUnsafe()
     for (const message of messages) write(out, message)
@@ -92,7 +103,7 @@ describe("streams of random messages", () => {
   }, runs)
 
   it.effect.prop(
-    "both unions go through their Schema codecs",
+    "round-trip through the Schema codecs of both unions",
     { backend: Backend.Message, frontend: Frontend.Message },
     ({ backend, frontend }) =>
       Effect.gen(function*() {

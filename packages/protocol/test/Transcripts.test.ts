@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, Frame, Frontend, Header, ProtocolError, Replication, type Wire } from "@hyperfect/protocol"
 import { Schema } from "effect"
-import { all, type Recorded, type Transcript } from "./transcripts.ts"
+import { allTranscripts, type RecordedMessage, type Transcript } from "./transcripts.ts"
 
-/** Not conversations of messages: the callback's own hello, and frames that are wrong on purpose. */
+/** Excluded entries: the callback's own greeting, and deliberately invalid frames. */
 const excluded = ["callback-hello: ", "error-malformed-frame: "]
-const transcripts = all.filter(({ name }) => !excluded.some((prefix) => name.startsWith(prefix)))
+const transcripts = allTranscripts.filter(({ name }) => !excluded.some((prefix) => name.startsWith(prefix)))
 
 const definitions = new Map<string, Wire.Definition>(
   Backend.messages.map(({ definition }) => [definition.name, definition])
@@ -22,10 +22,10 @@ const thrownBy = (run: () => unknown): unknown => {
   return undefined
 }
 
-/** The single bytes that answer SSLRequest and GSSENCRequest are no messages. */
-const isNegotiationAnswer = ({ bytes, from }: Recorded) => from === "server" && bytes.length === 1
+/** True for the single bytes that answer SSLRequest and GSSENCRequest, which are not messages. */
+const isNegotiationAnswer = ({ bytes, from }: RecordedMessage) => from === "server" && bytes.length === 1
 
-/** The phase of each client entry, from what was said before. */
+/** Returns the phase of a client entry, from the entries before it. */
 const phaseOf = (transcript: Transcript, index: number): Frontend.Phase => {
   if (transcript.messages[index]!.bytes[0] === 0) return "startup"
   const asked = transcript.messages.slice(0, index).findLast(({ bytes, from }) =>
@@ -47,21 +47,21 @@ const frames = (bytes: Uint8Array, tagged: boolean): ReadonlyArray<Uint8Array> =
   return out
 }
 
-describe("transcripts of real servers", () => {
-  it("are all there", () => {
+describe("Transcripts of real servers", () => {
+  it("are complete", () => {
     const count = (server: string) => transcripts.filter((transcript) => transcript.server === server).length
     assert.strictEqual(count("hyper"), 75)
     assert.strictEqual(count("postgres"), 25)
   })
 
-  for (const backEnd of ["generated", "closures"] as const) {
+  for (const codegen of ["generated", "interpreted"] as const) {
     for (const transcript of transcripts) {
-      it(`${transcript.server}, ${transcript.name} decodes and encodes to the same bytes (${backEnd})`, () => {
-        const readBackend = Backend.readerUnsafe({ backEnd })
+      it(`${transcript.server}, ${transcript.name} decodes and encodes to the same bytes (${codegen})`, () => {
+        const readBackend = Backend.readerUnsafe({ codegen: codegen })
         transcript.messages.forEach((entry, index) => {
           if (isNegotiationAnswer(entry) || entry.bytes.length === 0) return
           const phase = entry.from === "client" ? phaseOf(transcript, index) : undefined
-          const read = phase === undefined ? readBackend : Frontend.readerUnsafe(phase, { backEnd })
+          const read = phase === undefined ? readBackend : Frontend.readerUnsafe(phase, { codegen: codegen })
           for (const frame of frames(entry.bytes, phase !== "startup")) {
             const message = read(frame, 0, frame.length)
             const again = phase === undefined
@@ -74,7 +74,7 @@ describe("transcripts of real servers", () => {
     }
   }
 
-  it("hold every message that the servers can send, but for Kerberos, GSSAPI and SSPI", () => {
+  it("contain every backend message except Kerberos, GSSAPI and SSPI", () => {
     const read = Backend.readerUnsafe()
     const sent = (server: string) => {
       const names = new Set<string>()
@@ -103,7 +103,7 @@ describe("transcripts of real servers", () => {
       never("hyper"),
       [
         ...single,
-        // Hyper asks for SCRAM or for nothing, has no LISTEN, no function calls and no replication, and speaks 3.0 only.
+        // Hyper requests SCRAM or nothing, has no LISTEN, function calls or replication, and supports 3.0 only.
         "AuthenticationCleartextPassword",
         "AuthenticationMD5Password",
         "CopyBothResponse",
@@ -114,8 +114,8 @@ describe("transcripts of real servers", () => {
     )
   })
 
-  it("hold keys of 3.2, a negotiation, and messages of replication in both directions", () => {
-    const of = (name: string, from: Recorded["from"]) =>
+  it("contain keys of 3.2, a negotiation, and messages of replication in both directions", () => {
+    const of = (name: string, from: RecordedMessage["from"]) =>
       transcripts.filter((transcript) => transcript.name === `recorded: ${name}`)
         .flatMap(({ messages }) => messages.slice(1).filter((entry) => entry.from === from))
         .flatMap((entry) => frames(entry.bytes, true))
@@ -138,7 +138,7 @@ describe("transcripts of real servers", () => {
     assert.sameMembers([...new Set(names)], ["PrimaryKeepalive", "StandbyStatusUpdate", "XLogData"])
   })
 
-  it("decode through the Schema codecs to what the plain readers give", () => {
+  it("decode identically through the Schema codecs and the plain readers", () => {
     const read = Backend.readerUnsafe()
     for (const { messages } of transcripts) {
       for (const entry of messages) {
@@ -153,7 +153,7 @@ describe("transcripts of real servers", () => {
     }
   })
 
-  it("hold an error whose fields are found by name", () => {
+  it("contain an error whose fields are found by name", () => {
     const transcript = transcripts.find(({ name }) => name.startsWith("error-syntax: "))!
     const frame = transcript.messages.find(({ bytes }) => bytes[0] === 0x45)!.bytes
     const message = Backend.readerUnsafe()(frame, 0, frame.length)
@@ -163,14 +163,14 @@ describe("transcripts of real servers", () => {
     assert.deepStrictEqual(message.fields.find(({ code }) => code === "B"), { code: "B", value: "User" })
   })
 
-  it("a frame cut short by its last byte is refused by every reader", () => {
+  it("every reader rejects a frame without its last byte", () => {
     const read = Backend.readerUnsafe()
     let refused = 0
     for (const { messages } of transcripts) {
       for (const entry of messages) {
         if (entry.from === "client" || isNegotiationAnswer(entry) || entry.bytes.length === 0) continue
         for (const frame of frames(entry.bytes, true)) {
-          // Messages that end in free bytes, and have more of them than they must, are as good without the last.
+          // Messages that end in free bytes, above their minimum, are still valid without the last byte.
           const { layout } = definitions.get(read(frame, 0, frame.length)._tag)!
           const last = layout.fields.at(-1)?.layout
           if (last?._tag === "Rest" && (last.minimum === 0 || frame.length > 9 + last.minimum)) continue

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ByteWriter, type Layout, ProtocolError, Wire } from "@hyperfect/protocol"
 import { Arbitrary, Effect, Equal, Exit, Schema } from "effect"
-import { outcome, reasonOf } from "./thrown.ts"
+import { outcome, reasonOf } from "./outcome.ts"
 
-const backEnds = ["generated", "closures"] as const
+const codegens = ["generated", "interpreted"] as const
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"))
 
-/** A message that has everything in it. */
+/** A message with every kind of field. */
 const Everything = Wire.message("Everything", { from: "backend", tag: "e", code: 7, limit: 4096 }, {
   int8: Wire.Int8,
   uint8: Wire.UInt8,
@@ -50,26 +50,26 @@ const frame = bytes(
     "0002 7800 02 0001 ffff 00 00 6e00 00000000 00 09"
 )
 
-const write = (backEnd: Wire.BackEnd, message: unknown): Uint8Array => {
+const write = (codegen: Wire.Codegen, message: unknown): Uint8Array => {
   const out = ByteWriter.make(8)
   try {
-    Wire.writerUnsafe(Everything, backEnd)(out, message as typeof value)
+    Wire.writerUnsafe(Everything, codegen)(out, message as typeof value)
   } finally {
-    // A writer that throws has written nothing.
+    // A writer that throws must have written nothing.
     if (out.size > 0) assert.strictEqual(out.bytes[out.position - out.size], 0x65)
   }
   return out.take()
 }
 
-describe("a declared message", () => {
-  it("is a Schema of its fields", () => {
+describe("Wire.message", () => {
+  it("returns a Schema of its fields", () => {
     assert.isTrue(Schema.is(Everything)(value))
     assert.isFalse(Schema.is(Everything)({ ...value, uint8: 256 }))
     assert.strictEqual(Everything.make({ ...value, int8: 5 }).int8, 5)
   })
 
-  it("describes itself as data that JSON can carry", () => {
-    const definition = Wire.describe(Everything)
+  it("has a definition that can be stored as JSON", () => {
+    const definition = Wire.definitionOf(Everything)
     assert.deepStrictEqual(
       [definition.name, definition.from, definition.tag, definition.code, definition.limit],
       ["Everything", "backend", "e", 7, 4096]
@@ -92,28 +92,28 @@ describe("a declared message", () => {
     assert.deepStrictEqual(definition.layout.fields[12]!.layout, items)
     assert.deepStrictEqual(
       JSON.parse(JSON.stringify(definition)),
-      JSON.parse(JSON.stringify(Wire.describe(Everything)))
+      JSON.parse(JSON.stringify(Wire.definitionOf(Everything)))
     )
   })
 
-  for (const backEnd of backEnds) {
-    it(`is written and read to the byte (${backEnd})`, () => {
-      assert.strictEqual(hex(write(backEnd, value)), hex(frame))
-      const read = Wire.readerUnsafe(Everything, backEnd)
+  for (const codegen of codegens) {
+    it(`reads and writes the exact bytes (${codegen})`, () => {
+      assert.strictEqual(hex(write(codegen, value)), hex(frame))
+      const read = Wire.readerUnsafe(Everything, codegen)
       assert.deepStrictEqual(read(frame, 0, frame.length), value)
     })
 
-    it(`hands out plain Uint8Arrays that are views, also of a Buffer (${backEnd})`, () => {
+    it(`returns plain Uint8Array views, also of a Buffer (${codegen})`, () => {
       const buffer = Buffer.from(frame)
-      const { rest, salt } = Wire.readerUnsafe(Everything, backEnd)(buffer, 0, buffer.length)
+      const { rest, salt } = Wire.readerUnsafe(Everything, codegen)(buffer, 0, buffer.length)
       for (const view of [rest, salt]) {
         assert.strictEqual(Object.getPrototypeOf(view), Uint8Array.prototype)
         assert.strictEqual(view.buffer, buffer.buffer)
       }
     })
 
-    it(`refuses a frame that is not its own (${backEnd})`, () => {
-      const read = Wire.readerUnsafe(Everything, backEnd)
+    it(`rejects a frame of another message (${codegen})`, () => {
+      const read = Wire.readerUnsafe(Everything, codegen)
       const changed = (at: number, byte: number) => {
         const copy = frame.slice()
         copy[at] = byte
@@ -128,8 +128,8 @@ describe("a declared message", () => {
       assert.deepInclude(reasonOf(() => read(long, 0, 4098)), { _tag: "LengthExceeded", wanted: "at most 4096 bytes" })
     })
 
-    it(`names the path, offset, wanted and found of what is wrong in a frame (${backEnd})`, () => {
-      const read = Wire.readerUnsafe(Everything, backEnd)
+    it(`reports the path, offset, expected and found values of an invalid frame (${codegen})`, () => {
+      const read = Wire.readerUnsafe(Everything, codegen)
       const wrong = (at: number, ...replacement: ReadonlyArray<number>) => {
         const copy = frame.slice()
         copy.set(replacement, at)
@@ -149,7 +149,7 @@ describe("a declared message", () => {
   }
 })
 
-describe("what cannot go on the wire", () => {
+describe("Wire.writerUnsafe > invalid values", () => {
   const wrong: ReadonlyArray<unknown> = [
     undefined,
     null,
@@ -188,12 +188,12 @@ describe("what cannot go on the wire", () => {
   ]
 
   for (const name of Object.keys(value).slice(1)) {
-    it(`is refused alike by both back ends, with a reason and nothing written: ${name}`, () => {
+    it(`fails identically in both back ends, with a reason and nothing written: ${name}`, () => {
       let refused = 0
       for (const replacement of wrong) {
         const message = { ...value, [name]: replacement }
         const generated = outcome(() => write("generated", message))
-        assert.deepStrictEqual(outcome(() => write("closures", message)), generated)
+        assert.deepStrictEqual(outcome(() => write("interpreted", message)), generated)
         if ("reason" in generated) {
           refused++
           assert.strictEqual(generated.reason.messageName, "Everything")
@@ -205,23 +205,23 @@ describe("what cannot go on the wire", () => {
     })
   }
 
-  it("is refused as a whole", () => {
+  it("rejects a value that is not an object", () => {
     for (const message of [null, undefined, 1, "x"]) {
-      for (const backEnd of backEnds) assert.strictEqual(reasonOf(() => write(backEnd, message))._tag, "ValueInvalid")
+      for (const codegen of codegens) assert.strictEqual(reasonOf(() => write(codegen, message))._tag, "ValueInvalid")
     }
   })
 
-  it("is a message over its limit", () => {
-    for (const backEnd of backEnds) {
-      const reason = reasonOf(() => write(backEnd, { ...value, text: "x".repeat(4096) }))
+  it("rejects a message over its limit", () => {
+    for (const codegen of codegens) {
+      const reason = reasonOf(() => write(codegen, { ...value, text: "x".repeat(4096) }))
       assert.deepInclude(reason, { _tag: "LengthExceeded", offset: 1, found: "4155 bytes" })
     }
   })
 
-  it("leaves what was written before", () => {
-    for (const backEnd of backEnds) {
+  it("keeps the bytes written before it", () => {
+    for (const codegen of codegens) {
       const out = ByteWriter.make(4)
-      const writeOne = Wire.writerUnsafe(Everything, backEnd)
+      const writeOne = Wire.writerUnsafe(Everything, codegen)
       writeOne(out, value)
       reasonOf(() => writeOne(out, { ...value, rest: new Uint8Array(5) }))
       writeOne(out, value)
@@ -230,24 +230,24 @@ describe("what cannot go on the wire", () => {
   })
 })
 
-describe("a value that writes itself", () => {
+describe("Wire.asBytes", () => {
   const Row = Wire.message("Row", { from: "backend", tag: "r", limit: 100 }, {
     columns: Wire.Array(Wire.UInt16, Wire.Nullable)
   })
   type Columns = { readonly _tag: "Row"; readonly columns: ReadonlyArray<Uint8Array | null> }
   const row = (...columns: ReadonlyArray<unknown>) => ({ _tag: "Row", columns }) as unknown as Columns
 
-  for (const backEnd of backEnds) {
-    it(`gets its length in front, however far the buffer grows (${backEnd})`, () => {
+  for (const codegen of codegens) {
+    it(`writes the length first, however far the buffer grows (${codegen})`, () => {
       const out = ByteWriter.make(1)
-      Wire.writerUnsafe(Row, backEnd)(
+      Wire.writerUnsafe(Row, codegen)(
         out,
         row({ writeTo: (to: ByteWriter.ByteWriter) => to.utf8("abc") }, null, { writeTo: () => {} })
       )
       assert.strictEqual(hex(out.take()), "72" + "00000015" + "0003" + "00000003616263" + "ffffffff" + "00000000")
     })
 
-    it(`may stand for all items, count included (${backEnd})`, () => {
+    it(`can replace all items, including the count (${codegen})`, () => {
       const out = ByteWriter.make(1)
       const columns = {
         writeTo: (to: ByteWriter.ByteWriter) => {
@@ -255,11 +255,11 @@ describe("a value that writes itself", () => {
           to.int32(-1)
         }
       }
-      Wire.writerUnsafe(Row, backEnd)(out, { _tag: "Row", columns } as never)
+      Wire.writerUnsafe(Row, codegen)(out, { _tag: "Row", columns } as never)
       assert.strictEqual(hex(out.take()), "72" + "0000000a" + "0001" + "ffffffff")
     })
 
-    it(`takes the frame back when it throws (${backEnd})`, () => {
+    it(`rolls the frame back if the value throws (${codegen})`, () => {
       const out = ByteWriter.make(1)
       const boom = new Error("boom")
       const failing = {
@@ -268,14 +268,14 @@ describe("a value that writes itself", () => {
           throw boom
         }
       }
-      assert.throws(() => Wire.writerUnsafe(Row, backEnd)(out, row(failing)), "boom")
+      assert.throws(() => Wire.writerUnsafe(Row, codegen)(out, row(failing)), "boom")
       assert.strictEqual(out.size, 0)
     })
   }
 })
 
-describe("a declaration without a layout", () => {
-  it("is refused where it is made", () => {
+describe("Wire.message > a field without a layout", () => {
+  it("is rejected at declaration", () => {
     assert.throws(
       () => Wire.message("Bad", { from: "backend", tag: "x", limit: 10 }, { field: Schema.String }),
       /String has no layout on the wire/
@@ -284,17 +284,17 @@ describe("a declaration without a layout", () => {
   })
 })
 
-describe("the codec of a message", () => {
-  for (const backEnd of backEnds) {
-    const codec = Wire.codec(Everything, backEnd)
+describe("Wire.codec", () => {
+  for (const codegen of codegens) {
+    const codec = Wire.codec(Everything, codegen)
 
-    it.effect(`goes there and back (${backEnd})`, () =>
+    it.effect(`round-trips (${codegen})`, () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(codec)(frame), value)
         assert.strictEqual(hex(yield* Schema.encodeEffect(codec)(value)), hex(frame))
       }))
 
-    it(`explains what it refuses, on every road through Schema (${backEnd})`, () => {
+    it(`explains each rejection, through every entry point of Schema (${codegen})`, () => {
       const cut = frame.slice(0, 20)
       cut[4] = 19
       const wanted = "Everything.int32 at byte 15: Truncated: wanted 4 bytes, found 5 bytes"
@@ -313,21 +313,21 @@ describe("the codec of a message", () => {
       }
     })
 
-    it(`does not write what its Schema refuses (${backEnd})`, () => {
+    it(`does not write a value that its Schema rejects (${codegen})`, () => {
       assert.isTrue(Exit.isFailure(Schema.encodeUnknownExit(codec)({ ...value, text: "a\0b" })))
       assert.isTrue(Exit.isFailure(Schema.encodeUnknownExit(codec)({ ...value, text: "x".repeat(4096) })))
       assert.isTrue(Exit.isFailure(Schema.encodeUnknownExit(codec)(null)))
     })
   }
 
-  it.prop("random values go there and back", { message: Arbitrary.schema(Everything) }, ({ message }) => {
+  it.prop("round-trips random values", { message: Arbitrary.schema(Everything) }, ({ message }) => {
     const codec = Wire.codec(Everything)
     return Equal.equals(Schema.decodeSync(codec)(Schema.encodeSync(codec)(message)), message)
   }, { arbitrary: { runs: 200, seed: "hyperfect" } })
 })
 
-describe("a protocol error", () => {
-  it("is made of a reason, and of nothing else", () => {
+describe("ProtocolError", () => {
+  it("consists of only a reason", () => {
     const reason = ProtocolError.reason("Truncated", "DataRow", "columns[1]", 12, "4 bytes", "2 bytes")
     const error = ProtocolError.fromThrown(reason)
     assert.strictEqual(error._tag, "ProtocolError")

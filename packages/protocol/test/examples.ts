@@ -1,6 +1,5 @@
 /**
- * One example of every message, put together by hand from the protocol chapter: its bytes, its value, and the lines that
- * a trace shows of it.
+ * One example of every message, composed by hand from the protocol chapter: its bytes, its value, and its trace lines.
  */
 import type { Trace } from "@hyperfect/protocol"
 
@@ -8,9 +7,9 @@ export interface Example {
   readonly from: Trace.Direction
   readonly hex: string
   readonly message: Trace.Message
-  /** Behind direction and length, as `redact: false` shows it. */
+  /** The text after direction and length, with `redact: false`. */
   readonly shown: string
-  /** As it is shown without being asked, when that is another. */
+  /** The text with the default options, if it differs. */
   readonly redacted?: string
 }
 

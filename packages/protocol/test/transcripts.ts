@@ -1,10 +1,10 @@
 /**
- * The conversations that were recorded with real servers, as bytes. Those in files named `recorded.json` are of
+ * Conversations recorded with real servers, as bytes. Files named `recorded.json` are written by
  * packages/tooling/record-goldens.ts.
  */
 import { readdirSync, readFileSync } from "node:fs"
 
-export interface Recorded {
+export interface RecordedMessage {
   readonly from: "client" | "server"
   readonly bytes: Uint8Array
   readonly note: string
@@ -13,7 +13,7 @@ export interface Recorded {
 export interface Transcript {
   readonly server: "hyper" | "postgres"
   readonly name: string
-  readonly messages: ReadonlyArray<Recorded>
+  readonly messages: ReadonlyArray<RecordedMessage>
 }
 
 interface Entry {
@@ -22,14 +22,14 @@ interface Entry {
   readonly note?: string
 }
 
-const toRecorded = (entry: Entry): Recorded => ({
+const toRecorded = (entry: Entry): RecordedMessage => ({
   from: entry.from,
   bytes: Uint8Array.from(Buffer.from(entry.hex, "hex")),
   note: entry.note ?? ""
 })
 
-/** Every transcript of a server. Files with several hold them under `transcripts`. */
-const of = (server: Transcript["server"]): ReadonlyArray<Transcript> => {
+/** Returns every transcript of a server. Files with several of them store them under `transcripts`. */
+const transcriptsOf = (server: Transcript["server"]): ReadonlyArray<Transcript> => {
   const folder = new URL(`vectors/${server}/`, import.meta.url)
   return readdirSync(folder).sort().flatMap((file) => {
     const content = JSON.parse(readFileSync(new URL(file, folder), "utf8"))
@@ -43,4 +43,4 @@ const of = (server: Transcript["server"]): ReadonlyArray<Transcript> => {
   })
 }
 
-export const all: ReadonlyArray<Transcript> = [...of("hyper"), ...of("postgres")]
+export const allTranscripts: ReadonlyArray<Transcript> = [...transcriptsOf("hyper"), ...transcriptsOf("postgres")]

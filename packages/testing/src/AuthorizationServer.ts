@@ -1,9 +1,9 @@
 /**
- * An OAuth authorization server that is not there: a layer in place of HTTP, which answers as such a server would.
+ * A simulated OAuth authorization server: a layer that replaces HTTP and responds as such a server would.
  *
- * It hands out tokens, each another one, and knows which of them are good; so a database server that trusts it can be
- * played by `Authenticate.server` with its {@link AuthorizationServer.account | account}. What it says can be replaced,
- * address by address, to see what a client makes of a server that is wrong, slow or hostile.
+ * It issues tokens, a new one each time, and knows which of them are valid, so `Authenticate.server` with its
+ * {@link AuthorizationServer.account | account} simulates a database server that trusts it. Its responses can be
+ * replaced, address by address, to test how a client handles a server that is faulty, slow or hostile.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
 /**
- * A request, as the server has seen it.
+ * A request, as received by the server.
  *
  * @category models
  * @since 0.1.0
@@ -31,15 +31,15 @@ export interface Request {
 }
 
 /**
- * A status, and a body: sent as it is when it is a text, else as JSON.
+ * A status and a body: a string is sent as it is, anything else as JSON.
  *
  * @category models
  * @since 0.1.0
  */
-export type Answer = readonly [status: number, body: unknown]
+export type HttpResponse = readonly [status: number, body: unknown]
 
 /**
- * How the server is to behave.
+ * Options of the server.
  *
  * @category models
  * @since 0.1.0
@@ -47,43 +47,43 @@ export type Answer = readonly [status: number, body: unknown]
 export interface Options {
   /** `https://id.example` when absent. */
   readonly issuer?: string | undefined
-  /** Seconds for which a token is good; 300 when absent. */
+  /** The lifetime of a token in seconds; 300 when absent. */
   readonly tokenLifetime?: number | undefined
-  /** Seconds for which a code is good; 60 when absent. */
+  /** The lifetime of a code in seconds; 60 when absent. */
   readonly codeLifetime?: number | undefined
-  /** Seconds between two questions for a token; 5 when absent. */
+  /** The minimum time in seconds between two requests for a token; 5 when absent. */
   readonly interval?: number | undefined
-  /** Whether a user agrees to every code at once; true when absent. See `approve`. */
-  readonly isApproved?: boolean | undefined
+  /** True if the user approves every code at once; true when absent. See `approve`. */
+  readonly autoApprove?: boolean | undefined
   /**
-   * What is said at an address in place of, or beside, what an honest server says. It is given how often the address was
-   * asked before. `undefined` for no answer at all.
+   * Responses by address, which replace or extend the normal ones. Each function is called with the number of earlier
+   * requests to that address, and returns `undefined` to send no response.
    */
-  readonly answers?: Readonly<Record<string, (times: number) => Answer | undefined>> | undefined
+  readonly responses?: Readonly<Record<string, (times: number) => HttpResponse | undefined>> | undefined
 }
 
 /**
- * The server as a test sees it, and as the person in front of it does.
+ * The server as seen by a test, and the user who approves its codes.
  *
  * @category services
  * @since 0.1.0
  */
 export class AuthorizationServer extends Context.Service<AuthorizationServer, {
   readonly issuer: string
-  /** The addresses of what it has: the document, the page for users, the place where tokens are. */
-  readonly addresses: { readonly document: string; readonly page: string; readonly token: string }
+  /** The URLs of the server: the discovery document, the page for users, and the token endpoint. */
+  readonly endpoints: { readonly document: string; readonly page: string; readonly token: string }
   /** An account of a database server that trusts this one. */
   readonly account: Account.Account
   /** Every request so far, in order. */
   readonly requests: Effect.Effect<ReadonlyArray<Request>>
-  /** The user agrees to the codes that were given out. */
+  /** Approves, as the user, all codes that were issued so far. */
   readonly approve: Effect.Effect<void>
-  /** Takes every token back that was given out. */
+  /** Revokes every token that was issued so far. */
   readonly revoke: Effect.Effect<void>
 }>()("@hyperfect/testing/AuthorizationServer") {}
 
-/** What every runtime has of the web's own, which is not among the types of a package for all of them. */
-const web = globalThis as unknown as {
+/** Web globals that every runtime has, but whose types a platform-independent package cannot assume. */
+const globals = globalThis as unknown as {
   readonly Response: new(body: string, init: { readonly status: number }) => never
 }
 
@@ -94,7 +94,7 @@ const readForm = (bytes: Uint8Array): Readonly<Record<string, string>> => {
 }
 
 /**
- * Provides an authorization server, and the HTTP client that it is the only thing to be reached by.
+ * Provides an authorization server, and the HTTP client that reaches it and nothing else.
  *
  * **Example** (A log-in with a token)
  *
@@ -137,32 +137,32 @@ const readForm = (bytes: Uint8Array): Readonly<Record<string, string>> => {
 export const layer = (options: Options = {}): Layer.Layer<AuthorizationServer | HttpClient.HttpClient> =>
   Layer.effectContext(Effect.sync(() => {
     const { codeLifetime = 60, interval = 5, issuer = "https://id.example", tokenLifetime = 300 } = options
-    const addresses = {
+    const endpoints = {
       document: `${issuer}/.well-known/openid-configuration`,
       page: `${issuer}/device`,
       token: `${issuer}/token`
     }
     const requests: Array<Request> = []
-    /** Until when a token is good. */
+    /** The times at which the tokens expire. */
     const good = new Map<string, number>()
-    let isApproved = options.isApproved ?? true
+    let isApproved = options.autoApprove ?? true
 
-    const grant = (now: number): Answer => {
+    const grant = (now: number): HttpResponse => {
       const token = `token-${good.size + 1}`
       good.set(token, now + tokenLifetime * 1000)
       return [200, { access_token: token, token_type: "bearer", expires_in: tokenLifetime }]
     }
 
-    const honest = ({ form, url }: Request, now: number): Answer => {
+    const honest = ({ form, url }: Request, now: number): HttpResponse => {
       switch (url) {
-        case addresses.document:
+        case endpoints.document:
           return [200, {
             issuer,
-            device_authorization_endpoint: addresses.page,
-            token_endpoint: addresses.token,
+            device_authorization_endpoint: endpoints.page,
+            token_endpoint: endpoints.token,
             grant_types_supported: ["client_credentials", "urn:ietf:params:oauth:grant-type:device_code"]
           }]
-        case addresses.page:
+        case endpoints.page:
           return [200, {
             device_code: "device-code",
             user_code: "ABCD-EFGH",
@@ -171,7 +171,7 @@ export const layer = (options: Options = {}): Layer.Layer<AuthorizationServer | 
             expires_in: codeLifetime,
             interval
           }]
-        case addresses.token:
+        case endpoints.token:
           return isApproved || form["grant_type"] === "client_credentials"
             ? grant(now)
             : [400, { error: "authorization_pending" }]
@@ -190,20 +190,20 @@ export const layer = (options: Options = {}): Layer.Layer<AuthorizationServer | 
           form: sent._tag === "Uint8Array" ? readForm(sent.body) : {}
         }
         requests.push(seen)
-        const replaced = options.answers?.[url.href]
+        const replaced = options.responses?.[url.href]
         const answer = replaced === undefined ? honest(seen, now) : replaced(times)
         if (answer === undefined) return Effect.never
         const [status, body] = answer
         const text = typeof body === "string" ? body : JSON.stringify(body)
-        return Effect.succeed(HttpClientResponse.fromWeb(request, new web.Response(text, { status })))
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new globals.Response(text, { status })))
       })
     )
 
     const server = AuthorizationServer.of({
       issuer,
-      addresses,
+      endpoints,
       account: Account.oauth({
-        discoveryUrl: addresses.document,
+        discoveryUrl: endpoints.document,
         scope: "openid",
         verify: (token) => Effect.map(Clock.currentTimeMillis, (now) => (good.get(Redacted.value(token)) ?? 0) > now)
       }),

@@ -1,11 +1,11 @@
 /**
- * Certificates for tests: authorities, and what they issue for servers and clients.
+ * Certificates for tests: authorities, and the certificates they issue for servers and clients.
  *
- * Every authority has a new key, so nothing that it signs is trusted anywhere but where a test says so. Certificates are
- * X.509 version 3 (RFC 5280) with the extensions that TLS looks at. They are valid from 2000 to 2049 unless asked for
- * otherwise, and do not depend on any clock.
+ * Every authority has a new key, so its signatures are trusted only where a test says so. Certificates are X.509
+ * version 3 (RFC 5280) with the extensions that TLS checks. They are valid from 2000 to 2049 by default, and do not
+ * depend on any clock.
  *
- * Not for production: keys are handed around in PEM, and there is neither revocation nor any check of what is asked for.
+ * Not for production: keys are passed around as PEM, there is no revocation, and requests are not validated.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as der from "./internal/der.ts"
+import * as der from "./internal/certificates/der.ts"
 
 /**
  * A certificate and its key.
@@ -28,33 +28,35 @@ import * as der from "./internal/der.ts"
  * @since 0.1.0
  */
 export interface Certificate {
-  /** In PEM. */
+  /** The certificate in PEM. */
   readonly certificate: string
-  /** In PEM (PKCS #8). */
+  /** The key in PEM (PKCS #8). */
   readonly key: Redacted.Redacted<string>
   /** The certificate in DER. */
   readonly der: Uint8Array
 }
 
 /**
- * What stands in a certificate.
+ * The contents of a certificate.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The subject's common name; for a client's certificate, the user that it may be. */
+  /** The subject's common name; for a client's certificate, the user that it identifies. */
   readonly name: string
-  /** Host names and IP addresses that the certificate is good for. */
+  /** Host names and IP addresses that the certificate is valid for. */
   readonly hosts?: ReadonlyArray<string> | undefined
   readonly notBefore?: Date | undefined
   readonly notAfter?: Date | undefined
-  /** Of the certificate's own key; ECDSA with P-256 when absent. The authority's key signs. */
+  /**
+   * The algorithm of the certificate's own key; ECDSA with P-256 when absent. The signature uses the authority's key.
+   */
   readonly algorithm?: Algorithm | undefined
 }
 
 /**
- * The signature algorithms that certificates can be made with.
+ * The supported signature algorithms.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +64,7 @@ export interface Options {
 export type Algorithm = Signature.Ed25519 | Signature.Ecdsa | Signature.RsaPkcs1v15
 
 /**
- * Somebody who issues certificates.
+ * A certificate authority.
  *
  * @category models
  * @since 0.1.0
@@ -79,19 +81,22 @@ const defaultNotAfter = new Date("2049-12-31T23:59:59Z")
 const signatureAlgorithm = (algorithm: Algorithm): Uint8Array => {
   switch (algorithm._tag) {
     case "Ed25519":
-      return der.sequence(der.objectId("1.3.101.112"))
+      return der.sequence(der.objectIdentifier("1.3.101.112"))
     case "Ecdsa": {
       const last = { "P-256": 2, "P-384": 3, "P-521": 4 }[algorithm.namedCurve]
-      return der.sequence(der.objectId(`1.2.840.10045.4.3.${last}`))
+      return der.sequence(der.objectIdentifier(`1.2.840.10045.4.3.${last}`))
     }
     case "RsaPkcs1v15": {
       const last = { 20: 5, 32: 11, 48: 12, 64: 13 }[algorithm.hash.outputLength]
-      return der.sequence(der.objectId(`1.2.840.113549.1.1.${last}`), der.empty)
+      return der.sequence(der.objectIdentifier(`1.2.840.113549.1.1.${last}`), der.nullValue)
     }
   }
 }
 
-/** WebCrypto returns the two numbers of an ECDSA signature side by side, X.509 wants a sequence. */
+/**
+ * Converts a signature: WebCrypto returns the two numbers of an ECDSA signature concatenated, whereas X.509 requires a
+ * sequence.
+ */
 const signatureValue = (algorithm: Algorithm, signature: Uint8Array): Uint8Array => {
   if (algorithm._tag !== "Ecdsa") return signature
   const half = signature.length / 2
@@ -99,7 +104,7 @@ const signatureValue = (algorithm: Algorithm, signature: Uint8Array): Uint8Array
 }
 
 const commonName = (name: string): Uint8Array =>
-  der.sequence(der.set(der.sequence(der.objectId("2.5.4.3"), der.text(0x0c, name))))
+  der.sequence(der.set(der.sequence(der.objectIdentifier("2.5.4.3"), der.text(0x0c, name))))
 
 const generalName = (host: string): Uint8Array => {
   const address = NetAddress.ipFromString(host)
@@ -108,24 +113,28 @@ const generalName = (host: string): Uint8Array => {
   const octets = NetAddress.isIpv4Address(address.success)
     ? NetAddress.ipv4ToOctets(address.success)
     : NetAddress.ipv6ToOctets(address.success)
-  return der.value(0x87, Uint8Array.from(octets))
+  return der.tlv(0x87, Uint8Array.from(octets))
 }
 
 const extension = (id: string, critical: boolean, content: Uint8Array): Uint8Array =>
-  der.sequence(der.objectId(`2.5.29.${id}`), ...(critical ? [der.boolean(true)] : []), der.octets(content))
+  der.sequence(der.objectIdentifier(`2.5.29.${id}`), ...(critical ? [der.boolean(true)] : []), der.octetString(content))
 
 const authorityExtensions = [
   extension("19", true, der.sequence(der.boolean(true))),
   // keyCertSign and cRLSign.
-  extension("15", true, der.bits(Uint8Array.of(0x06), 1))
+  extension("15", true, der.bitString(Uint8Array.of(0x06), 1))
 ]
 
 const leafExtensions = (hosts: ReadonlyArray<string>): ReadonlyArray<Uint8Array> => [
   extension("19", true, der.sequence()),
   // digitalSignature and keyEncipherment.
-  extension("15", true, der.bits(Uint8Array.of(0xa0), 5)),
+  extension("15", true, der.bitString(Uint8Array.of(0xa0), 5)),
   // For TLS servers and clients.
-  extension("37", false, der.sequence(der.objectId("1.3.6.1.5.5.7.3.1"), der.objectId("1.3.6.1.5.5.7.3.2"))),
+  extension(
+    "37",
+    false,
+    der.sequence(der.objectIdentifier("1.3.6.1.5.5.7.3.1"), der.objectIdentifier("1.3.6.1.5.5.7.3.2"))
+  ),
   ...(hosts.length === 0 ? [] : [extension("17", false, der.sequence(...hosts.map(generalName)))])
 ]
 
@@ -151,17 +160,17 @@ const make = Effect.fnUntraced(function*(
   const algorithm = signatureAlgorithm(issuer.key.algorithm)
   const body = der.sequence(
     // Version 3.
-    der.value(0xa0, der.integer(Uint8Array.of(2))),
+    der.tlv(0xa0, der.integer(Uint8Array.of(2))),
     der.integer(SecureRandom.randomBytesUnsafe(16)),
     algorithm,
     commonName(issuer.name),
     der.sequence(der.time(options.notBefore ?? defaultNotBefore), der.time(options.notAfter ?? defaultNotAfter)),
     commonName(options.name),
     yield* KeyFormat.encode(KeyFormat.spki, keys.publicKey as KeyFormat.PublicKey<Algorithm>),
-    der.value(0xa3, der.sequence(...extensions))
+    der.tlv(0xa3, der.sequence(...extensions))
   )
   const signed = signatureValue(issuer.key.algorithm, yield* signature.sign(issuer.key, body))
-  const certificate = der.sequence(body, algorithm, der.bits(signed))
+  const certificate = der.sequence(body, algorithm, der.bitString(signed))
   const key = yield* KeyFormat.encode(
     KeyFormat.pem(KeyFormat.pkcs8),
     keys.privateKey as KeyFormat.PrivateKey<Algorithm>
@@ -225,7 +234,7 @@ export const makeAuthority = (options: Options): Effect.Effect<Authority, Crypto
   )
 
 /**
- * Makes a certificate that nobody but itself vouches for.
+ * Makes a self-signed certificate that no authority vouches for.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,14 +1,13 @@
 /**
- * A transport whose lines are bad: it wraps any `Transport` and does to its lines what networks do.
+ * A transport with faulty connections: it wraps any `Transport` and simulates network faults.
  *
- * Faults are data. Chunks are cut into small ones, bytes are late, stand still, get lost or come out wrong, a line breaks
- * after so many bytes, a connection is refused. Where chance decides, it is drawn from the seed and from the position in
- * the stream, so that the same options do the same to the same conversation.
+ * Faults are data. Chunks are split, bytes are delayed, stalled, lost or corrupted, a connection breaks after a number
+ * of bytes, or is refused. Random decisions derive from the seed and the position in the stream, so the same options
+ * have the same effect on the same conversation.
  *
- * Faults that leave every byte alone (splitting, delays) are nothing that a line may not do: it keeps all laws of
- * transports. The handshake of TLS is left alone; what is said under TLS is delayed, cut and counted in clear text. The
- * other end of a line that is cut sees it closed in order, also where this end is told of a reset. Listeners are not
- * wrapped.
+ * Faults that preserve every byte (splitting, delays) keep all transport laws. The TLS handshake is not affected; data
+ * under TLS is delayed, cut and counted in clear text. The peer of a cut connection sees it closed in order, even if
+ * this end sees a reset. Listeners are not wrapped.
  *
  * @since 0.1.0
  */
@@ -19,81 +18,82 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { draw, drawSize } from "./internal/course.ts"
-import type { Direction, Faults } from "./internal/faults.ts"
-import * as faultyLine from "./internal/faultyLine.ts"
+import * as faultyLine from "./internal/faults/connection.ts"
+import type { Faults, StreamFaults } from "./internal/faults/options.ts"
+import { randomSize, seededRandom } from "./internal/faults/schedule.ts"
 
-export type { Direction, Faults, WriteDirection } from "./internal/faults.ts"
+export type { Faults, StreamFaults, WriteFaults } from "./internal/faults/options.ts"
 
 /**
- * Faults of all lines.
+ * Faults of all connections.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Faults {
-  /** What chance is drawn from; 0 when absent. */
+  /** The seed of random decisions; 0 when absent. */
   readonly seed?: number | undefined
-  /** The faults of the first, the second ... line, in place of those for all. The lines behind them have the latter. */
-  readonly lines?: ReadonlyArray<Faults> | undefined
+  /** The faults of the first, second ... connection, in place of those for all. Later connections have the latter. */
+  readonly connections?: ReadonlyArray<Faults> | undefined
 }
 
 /**
- * What {@link plan} chooses from.
+ * The options of {@link plan}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PlanOptions {
-  /** How many lines have faults of their own; 3 when absent. */
-  readonly lines?: number | undefined
-  /** The first position at which something happens, such as one behind the log-in; 0 when absent. */
+  /** The number of connections with individual faults; 3 when absent. */
+  readonly connections?: number | undefined
+  /** The first position for a fault, such as one after the login; 0 when absent. */
   readonly from?: number | undefined
-  /** From how many positions it is chosen, the first ones more often; 65,536 when absent. */
+  /** The number of positions to choose from, the first ones more often; 65,536 when absent. */
   readonly bytes?: number | undefined
   /** The longest delay of a piece in milliseconds; 2 when absent. */
   readonly delay?: number | undefined
-  /** Whether lines may stand still, or take writes and throw them away, so that nothing but time tells; true when absent. */
+  /** True if connections may stall, or discard writes, which only a timeout can detect; true when absent. */
   readonly stall?: boolean | undefined
-  /** Whether bytes may come out changed; false when absent. */
+  /** True if bytes may be corrupted; false when absent. */
   readonly corrupt?: boolean | undefined
 }
 
-const defined = <A extends object>(faults: A): A =>
+const omitUndefined = <A extends object>(faults: A): A =>
   Object.fromEntries(Object.entries(faults).filter(([, value]) => value !== undefined)) as A
 
-const planLine = (seed: number, line: number, options: PlanOptions): Faults => {
+const planConnection = (seed: number, line: number, options: PlanOptions): Faults => {
   let count = 0
-  const next = () => draw(seed, line, ++count)
+  const next = () => seededRandom(seed, line, ++count)
   const once = <A>(probability: number, make: () => A): A | undefined => (next() < probability ? make() : undefined)
-  const position = () => (options.from ?? 0) + drawSize(options.bytes ?? 65_536, next()) - 1
+  const position = () => (options.from ?? 0) + randomSize(options.bytes ?? 65_536, next()) - 1
   const stalls = (options.stall ?? true) ? 0.1 : 0
-  const direction = (): Direction => ({
-    // Many pieces that are all late would take minutes.
+  const direction = (): StreamFaults => ({
+    // Delaying many small pieces would take minutes.
     ...next() < 0.2
       ? { split: 4096, delay: next() * (options.delay ?? 2) }
-      : { split: once(0.6, () => drawSize(4096, next())) },
+      : { split: once(0.6, () => randomSize(4096, next())) },
     stallAfter: once(stalls, position),
-    cutAfter: once(0.25, position),
+    disconnectAfter: once(0.25, position),
     corruptAt: once(options.corrupt === true ? 0.5 : 0, () => [position()])
   })
   const faults: Faults = {
     connect: once(0.05, () => "refuse" as const) ?? once(stalls / 4, () => "stall" as const),
-    reading: defined(direction()),
-    writing: defined({ ...direction(), dropAfter: once(stalls, position) }),
-    cut: once(0.5, () => "reset" as const)
+    reading: omitUndefined(direction()),
+    writing: omitUndefined({ ...direction(), dropAfter: once(stalls, position) }),
+    disconnect: once(0.5, () => "reset" as const)
   }
-  return defined(faults)
+  return omitUndefined(faults)
 }
 
 /**
- * Chooses faults for some lines by chance.
+ * Chooses random faults for some connections.
  *
  * **When to use**
  *
- * Use to try a program under hundreds of seeds: a seed whose plan breaks it can be printed, read and cut down by hand.
+ * Use to test a program with hundreds of seeds: the plan of a seed that breaks it can be printed, read and reduced by
+ * hand.
  *
- * **Example** (What a seed does)
+ * **Example** (The plan of a seed)
  *
  * ```ts
  * import { FaultTransport } from "@hyperfect/testing"
@@ -108,7 +108,7 @@ const planLine = (seed: number, line: number, options: PlanOptions): Faults => {
  */
 export const plan = (seed: number, options: PlanOptions = {}): Options => ({
   seed,
-  lines: Array.from({ length: options.lines ?? 3 }, (_, i) => planLine(seed, i + 1, options))
+  connections: Array.from({ length: options.connections ?? 3 }, (_, i) => planConnection(seed, i + 1, options))
 })
 
 const openTimeout = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
@@ -117,9 +117,9 @@ const openTimeout = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
   ))
 
 /**
- * Wraps the transport below.
+ * Wraps the underlying transport.
  *
- * **Example** (A line that breaks)
+ * **Example** (A connection that breaks)
  *
  * ```ts
  * import { FaultTransport } from "@hyperfect/testing"
@@ -127,7 +127,7 @@ const openTimeout = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
  * import { Effect, Layer } from "effect"
  * import { strict as assert } from "node:assert"
  *
- * const Flaky = FaultTransport.layer({ seed: 42, reading: { split: 1, cutAfter: 2 }, cut: "reset" }).pipe(
+ * const Flaky = FaultTransport.layer({ seed: 42, reading: { split: 1, disconnectAfter: 2 }, disconnect: "reset" }).pipe(
  *   Layer.provide(InMemory.layer((line) => line.write(Uint8Array.of(1, 2, 3))))
  * )
  *
@@ -154,7 +154,7 @@ export const layer = (options: Options = {}): Layer.Layer<Transport.Transport, n
         connect: (endpoint, connectOptions) =>
           Effect.suspend(() => {
             const number = ++count
-            const faults = options.lines?.[number - 1] ?? options
+            const faults = options.connections?.[number - 1] ?? options
             if (faults.connect === "refuse") {
               return Effect.fail(TransportError.fromReason(
                 new TransportError.OpenFailed({ endpoint: Endpoint.format(endpoint), code: "ECONNREFUSED" })

@@ -1,12 +1,12 @@
 /**
  * A real Hyper server for tests, as a layer.
  *
- * It provides the `Hyperd` service of `@hyperfect/hyper`, started so that a test needs to think of nothing: with a known
- * password, on a free port, in a new directory that goes with the scope and takes along every database that a test has
- * created under a relative path. The program comes out of the installed platform package; nothing is downloaded. It runs
- * as any user, root among them.
+ * It provides the `Hyperd` service of `@hyperfect/hyper` with defaults for tests: a known password, a free port, and a
+ * new working directory that is removed with the scope, together with every database that a test has created under a
+ * relative path. The program comes from the installed platform package; nothing is downloaded. It runs as any user,
+ * including root.
  *
- * For a server in a program use `Hyperd.layer`: its databases stay.
+ * For a server in a program use `Hyperd.layer`: it keeps its databases.
  *
  * @since 0.1.0
  */
@@ -23,19 +23,19 @@ import type * as Scope from "effect/Scope"
 import * as Certificates from "./Certificates.ts"
 
 /**
- * How the server is started.
+ * Start options of the server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Omit<Hyperd.Options, "tls" | "workingDirectory"> {
-  /** `"password"` when absent: clients have to prove by SCRAM-SHA-256 that they know the password. */
+  /** `"password"` when absent: clients must prove by SCRAM-SHA-256 that they know the password. */
   readonly authentication?: "trust" | "password" | undefined
   /** The password; `hyperfect` when absent. */
   readonly password?: Redacted.Redacted<string> | undefined
   /**
-   * A certificate and key, or `true` for a new one that nobody has signed and that is good for `localhost` and the
-   * loopback addresses. A client trusts it by taking `Hyperd.tls.certificate` for a root.
+   * A certificate and key, or `true` for a new self-signed one that is valid for `localhost` and the loopback
+   * addresses. A client trusts it by using `Hyperd.tls.certificate` as a root.
    */
   readonly tls?: boolean | Hyperd.TlsOptions | undefined
 }
@@ -75,9 +75,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
 })
 
 /**
- * A Hyper server for the life of the layer.
+ * Provides a Hyper server for the lifetime of the layer.
  *
- * **Example** (A server of its own for a test)
+ * **Example** (A server for one test)
  *
  * ```ts
  * import { Hyperd } from "@hyperfect/hyper"

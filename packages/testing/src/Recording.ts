@@ -1,17 +1,17 @@
 /**
- * Sessions on file: written down as they happen, and played again without a server.
+ * Recordings of sessions in files, which can be replayed without a server.
  *
  * {@link record} wraps a transport and writes one line of JSON for each message, with its direction, its connection and
- * the milliseconds since the beginning. Nothing in the file proves who somebody is: passwords, the data of SASL and the keys
- * that cancel queries are never in it. Unless asked for, parameters, rows and the data of COPY are not in it either, but
- * how long they are; the text of statements is.
+ * the milliseconds since the start. The file never contains credentials: passwords, SASL data and the keys that cancel
+ * queries are left out. By default, parameters, rows and COPY data are replaced by their lengths; the text of
+ * statements is always recorded.
  *
- * {@link replay} is a transport that plays the server's side of a file. It lets everybody in without a password, says what
- * the server had said, in the order over all connections in which it had said it, and holds what the client sends against
- * the recording. Time is not replayed. Connections are told apart by the order in which they are opened.
+ * {@link replay} is a transport that plays the server's side of a file. It accepts every client without a password,
+ * sends the server's recorded messages in their order over all connections, and compares the client's messages with the
+ * recording. Timing is not replayed. Connections are identified by the order in which they are opened.
  *
- * Data are held as messages, so a file with all of them takes more room than they took on the wire, and a replay holds the
- * whole file in memory: it is for tests, not for copies of databases.
+ * Data is stored as decoded messages, so a file with full content is larger than the data on the wire, and a replay
+ * holds the whole file in memory: it is meant for tests, not for copies of databases.
  *
  * @since 0.1.0
  */
@@ -26,26 +26,26 @@ import * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
-import { Player } from "./internal/player.ts"
-import { readRecording } from "./internal/readRecording.ts"
-import { type Event, listen } from "./internal/recorder.ts"
-import { redact, withoutProof } from "./internal/redaction.ts"
+import { readRecording } from "./internal/recording/reader.ts"
+import { type Event, recordConnection } from "./internal/recording/recorder.ts"
+import { redact, withoutCredentials } from "./internal/recording/redaction.ts"
+import { Replayer } from "./internal/recording/replayer.ts"
 import type { RecordingError } from "./RecordingError.ts"
 import type { ScriptError } from "./ScriptError.ts"
 
 /**
- * What a recording keeps.
+ * The contents of a recording.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** `"full"` keeps parameters, rows and the data of COPY, which a replay needs; `"redacted"` when absent. */
+  /** `"full"` keeps parameters, rows and COPY data, which a replay needs; `"redacted"` when absent. */
   readonly content?: "redacted" | "full" | undefined
 }
 
-/** Lines of this length in all that wait for the disk hold back who reads from the server. */
-const backlog = 1024 * 1024
+/** The total length of unwritten lines above which reading from the server is held back. */
+const maxBuffered = 1024 * 1024
 
 const toBytes = (text: string): Uint8Array => {
   const bytes = new Uint8Array(Utf8.byteLength(text))
@@ -53,11 +53,12 @@ const toBytes = (text: string): Uint8Array => {
   return bytes
 }
 
-/** Opens a file to which lines are written behind the back of who writes them. */
-const openTape = Effect.fnUntraced(function*(path: string, content: "redacted" | "full") {
+/** Opens a file to which lines are written in the background. */
+const openRecording = Effect.fnUntraced(function*(path: string, content: "redacted" | "full") {
   const file = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.open(path, { flag: "w", mode: 0o600 }))
   const clock = yield* Clock.Clock
-  const start = clock.currentTimeMillisUnsafe()
+  const now = () => Number(clock.monotonicTimeNanosUnsafe() / BigInt(1_000_000))
+  const start = now()
   let waiting: Array<string> = []
   let size = 0
   const some = Latch.makeUnsafe(false)
@@ -67,7 +68,7 @@ const openTape = Effect.fnUntraced(function*(path: string, content: "redacted" |
     waiting.push(line)
     size += line.length
     some.openUnsafe()
-    if (size > backlog) room.closeUnsafe()
+    if (size > maxBuffered) room.closeUnsafe()
   }
   const flush = Effect.suspend(() => {
     const lines = waiting
@@ -83,7 +84,7 @@ const openTape = Effect.fnUntraced(function*(path: string, content: "redacted" |
   return {
     room: room.await,
     write: (connection: number) => ({ _tag, ...event }: Event): void =>
-      add({ _tag, at: clock.currentTimeMillisUnsafe() - start, connection, ...event })
+      add({ _tag, at: now() - start, connection, ...event })
   }
 })
 
@@ -91,17 +92,18 @@ const codeOf = ({ reason }: TransportError): string =>
   "code" in reason && reason.code !== undefined ? reason.code : reason._tag
 
 /**
- * Records every connection of the transport below into a file, which is made anew.
+ * Records every connection of the underlying transport into a file, which is overwritten.
  *
  * **Details**
  *
- * The lines are on the disk when the layer's scope has closed. A file that cannot be written to is a defect there, or when
- * the layer is built a `PlatformError`; the connections do not suffer. What is said under TLS is recorded in clear text.
- * What cannot be read as messages of the protocol is passed on, and left out of the file.
+ * All lines are on disk once the layer's scope has closed. If the file cannot be opened, building the layer fails with
+ * a `PlatformError`; a later write failure is a defect when the scope closes, and does not affect the connections. Data
+ * under TLS is recorded in clear text. Data that cannot be decoded as protocol messages is passed on, and left out of
+ * the file.
  *
  * **Gotchas**
  *
- * The text of statements is recorded as it is. A program that writes secrets into it must not be recorded.
+ * The text of statements is recorded unchanged. Do not record a program that writes secrets into it.
  *
  * @category layers
  * @since 0.1.0
@@ -115,7 +117,7 @@ export const record = (
     Effect.gen(function*() {
       const transport = yield* Transport
       const content = options.content ?? "redacted"
-      const tape = yield* openTape(file, content)
+      const tape = yield* openRecording(file, content)
       let count = 0
       return Transport.of({
         connect: (endpoint, connectOptions) =>
@@ -126,9 +128,9 @@ export const record = (
               Effect.tapError((error) => Effect.sync(() => write({ _tag: "Refused", code: codeOf(error) }))),
               Effect.tap(() => Effect.sync(() => write({ _tag: "Opened", endpoint: name }))),
               Effect.flatMap((line) =>
-                listen({ ...line, pull: Effect.andThen(tape.room, line.pull) }, {
+                recordConnection({ ...line, pull: Effect.andThen(tape.room, line.pull) }, {
                   write,
-                  show: content === "full" ? withoutProof : (_, message) => redact(message)
+                  encode: content === "full" ? withoutCredentials : (_, message) => redact(message)
                 })
               )
             )
@@ -138,14 +140,14 @@ export const record = (
   )
 
 /**
- * A replay's own account of how it goes.
+ * The progress and outcome of a replay.
  *
  * @category services
  * @since 0.1.0
  */
 export class Replay extends Context.Service<Replay, {
   /**
-   * Succeeds when the client has sent what was recorded, all of it and nothing else.
+   * Succeeds if the client has sent everything that was recorded, and nothing else.
    *
    * The step in the error is the line of the file.
    */
@@ -157,14 +159,14 @@ export class Replay extends Context.Service<Replay, {
  *
  * **Details**
  *
- * As {@link replay}.
+ * Works as {@link replay} does.
  *
  * @category layers
  * @since 0.1.0
  */
 export const replayText = (text: string): Layer.Layer<Transport | Replay, RecordingError> =>
   Layer.effectContext(Effect.gen(function*() {
-    const player = new Player(yield* readRecording(text))
+    const player = new Replayer(yield* readRecording(text))
     let reported: string | undefined
     const verify = Effect.suspend(() => {
       const problem = player.problem()
@@ -191,15 +193,15 @@ export const replayText = (text: string): Layer.Layer<Transport | Replay, Record
  *
  * **Details**
  *
- * A client that does not send what was recorded has its connections fail, with an error whose cause is the difference.
- * The difference cannot get lost: `verify` of {@link Replay} fails with it, and when nobody has asked for it by then, the end
- * of the layer dies with it. So does a recording that the client has not come to the end of.
+ * If a client does not send what was recorded, its connections fail with an error whose cause is the difference. The
+ * difference is always reported: `verify` of {@link Replay} fails with it, and if it was not reported by then, closing
+ * the layer dies with it. The same holds for a recording that the client did not complete.
  *
- * A TLS handshake is not played: it succeeds where it had succeeded, without a certificate.
+ * A TLS handshake is not replayed: it succeeds where it had succeeded, without a certificate.
  *
  * **Gotchas**
  *
- * A client whose policy wants a password to be asked for refuses to be let in without one.
+ * A client whose policy requires a password request rejects a login without one.
  *
  * **Example** (A test without its server)
  *

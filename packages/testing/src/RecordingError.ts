@@ -1,8 +1,10 @@
 /**
- * What is wrong with a recording that cannot be replayed.
+ * The error for a recording that cannot be replayed.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 /**
@@ -11,12 +13,8 @@ import * as Schema from "effect/Schema"
  * @category errors
  * @since 0.1.0
  */
-export class RecordingError extends Schema.TaggedError<RecordingError>()("RecordingError", {
-  /** Counted from 1. */
+export class RecordingError extends TaggedError<RecordingError>()("RecordingError", {
+  /** The line number, counted from 1. */
   line: Schema.Number,
   problem: Schema.String
-}) {
-  override get message(): string {
-    return `line ${this.line} of the recording: ${this.problem}`
-  }
-}
+}, ({ line, problem }) => ErrorField.printable(`line ${line} of the recording: ${problem}`)) {}

@@ -1,32 +1,30 @@
 /**
- * What is wrong with a conversation that did not go by its script.
+ * The error for a conversation that did not follow its script.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 /**
- * The other end did not do what the script says, or not all of it.
+ * The peer did not do what the script says, or not all of it.
  *
- * The message is meant to be read: it says which step of which connection was due, shows what was expected beside what
- * was received, field by field, and names what had come before.
+ * The message is meant to be read by a person: it names the step of the connection that was due, shows expected and
+ * received fields side by side, and lists what was received before.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ScriptError extends Schema.TaggedError<ScriptError>()("ScriptError", {
+export class ScriptError extends TaggedError<ScriptError>()("ScriptError", {
   /**
-   * - `"unexpected"`: another message came than the one that was due.
-   * - `"unfinished"`: the other end left, or stopped, before the script was done.
+   * - `"unexpected"`: a message other than the one that was due was received.
+   * - `"unfinished"`: the peer disconnected, or stopped, before the script was complete.
    */
   problem: Schema.Literals(["unexpected", "unfinished"]),
-  /** Counted from 1; 0 when nobody has connected at all. */
+  /** The connection number, counted from 1; 0 if there was no connection at all. */
   connection: Schema.Number,
-  /** Counted from 1; one more than there are when the script was over. */
+  /** The step number, counted from 1; one more than the number of steps if the script was complete. */
   step: Schema.Number,
   report: Schema.String
-}) {
-  override get message(): string {
-    return this.report
-  }
-}
+}, ({ report }) => ErrorField.printable(report)) {}

@@ -1,14 +1,16 @@
 /**
- * A server that plays a part: a `Transport` whose every connection is answered by a script.
+ * A scripted server: a `Transport` that responds on every connection by following a script.
  *
- * A script is a list of steps that happen in order: let the client in, wait for a message or a query, send something,
- * hang up. The steps are typed, the log-in is the real one, and queries are answered in both protocols as a server would.
- * What does not go by the script cuts the connection and is reported with what was expected beside what was received.
+ * A script is a list of steps that happen in order: accept the client, wait for a message or a query, send a message,
+ * disconnect. The steps are typed, the login is the real one, and queries are answered in both protocols as a server
+ * would. Any deviation from the script closes the connection and is reported, with the expected and the received
+ * message.
  *
- * The report cannot get lost: `verify` fails with it, and when nobody has asked for it by then, the end of the layer dies
- * with it, whatever the code under test has made of the cut connection. So does a script that was not played to its end.
+ * Deviations are always reported: `verify` fails with the report, and if it was not reported by then, closing the layer
+ * dies with it, however the code under test handled the closed connection. The same holds for a script that was not
+ * completed.
  *
- * There is no database behind it. Replies are what the script says, nobody parses SQL, and TLS is that of `InMemory`.
+ * There is no database behind it. Responses come from the script, SQL is not parsed, and TLS is that of `InMemory`.
  *
  * @since 0.1.0
  */
@@ -21,8 +23,8 @@ import type { Transport } from "@hyperfect/transport/Transport"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Conversation } from "./internal/conversation.ts"
-import type { Step } from "./internal/script.ts"
+import { ScriptRunner } from "./internal/script/runner.ts"
+import type { Step } from "./internal/script/steps.ts"
 import { ScriptError } from "./ScriptError.ts"
 
 export {
@@ -36,7 +38,6 @@ export {
   copyOut,
   type Disconnect,
   disconnect,
-  type Ending,
   error,
   type ErrorOptions,
   type Expect,
@@ -47,6 +48,7 @@ export {
   type Repeat,
   repeat,
   type Reply,
+  type ReplyEnd,
   rows,
   type Send,
   send,
@@ -56,41 +58,41 @@ export {
   stall,
   type Step,
   untilCancelled
-} from "./internal/script.ts"
+} from "./internal/script/steps.ts"
 
 /**
- * What happened on one connection.
+ * The log of one connection.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Played {
-  /** Who logged in; absent when nobody did, or the script did it by hand. */
+export interface SessionLog {
+  /** The login of the client; absent if there was none, or if the script implements it itself. */
   readonly startup: Startup | undefined
-  /** Every message that came behind the log-in, in order. */
+  /** Every message received after the login, in order. */
   readonly received: ReadonlyArray<Frontend.Message>
 }
 
 /**
- * The server's own account of what happened.
+ * The server's log of what happened.
  *
  * @category services
  * @since 0.1.0
  */
 export class ScriptedServer extends Context.Service<ScriptedServer, {
-  /** What happened so far, connection by connection; those that only came to cancel a query are left out. */
-  readonly played: Effect.Effect<ReadonlyArray<Played>>
+  /** The log so far, by connection; connections that only cancel a query are left out. */
+  readonly sessions: Effect.Effect<ReadonlyArray<SessionLog>>
   /**
-   * Succeeds when every connection has gone by its script, and every script was played to its end.
+   * Succeeds if every connection has followed its script, and every script was completed.
    *
-   * It waits until the server has done all that it can do without the client. A reply that cannot be sent, such as a row
-   * with a value that its type does not have, is a defect.
+   * It waits until the server has done everything it can do without the client. A response that cannot be sent, such as
+   * a row with a value that does not fit its type, is a defect.
    */
   readonly verify: Effect.Effect<void, ScriptError>
 }>()("@hyperfect/testing/ScriptedServer") {}
 
-/** How often everybody must have been found waiting, with all that is runnable run in between. */
-const calmRounds = 10
+/** The number of times in a row that all fibers must be found waiting, each after everything runnable has run. */
+const idleRounds = 10
 
 const notConnected = (wanted: number) =>
   new ScriptError({
@@ -100,50 +102,50 @@ const notConnected = (wanted: number) =>
     report: wanted === 1 ? "nobody has connected" : `${wanted} more connections were expected`
   })
 
-/** Gives out the script for each connection. */
-interface Casting {
+/** Provides the script for each connection. */
+interface ScriptSource {
   readonly next: () => ReadonlyArray<Step> | undefined
-  readonly putBack: (script: ReadonlyArray<Step>) => void
-  /** How many scripts nobody has played. */
-  readonly left: (connections: number) => number
+  readonly restore: (script: ReadonlyArray<Step>) => void
+  /** The number of scripts that were not played. */
+  readonly remaining: (connections: number) => number
 }
 
-const make = (casting: Casting, options: InMemory.Options | undefined) =>
+const make = (scripts: ScriptSource, options: InMemory.Options | undefined) =>
   Layer.unwrap(Effect.sync(() => {
-    let conversations: ReadonlyArray<Conversation> = []
+    let conversations: ReadonlyArray<ScriptRunner> = []
     const reported = new Set<string>()
     let surplus: ScriptError | undefined
 
     const handle = (line: Accepted): Effect.Effect<void, never, Authenticate.Services> =>
       Effect.suspend(() => {
-        const script = casting.next()
+        const script = scripts.next()
         const number = conversations.length + 1
         if (script === undefined) {
           const report = `connection ${number}: there is no script for it`
           surplus ??= new ScriptError({ problem: "unexpected", connection: number, step: 1, report })
           return Effect.void
         }
-        const conversation = new Conversation(number, script, line)
+        const conversation = new ScriptRunner(number, script, line)
         conversations = [...conversations, conversation]
-        return Effect.flatMap(conversation.play, (came) => {
+        return Effect.flatMap(conversation.run, (came) => {
           if (came === "session") return Effect.void
-          casting.putBack(script)
+          scripts.restore(script)
           conversations = conversations.filter((other) => other !== conversation)
-          return Effect.forEach(conversations, (other) => other.cancelBy(came), { discard: true })
+          return Effect.forEach(conversations, (other) => other.handleCancelRequest(came), { discard: true })
         })
       })
 
     const settle = Effect.gen(function*() {
-      for (let round = 0; round < calmRounds; round++) {
-        yield* Effect.forEach(conversations, ({ calm }) => calm.await, { discard: true })
+      for (let round = 0; round < idleRounds; round++) {
+        yield* Effect.forEach(conversations, ({ idle }) => idle.await, { discard: true })
         yield* Effect.yieldNow
-        if (!conversations.every(({ isCalm }) => isCalm)) round = -1
+        if (!conversations.every(({ isIdle }) => isIdle)) round = -1
       }
     })
 
     const problem = Effect.map(settle, () => {
       const problems = [surplus, ...conversations.map((conversation) => conversation.problem())]
-      const unplayed = casting.left(conversations.length)
+      const unplayed = scripts.remaining(conversations.length)
       return problems.find((problem) => problem?.problem === "unexpected") ??
         problems.find((problem) => problem !== undefined) ??
         (unplayed > 0 ? notConnected(unplayed) : undefined)
@@ -158,27 +160,27 @@ const make = (casting: Casting, options: InMemory.Options | undefined) =>
 
     const server = Layer.succeed(ScriptedServer, {
       verify: Effect.tapError(verify, ({ report }) => Effect.sync(() => reported.add(report))),
-      played: Effect.sync(() => conversations.map(({ received, startup }) => ({ startup, received: [...received] })))
+      sessions: Effect.sync(() => conversations.map(({ received, startup }) => ({ startup, received: [...received] })))
     })
-    // Built behind the transport, so that it ends before the connections do.
-    const lastWord = Layer.effectDiscard(Effect.addFinalizer(() =>
+    // Built after the transport, so that it is finalized before the connections are.
+    const verifyOnClose = Layer.effectDiscard(Effect.addFinalizer(() =>
       Effect.catch(verify, (error) => (reported.has(error.report) ? Effect.void : Effect.die(error)))
     ))
-    return lastWord.pipe(
+    return verifyOnClose.pipe(
       Layer.provideMerge(Layer.merge(server, InMemory.layer(handle, options))),
       Layer.provide(Authenticate.layerCrypto)
     )
   }))
 
 /**
- * A server that plays the same script on every connection.
+ * Provides a server that plays the same script on every connection.
  *
  * **Details**
  *
- * The endpoint that a client connects to does not matter. Somebody has to connect. A connection that only comes to cancel
- * a query plays no script: it finds the session by its key.
+ * The endpoint that a client connects to does not matter. At least one client must connect. A connection that only
+ * cancels a query plays no script: it finds the session by its key.
  *
- * **Example** (What the client does not know)
+ * **Example** (A client of a scripted server)
  *
  * ```ts
  * import { Authenticate } from "@hyperfect/auth"
@@ -216,17 +218,17 @@ export const layer = (...script: ReadonlyArray<Step>): Layer.Layer<Transport | S
   Layer.suspend(() =>
     make({
       next: () => script,
-      putBack: () => {},
-      left: (connections) => (connections === 0 ? 1 : 0)
+      restore: () => {},
+      remaining: (connections) => (connections === 0 ? 1 : 0)
     }, undefined)
   )
 
 /**
- * A server that plays another script on each connection, in the order in which they are opened.
+ * Provides a server that plays a different script on each connection, in the order in which they are opened.
  *
  * **When to use**
  *
- * Use for clients that connect again, such as one that tries once more after a failure.
+ * Use for clients that reconnect, such as one that retries after a failure.
  *
  * **Details**
  *
@@ -243,7 +245,7 @@ export const layerEach = (
     const waiting = [...scripts]
     return make({
       next: () => waiting.shift(),
-      putBack: (script) => waiting.unshift(script),
-      left: () => waiting.length
+      restore: (script) => waiting.unshift(script),
+      remaining: () => waiting.length
     }, options)
   })

@@ -1,9 +1,9 @@
 /**
- * The laws of `Transport` and `Listener`, to be run against an implementation of them.
+ * The laws of `Transport` and `Listener`, as tests to run against an implementation of them.
  *
- * A law is an Effect that fails with `LawBroken` when the implementation does not keep it. It opens what it needs and
- * closes it again, and ends by itself: what hangs has broken the law. Laws wait for things to happen, so they need the
- * live clock. They say nothing about speed, nor about what cryptography must refuse.
+ * A law is an Effect that fails with `LawBroken` if the implementation does not keep it. It opens what it needs, closes
+ * it again, and always terminates: a timeout counts as breaking the law. Laws wait for real events, so they need the
+ * live clock. They do not cover performance, or what cryptography must reject.
  *
  * @since 0.1.0
  */
@@ -16,41 +16,41 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { LawEffect } from "./internal/law.ts"
-import { lineLaws } from "./internal/lineLaws.ts"
-import { listenerLaws } from "./internal/listenerLaws.ts"
-import * as internal from "./internal/tlsLaws.ts"
+import { connectionLaws } from "./internal/conformance/connectionLaws.ts"
+import type { LawEffect } from "./internal/conformance/harness.ts"
+import { listenerLaws } from "./internal/conformance/listenerLaws.ts"
+import * as internal from "./internal/conformance/tlsLaws.ts"
 import { LawBroken } from "./LawBroken.ts"
 
 /**
- * Something that holds for every transport, and the effect that fails when it does not.
+ * A property that holds for every transport, and the effect that fails if it does not.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Law {
-  /** What holds, as a sentence. */
+  /** The property, as a sentence. */
   readonly name: string
   readonly check: Effect.Effect<void, LawBroken, Transport.Transport | Listener.Listener>
 }
 
 /**
- * Where the laws are tried.
+ * Options for running the laws.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** A place to listen at, a new one each time, such as port 0 or a file in a new directory. */
+  /** An endpoint to listen on, a new one each time, such as port 0 or a file in a new directory. */
   readonly endpoint: Effect.Effect<Endpoint.Endpoint, never, Scope.Scope>
-  /** Bytes of the biggest single write; 64 MiB when absent. */
-  readonly bigWrite?: number | undefined
-  /** How long one law may take; 15 seconds when absent. */
+  /** The size of the largest single write in bytes; 64 MiB when absent. */
+  readonly maxWriteSize?: number | undefined
+  /** The time limit of one law; 15 seconds when absent. */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * Where and how the laws of secured lines are tried.
+ * Options for running the laws of secured connections.
  *
  * @category models
  * @since 0.1.0
@@ -77,9 +77,9 @@ const toLaws = (laws: Record<string, LawEffect>, timeout: Duration.Input = "15 s
   }))
 
 /**
- * The laws of lines, and of opening and accepting them.
+ * Returns the laws of connections, and of opening and accepting them.
  *
- * **Example** (Lines in memory)
+ * **Example** (In-memory connections)
  *
  * ```ts
  * import * as TransportConformance from "@hyperfect/testing/TransportConformance"
@@ -98,12 +98,15 @@ const toLaws = (laws: Record<string, LawEffect>, timeout: Duration.Input = "15 s
  * @since 0.1.0
  */
 export const laws = (options: Options): ReadonlyArray<Law> => [
-  ...toLaws(lineLaws({ endpoint: options.endpoint, bigWrite: options.bigWrite ?? 64 * 1024 * 1024 }), options.timeout),
+  ...toLaws(
+    connectionLaws({ endpoint: options.endpoint, maxWriteSize: options.maxWriteSize ?? 64 * 1024 * 1024 }),
+    options.timeout
+  ),
   ...toLaws(listenerLaws(options), options.timeout)
 ]
 
 /**
- * The laws of securing a line in place, for implementations that can.
+ * Returns the laws of securing a connection in place, for implementations that support it.
  *
  * **Details**
  *
@@ -115,8 +118,8 @@ export const laws = (options: Options): ReadonlyArray<Law> => [
 export const tlsLaws = (options: TlsOptions): ReadonlyArray<Law> => toLaws(internal.tlsLaws(options), options.timeout)
 
 /**
- * Secures every line of a transport and a listener as soon as it is open, so that the laws of lines can be run against
- * secured ones.
+ * Secures every connection of a transport and a listener as soon as it is open, so that the laws of connections can be
+ * run against secured ones.
  *
  * @category layers
  * @since 0.1.0

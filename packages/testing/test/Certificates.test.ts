@@ -18,7 +18,7 @@ const algorithms: ReadonlyArray<Certificates.Algorithm> = [
 describe("Certificates", () => {
   for (const algorithm of algorithms) {
     const hash = "hash" in algorithm ? ` with ${algorithm.hash.name}` : ""
-    it.effect(`issues certificates that verify, by ${algorithm.name}${hash}`, () =>
+    it.effect(`issues certificates that verify, signed with ${algorithm.name}${hash}`, () =>
       Effect.gen(function*() {
         const authority = yield* Certificates.makeAuthority({ name: "Root", algorithm })
         const root = read(authority)
@@ -31,7 +31,7 @@ describe("Certificates", () => {
       }))
   }
 
-  it.effect("names hosts, addresses and the subject, in any script", () =>
+  it.effect("lists hosts, addresses and the subject, in any script", () =>
     Effect.gen(function*() {
       const authority = yield* Certificates.makeAuthority({ name: "Prüfstelle" })
       const hosts = ["db.example.org", "127.0.0.1", "2001:db8::1"]
@@ -45,7 +45,7 @@ describe("Certificates", () => {
       assert.isUndefined(leaf.checkIP("127.0.0.2"))
     }))
 
-  it.effect("hands out the key that belongs to the certificate, and its DER", () =>
+  it.effect("returns the key that matches the certificate, and its DER", () =>
     Effect.gen(function*() {
       const certificate = yield* Certificates.selfSigned({ name: "alone" })
       assert.isTrue(read(certificate).checkPrivateKey(createPrivateKey(Redacted.value(certificate.key))))
@@ -53,7 +53,7 @@ describe("Certificates", () => {
       assert.notInclude(JSON.stringify(certificate), "PRIVATE")
     }))
 
-  it.effect("is valid when it is told to be, on either side of 2050", () =>
+  it.effect("has the requested validity, before and after 2050", () =>
     Effect.gen(function*() {
       const authority = yield* Certificates.makeAuthority({ name: "Root" })
       const usual = read(yield* authority.issue({ name: "a" }))
@@ -70,7 +70,7 @@ describe("Certificates", () => {
       assert.strictEqual(asked.validToDate.toISOString(), "2051-02-03T04:05:06.000Z")
     }))
 
-  it.effect("gives every certificate a serial number of its own", () =>
+  it.effect("gives every certificate its own serial number", () =>
     Effect.gen(function*() {
       const authority = yield* Certificates.makeAuthority({ name: "Root" })
       const one = read(yield* authority.issue({ name: "a" }))

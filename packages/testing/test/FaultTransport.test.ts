@@ -5,9 +5,9 @@ import { type Connection, Endpoint, InMemory, Listener, Transport } from "@hyper
 import { Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
-const place = {
+const listenOptions = {
   endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
-  bigWrite: 1_000_000,
+  maxWriteSize: 1_000_000,
   timeout: "60 seconds"
 } as const
 
@@ -28,15 +28,15 @@ const harmless = {
   "late pieces": { seed: 2, reading: { delay: 0.1 }, writing: { split: 1_000_000, delay: 0.1 } }
 } satisfies Record<string, FaultTransport.Options>
 
-// At once, because most of them wait most of the time.
-describe.concurrent("the laws of transports", () => {
+// Concurrent, because most of them wait most of the time.
+describe.concurrent("Transport laws over FaultTransport", () => {
   for (const [name, options] of Object.entries(harmless)) {
     for (const [below, layer] of [["in memory", inMemory], ["on sockets", NodeTransport.layer]] as const) {
-      for (const law of TransportConformance.laws(place)) {
+      for (const law of TransportConformance.laws(listenOptions)) {
         it.live(`${name} ${below}: ${law.name}`, () => Effect.provide(law.check, over(layer, options)), 70_000)
       }
     }
-    for (const law of TransportConformance.tlsLaws({ ...place, ...tls })) {
+    for (const law of TransportConformance.tlsLaws({ ...listenOptions, ...tls })) {
       it.live(
         `${name} under TLS: ${law.name}`,
         () => Effect.provide(law.check, over(NodeTransport.layer, options)),
@@ -48,8 +48,8 @@ describe.concurrent("the laws of transports", () => {
 
 const server = Endpoint.tcp("server", 1)
 
-/** A line to a server that listens on a network in memory, with faults on the client's end. */
-const openLine = Effect.gen(function*() {
+/** A connection to a server on an in-memory network, with faults on the client's end. */
+const openPair = Effect.gen(function*() {
   const listening = yield* Effect.flatMap(Listener.Listener, (listener) => listener.listen(server))
   const client = yield* Effect.flatMap(Transport.Transport, (transport) => transport.connect(server))
   return { client, server: yield* listening.accept }
@@ -59,7 +59,7 @@ const faulty = (options: FaultTransport.Options) => Effect.provide(over(InMemory
 
 const bytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => i)
 
-/** Everything that comes until the line ends, chunk by chunk, and why it ends. */
+/** Collects everything until the connection ends, chunk by chunk, and the reason for the end. */
 const drain = Effect.fnUntraced(function*(line: Connection.Connection) {
   const chunks: Array<Uint8Array> = []
   while (true) {
@@ -73,30 +73,30 @@ const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => Uint8Array.fro
 
 const sizes = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<number> => chunks.map(({ length }) => length)
 
-describe("splitting", () => {
-  it.effect("hands out each byte alone", () =>
+describe("FaultTransport > split", () => {
+  it.effect("delivers each byte alone", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       yield* server.write(bytes(5))
       for (let i = 0; i < 5; i++) assert.deepStrictEqual(yield* client.pull, [Uint8Array.of(i)])
     }).pipe(faulty({ reading: { split: 1 } })))
 
   const cutPlaces = (seed: number, written: ReadonlyArray<number>) =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       yield* Effect.forEach(written, (size) => server.write(bytes(size)))
       const { chunks } = yield* drain(client)
       return { sizes: sizes(chunks), all: concat(chunks) }
-    }).pipe(Effect.scoped, faulty({ seed, reading: { split: 64, cutAfter: 1000 } }))
+    }).pipe(Effect.scoped, faulty({ seed, reading: { split: 64, disconnectAfter: 1000 } }))
 
-  it.effect("cuts at the same places for the same seed, and at others for another", () =>
+  it.effect("splits at the same positions for the same seed, and at others for another seed", () =>
     Effect.gen(function*() {
       const one = yield* cutPlaces(1, [1000])
       assert.deepStrictEqual(yield* cutPlaces(1, [1000]), one)
       assert.notDeepEqual((yield* cutPlaces(2, [1000])).sizes, one.sizes)
       assert.deepStrictEqual(one.all, bytes(1000))
       assert.isTrue(one.sizes.every((size) => size <= 64) && new Set(one.sizes).size > 5)
-      // Chunks of the network add boundaries, and move none.
+      // Chunks of the network add boundaries, but move none.
       const ends = (list: ReadonlyArray<number>) => list.map((_, i) => list.slice(0, i + 1).reduce((a, b) => a + b))
       const other = ends((yield* cutPlaces(1, [333, 667])).sizes)
       assert.deepStrictEqual(other.filter((end) => end !== 333), ends(one.sizes).filter((end) => end !== 333))
@@ -104,7 +104,7 @@ describe("splitting", () => {
 
   it.effect("keeps the pieces of a write together", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       yield* Effect.forkChild(Effect.forEach([1, 2, 3], (n) => client.write(new Uint8Array(100).fill(n)), {
         concurrency: "unbounded"
       }))
@@ -114,10 +114,10 @@ describe("splitting", () => {
     }).pipe(faulty({ writing: { split: 7 } })))
 })
 
-describe("delays", () => {
-  it.effect("hold up what is read and what is written, by the clock", () =>
+describe("FaultTransport > delay", () => {
+  it.effect("delays reads and writes by the clock", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       yield* server.write(bytes(3))
       const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
       const writing = yield* Effect.forkChild(client.write(bytes(3)), { startImmediately: true })
@@ -131,11 +131,11 @@ describe("delays", () => {
     }).pipe(faulty({ seed: 3, reading: { delay: "10 seconds" }, writing: { delay: "10 seconds" } })))
 })
 
-describe("stalling", () => {
-  it.effect("hands out what came before, and then nothing until the line is closed", () =>
+describe("FaultTransport > stallAfter", () => {
+  it.effect("delivers earlier data, and then nothing until the connection is closed", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const { client, server } = yield* Scope.provide(openLine, scope)
+      const { client, server } = yield* Scope.provide(openPair, scope)
       yield* server.write(bytes(5))
       assert.deepStrictEqual(yield* client.pull, [bytes(3)])
       const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
@@ -146,9 +146,9 @@ describe("stalling", () => {
       assert.strictEqual((yield* Effect.flip(Fiber.join(pulling))).message, "the connection was closed on this end")
     }).pipe(faulty({ reading: { stallAfter: 3 } })))
 
-  it.effect("sends what was written before, and then nothing", () =>
+  it.effect("sends earlier writes, and then nothing", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       const writing = yield* Effect.forkChild(client.write(bytes(5)), { startImmediately: true })
       assert.deepStrictEqual(yield* server.pull, [bytes(3)])
       yield* server.write(bytes(1))
@@ -158,11 +158,13 @@ describe("stalling", () => {
     }).pipe(faulty({ writing: { stallAfter: 3 } })))
 })
 
-describe("cutting", () => {
-  for (const [cut, read, write] of [["close", "Closed", "EPIPE"], ["reset", "ReadFailed", "ECONNRESET"]] as const) {
-    it.effect(`ends the line behind what was received (${cut})`, () =>
+describe("FaultTransport > disconnectAfter", () => {
+  for (
+    const [disconnect, read, write] of [["close", "Closed", "EPIPE"], ["reset", "ReadFailed", "ECONNRESET"]] as const
+  ) {
+    it.effect(`ends the connection after the received bytes (${disconnect})`, () =>
       Effect.gen(function*() {
-        const { client, server } = yield* openLine
+        const { client, server } = yield* openPair
         yield* server.write(bytes(5))
         const { all, reason } = yield* drain(client)
         assert.deepStrictEqual(all, bytes(3))
@@ -170,33 +172,33 @@ describe("cutting", () => {
         const refused = (yield* Effect.flip(client.write(bytes(1)))).reason
         assert.deepStrictEqual(refused._tag === "WriteFailed" ? refused.code : refused._tag, write)
         assert.strictEqual((yield* drain(server)).reason._tag, "Closed")
-      }).pipe(faulty({ reading: { cutAfter: 3 }, cut })))
+      }).pipe(faulty({ reading: { disconnectAfter: 3 }, disconnect })))
 
-    it.effect(`ends the line behind what was sent, and wakes who waits (${cut})`, () =>
+    it.effect(`ends the connection after the sent bytes, and resumes suspended fibers (${disconnect})`, () =>
       Effect.gen(function*() {
-        const { client, server } = yield* openLine
+        const { client, server } = yield* openPair
         const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
         yield* client.write(bytes(2))
         const refused = (yield* Effect.flip(client.write(bytes(2)))).reason
         assert.deepStrictEqual(refused._tag === "WriteFailed" ? refused.code : refused._tag, write)
         assert.strictEqual((yield* Effect.flip(Fiber.join(pulling))).reason._tag, read)
         assert.deepStrictEqual((yield* drain(server)).all, Uint8Array.of(0, 1, 0))
-      }).pipe(faulty({ writing: { cutAfter: 3 }, cut })))
+      }).pipe(faulty({ writing: { disconnectAfter: 3 }, disconnect })))
   }
 
-  it.effect("can end a line as soon as it is open", () =>
+  it.effect("can end a connection as soon as it is open", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       assert.strictEqual((yield* Effect.flip(client.pull)).reason._tag, "Closed")
       assert.strictEqual((yield* Effect.flip(client.write(bytes(1)))).reason._tag, "WriteFailed")
       assert.strictEqual((yield* drain(server)).all.length, 0)
-    }).pipe(faulty({ reading: { cutAfter: 0 } })))
+    }).pipe(faulty({ reading: { disconnectAfter: 0 } })))
 })
 
-describe("losing and changing bytes", () => {
-  it.effect("throws away what is written behind a position", () =>
+describe("FaultTransport > dropAfter and corrupt", () => {
+  it.effect("discards writes after a position", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       yield* client.write(bytes(2))
       yield* client.write(bytes(1000))
       yield* client.write(bytes(1000))
@@ -207,7 +209,7 @@ describe("losing and changing bytes", () => {
 
   const changed = (options: FaultTransport.Options) =>
     Effect.gen(function*() {
-      const { client, server } = yield* openLine
+      const { client, server } = yield* openPair
       const sent = bytes(10_000)
       yield* server.write(sent)
       yield* client.write(sent)
@@ -218,16 +220,16 @@ describe("losing and changing bytes", () => {
       return { reading: differ(came), writing: differ(went) }
     }).pipe(Effect.scoped, faulty(options))
 
-  it.effect("changes the bytes at the positions that are named", () =>
+  it.effect("changes the bytes at the given positions", () =>
     Effect.gen(function*() {
-      const reading = { corruptAt: [0, 17, 9999], split: 100, cutAfter: 10_000 }
+      const reading = { corruptAt: [0, 17, 9999], split: 100, disconnectAfter: 10_000 }
       const found = yield* changed({ reading, writing: { corruptAt: [5] } })
       assert.deepStrictEqual(found, { reading: [0, 17, 9999], writing: [5] })
     }))
 
-  it.effect("changes bytes by chance, the same ones for the same seed", () =>
+  it.effect("changes random bytes, the same ones for the same seed", () =>
     Effect.gen(function*() {
-      const run = (seed: number) => changed({ seed, reading: { corrupt: 0.01, cutAfter: 10_000 } })
+      const run = (seed: number) => changed({ seed, reading: { corrupt: 0.01, disconnectAfter: 10_000 } })
       const one = yield* run(1)
       assert.isAbove(one.reading.length, 50)
       assert.isBelow(one.reading.length, 200)
@@ -237,20 +239,20 @@ describe("losing and changing bytes", () => {
     }))
 })
 
-describe("connecting", () => {
+describe("FaultTransport > connect", () => {
   const connect = (timeout?: number) =>
     Effect.flatMap(Transport.Transport, (transport) => Effect.scoped(transport.connect(server, { timeout })))
 
-  it.effect("is refused for the lines that the options name, and for no others", () =>
+  it.effect("is refused for the given connections only", () =>
     Effect.gen(function*() {
       yield* Effect.flatMap(Listener.Listener, (listener) => listener.listen(server))
       yield* connect()
       const error = yield* Effect.flip(connect())
       assert.strictEqual(error.message, "cannot connect to server:1 (ECONNREFUSED)")
       yield* connect()
-    }).pipe(faulty({ lines: [{}, { connect: "refuse" }] })))
+    }).pipe(faulty({ connections: [{}, { connect: "refuse" }] })))
 
-  it.effect("can take for ever, unless there is a limit", () =>
+  it.effect("can stall forever without a timeout", () =>
     Effect.gen(function*() {
       const forever = yield* Effect.forkChild(connect(), { startImmediately: true })
       const limited = yield* Effect.forkChild(connect(1000), { startImmediately: true })
@@ -260,32 +262,32 @@ describe("connecting", () => {
     }).pipe(faulty({ connect: "stall" })))
 })
 
-describe("plans", () => {
+describe("FaultTransport.plan", () => {
   const plans = Array.from({ length: 500 }, (_, seed) => FaultTransport.plan(seed, { corrupt: true }))
-  const lines = plans.flatMap(({ lines = [] }) => lines)
+  const lines = plans.flatMap(({ connections = [] }) => connections)
 
-  it("are the same for the same seed, and plain data", () => {
+  it("is plain data, and the same for the same seed", () => {
     for (const [seed, plan] of plans.entries()) {
       assert.deepStrictEqual(FaultTransport.plan(seed, { corrupt: true }), plan)
       assert.deepStrictEqual(JSON.parse(JSON.stringify(plan)), plan)
     }
-    assert.isAbove(new Set(plans.map((plan) => JSON.stringify(plan.lines))).size, 490)
+    assert.isAbove(new Set(plans.map((plan) => JSON.stringify(plan.connections))).size, 490)
   })
 
-  it("know every fault, and lines without any", () => {
+  it("contains every fault, and connections without any", () => {
     const count = (is: (line: FaultTransport.Faults) => unknown) =>
       lines.filter((line) => is(line) !== undefined).length
     for (
       const seen of [
         count(({ connect }) => connect),
-        count(({ cut }) => cut),
+        count(({ disconnect }) => disconnect),
         count(({ writing }) => writing?.dropAfter),
         count(({ reading }) => reading?.split),
         count(({ reading }) => reading?.delay),
         count(({ reading }) => reading?.stallAfter),
         count(({ writing }) => writing?.stallAfter),
-        count(({ reading }) => reading?.cutAfter),
-        count(({ writing }) => writing?.cutAfter),
+        count(({ reading }) => reading?.disconnectAfter),
+        count(({ writing }) => writing?.disconnectAfter),
         count(({ reading }) => reading?.corruptAt),
         lines.filter(({ connect, reading, writing }) =>
           connect === undefined && [reading, writing].every((direction) => Object.keys(direction ?? {}).length === 0)
@@ -294,9 +296,9 @@ describe("plans", () => {
     ) assert.isAbove(seen, 10)
   })
 
-  it("keep out what is not wanted", () => {
-    const tame = Array.from({ length: 300 }, (_, seed) => FaultTransport.plan(seed, { stall: false, lines: 2 }))
+  it("leaves out disabled faults", () => {
+    const tame = Array.from({ length: 300 }, (_, seed) => FaultTransport.plan(seed, { stall: false, connections: 2 }))
     assert.notMatch(JSON.stringify(tame), /stall|drop|corrupt/)
-    assert.isTrue(tame.every(({ lines }) => lines?.length === 2))
+    assert.isTrue(tame.every(({ connections }) => connections?.length === 2))
   })
 })

@@ -5,16 +5,16 @@ import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { Effect, Fiber, Redacted } from "effect"
 import {
-  answer,
   bind,
   cells,
   connect,
   describePortal,
   describeStatement,
+  exchange,
   execute,
   login,
   ok,
-  one,
+  oneRow,
   parse,
   password,
   query,
@@ -22,13 +22,13 @@ import {
   sync,
   tags,
   users
-} from "./scripted.ts"
+} from "./scriptedClient.ts"
 
 const { accept, complete, disconnect, error, expect, layer, layerEach, on, repeat, rows, send, sendBytes, stall } =
   ScriptedServer
 
 describe("ScriptedServer", () => {
-  it.effect("lets in whoever knows the password, by SCRAM-SHA-256", () =>
+  it.effect("accepts a client that knows the password, by SCRAM-SHA-256", () =>
     Effect.gen(function*() {
       const channel = yield* connect
       const session = yield* Authenticate.client(channel, {
@@ -40,27 +40,27 @@ describe("ScriptedServer", () => {
       assert.strictEqual(session.parameters.get("server_version"), "18.0")
       assert.strictEqual(session.parameters.get("application_name"), "x")
       const server = yield* ScriptedServer.ScriptedServer
-      const [played] = yield* server.played
+      const [played] = yield* server.sessions
       assert.strictEqual(played!.startup?.user, "app")
       assert.deepStrictEqual(played!.received, [], "what belongs to the log-in is not kept")
     }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ user: "app", password })))))
 
   for (const method of ["password", "md5"] as const) {
-    it.effect(`asks by ${method} when told so`, () =>
+    it.effect(`requests authentication by ${method} if configured`, () =>
       Effect.gen(function*() {
-        const policy = { allowCleartextWithoutTls: true }
+        const policy = { allowCleartextWithoutTls: true, allowMd5WithoutTls: true }
         const session = yield* Authenticate.client(yield* connect, { user: "app", password }, policy)
         assert.strictEqual(session.method, method)
       }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ password, method })))))
   }
 
-  it.effect("lets in everybody when there is no password", () =>
+  it.effect("accepts every client if there is no password", () =>
     Effect.gen(function*() {
       const session = yield* Authenticate.client(yield* connect, { user: "anybody" })
       assert.strictEqual(session.method, "trust")
     }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept()))))
 
-  it.effect("plays Hyper when told so", () =>
+  it.effect("simulates Hyper if configured", () =>
     Effect.gen(function*() {
       const session = yield* Authenticate.client(yield* connect, { user: "app", password })
       assert.isTrue(session.parameters.has("hyper_version"))
@@ -76,7 +76,7 @@ describe("ScriptedServer", () => {
       ["another user", { user: "root", password }, "28P01"]
     ] as const
   ) {
-    it.effect(`refuses ${what}, which is what the script wants when it says no more`, () =>
+    it.effect(`rejects ${what}, and completes a script that ends there`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Authenticate.client(yield* connect, attempt))
         assert(error._tag === "AuthError" && error.reason._tag === "Rejected")
@@ -84,7 +84,7 @@ describe("ScriptedServer", () => {
       }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ user: "app", password })))))
   }
 
-  it.effect("answers a simple query with rows in text", () =>
+  it.effect("answers a simple query with rows in text format", () =>
     Effect.gen(function*() {
       const heard = yield* query(yield* login, "select * from users")
       assert.strictEqual(tags(heard), "RowDescription DataRow DataRow CommandComplete ReadyForQuery")
@@ -97,10 +97,10 @@ describe("ScriptedServer", () => {
       assert.strictEqual(heard[3].commandTag, "SELECT 2")
     }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
 
-  it.effect("answers the extended protocol in the formats that were asked for", () =>
+  it.effect("answers the extended protocol in the requested formats", () =>
     Effect.gen(function*() {
       const channel = yield* login
-      const heard = yield* answer(
+      const heard = yield* exchange(
         channel,
         parse("select * from users where id > $1", "", [20]),
         describeStatement(),
@@ -119,9 +119,9 @@ describe("ScriptedServer", () => {
       assert.deepStrictEqual(heard[5].columns[0], Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1))
     }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
 
-  it.effect("says format 0 whatever it sends when it plays Hyper", () =>
+  it.effect("reports format 0 for every column if it simulates Hyper", () =>
     Effect.gen(function*() {
-      const heard = yield* answer(yield* login, parse("select 1"), bind("", [2]), describePortal, execute, sync)
+      const heard = yield* exchange(yield* login, parse("select 1"), bind("", [2]), describePortal, execute, sync)
       assert(heard[2]?._tag === "RowDescription" && heard[3]?._tag === "DataRow")
       assert.strictEqual(heard[2].fields[0]?.format, 0)
       assert.deepStrictEqual(heard[3].columns[0], Uint8Array.of(1, 0, 0, 0))
@@ -130,38 +130,38 @@ describe("ScriptedServer", () => {
       on("select 1", rows({ one: BuiltIn.int4 }, [{ one: 1 }]))
     ))))
 
-  it.effect("knows a statement by its name, in groups of any size", () =>
+  it.effect("finds a statement by its name, in message groups of any size", () =>
     Effect.gen(function*() {
       const channel = yield* login
       assert.strictEqual(
-        tags(yield* answer(channel, parse("select * from users", "s"), describeStatement("s"), sync)),
+        tags(yield* exchange(channel, parse("select * from users", "s"), describeStatement("s"), sync)),
         "ParseComplete ParameterDescription RowDescription ReadyForQuery"
       )
       for (const more of [[], [{ _tag: "Close", kind: "P", name: "" }]] as const) {
-        const heard = yield* answer(channel, bind("s"), execute, ...more, sync)
+        const heard = yield* exchange(channel, bind("s"), execute, ...more, sync)
         assert.deepStrictEqual(cells(heard), [["1", "a@b.c"], ["2", null]])
       }
-      const twice = yield* answer(channel, bind("s"), execute, bind("s"), execute, sync)
+      const twice = yield* exchange(channel, bind("s"), execute, bind("s"), execute, sync)
       assert.strictEqual(cells(twice).length, 4)
     }).pipe(
       Effect.provide(layer(accept(), on(/users/, users), on(/users/, users), on(/users/, users), on(/users/, users)))
     ))
 
-  it.effect("hands out rows in the portions that Execute asks for", () =>
+  it.effect("sends rows in the portions that Execute requests", () =>
     Effect.gen(function*() {
       const channel = yield* login
       const one = { _tag: "Execute", portal: "", maxRows: 1 } as const
-      const heard = yield* answer(channel, parse("select * from users"), bind(), one, one, sync)
+      const heard = yield* exchange(channel, parse("select * from users"), bind(), one, one, sync)
       assert.strictEqual(
         tags(heard),
         "ParseComplete BindComplete DataRow PortalSuspended DataRow CommandComplete ReadyForQuery"
       )
     }).pipe(Effect.provide(layer(accept(), on(/from users/, users)))))
 
-  it.effect("answers with an error, and skips what comes behind it up to Sync", () =>
+  it.effect("answers with an error, and skips the messages up to Sync", () =>
     Effect.gen(function*() {
       const channel = yield* login
-      const heard = yield* answer(channel, parse("insert"), bind(), execute, bind(), execute, sync)
+      const heard = yield* exchange(channel, parse("insert"), bind(), execute, bind(), execute, sync)
       assert.strictEqual(tags(heard), "ParseComplete BindComplete ErrorResponse ReadyForQuery")
       assert.deepStrictEqual(heard[2], {
         _tag: "ErrorResponse",
@@ -180,13 +180,13 @@ describe("ScriptedServer", () => {
       on("select", error({ code: "42601", message: "no" }))
     ))))
 
-  it.effect("refuses a statement with a syntax error when it is parsed", () =>
+  it.effect("rejects a statement with a syntax error at Parse", () =>
     Effect.gen(function*() {
-      const heard = yield* answer(yield* login, parse("selct"), describeStatement(), bind(), execute, sync)
+      const heard = yield* exchange(yield* login, parse("selct"), describeStatement(), bind(), execute, sync)
       assert.strictEqual(tags(heard), "ErrorResponse ReadyForQuery")
     }).pipe(Effect.provide(layer(accept(), on("selct", error({ code: "42601" }))))))
 
-  it.effect("may fail behind some rows", () =>
+  it.effect("can fail after some rows", () =>
     Effect.gen(function*() {
       const heard = yield* query(yield* login, "select")
       assert.strictEqual(tags(heard), "RowDescription DataRow ErrorResponse ReadyForQuery")
@@ -195,7 +195,7 @@ describe("ScriptedServer", () => {
       on("select", rows({ n: BuiltIn.int4 }, [{ n: 1 }], error({ code: "22012" })))
     ))))
 
-  it.effect("reports where a transaction stands", () =>
+  it.effect("reports the transaction status", () =>
     Effect.gen(function*() {
       const channel = yield* login
       const statuses: Array<string> = []
@@ -215,7 +215,7 @@ describe("ScriptedServer", () => {
       )
     ))))
 
-  it.effect("repeats by the first rule that fits, and goes on with what no rule is for", () =>
+  it.effect("repeats by the first matching rule, and continues with the next step if none matches", () =>
     Effect.gen(function*() {
       const channel = yield* login
       for (const wanted of ["1", "2", "1", "3"]) {
@@ -225,11 +225,11 @@ describe("ScriptedServer", () => {
       yield* server.verify
     }).pipe(Effect.provide(layer(
       accept(),
-      repeat(on(/1/g, one("1")), on(/2/, one("2")), on(/[12]/, one("never"))),
-      on("select 3", one("3"))
+      repeat(on(/1/g, oneRow("1")), on(/2/, oneRow("2")), on(/[12]/, oneRow("never"))),
+      on("select 3", oneRow("3"))
     ))))
 
-  it.effect("hangs up as a step, and as a reply", () =>
+  it.effect("disconnects as a step and as a reply", () =>
     Effect.gen(function*() {
       for (let i = 0; i < 2; i++) {
         const channel = yield* login
@@ -241,7 +241,7 @@ describe("ScriptedServer", () => {
       [accept(), on("select 1", disconnect)]
     ]))))
 
-  it.effect("hangs up behind an error that is fatal", () =>
+  it.effect("disconnects after a fatal error", () =>
     Effect.gen(function*() {
       const channel = yield* login
       yield* channel.send({ _tag: "Query", query: "select 1" })
@@ -254,7 +254,7 @@ describe("ScriptedServer", () => {
       on("x", stall)
     ]]] as const
   ) {
-    it.effect(`goes silent ${what}`, () =>
+    it.effect(`stalls ${what}`, () =>
       Effect.gen(function*() {
         const channel = yield* login
         const waiting = yield* Effect.forkChild(query(channel, "x"), { startImmediately: true })
@@ -265,7 +265,7 @@ describe("ScriptedServer", () => {
       }).pipe(Effect.provide(layer(accept(), ...script))))
   }
 
-  it.effect("speaks message by message, and bytes that are none", () =>
+  it.effect("sends and expects single messages, and sends bytes that are not messages", () =>
     Effect.gen(function*() {
       const channel = yield* connect
       yield* channel.send({
@@ -287,7 +287,7 @@ describe("ScriptedServer", () => {
       sendBytes(Uint8Array.of(0, 0, 0, 0, 0))
     ))))
 
-  it.effect("takes the client's next message for what the last request makes of it", () =>
+  it.effect("decodes the client's next message according to the last authentication request", () =>
     Effect.gen(function*() {
       const failed = yield* Effect.flip(Authenticate.client(yield* connect, { user: "app", password }))
       assert(failed._tag === "AuthError")
@@ -302,7 +302,7 @@ describe("ScriptedServer", () => {
       ))
     ))
 
-  it.effect("cancels the query of the session whose key it is given, and of no other", () =>
+  it.effect("cancels only the query of the session with the given key", () =>
     Effect.gen(function*() {
       const key = { processId: 7, secretKey: Uint8Array.of(1, 2, 3, 4) }
       yield* Effect.gen(function*() {
@@ -322,11 +322,11 @@ describe("ScriptedServer", () => {
         const heard = yield* Fiber.join(running)
         assert.strictEqual(tags(heard), "ErrorResponse ReadyForQuery")
         yield* server.verify
-        assert.strictEqual((yield* server.played).length, 1)
+        assert.strictEqual((yield* server.sessions).length, 1)
       }).pipe(Effect.provide(layer(accept({ key }), on("slow", ScriptedServer.untilCancelled))))
     }))
 
-  it.effect("does not count a connection that only came to cancel", () =>
+  it.effect("does not count a connection that only cancels", () =>
     Effect.gen(function*() {
       for (let i = 0; i < 2; i++) {
         const channel = yield* connect
@@ -336,10 +336,10 @@ describe("ScriptedServer", () => {
       yield* login
       const server = yield* ScriptedServer.ScriptedServer
       yield* server.verify
-      assert.strictEqual((yield* server.played).length, 1)
+      assert.strictEqual((yield* server.sessions).length, 1)
     }).pipe(Effect.provide(layerEach([[accept()]]))))
 
-  it.effect("may expect a client that only comes to cancel, and one that says good-bye", () =>
+  it.effect("can expect CancelRequest and Terminate", () =>
     Effect.gen(function*() {
       const canceller = yield* connect
       yield* canceller.send({ _tag: "CancelRequest", processId: 1, secretKey: Uint8Array.of(1, 2, 3, 4) })
@@ -351,7 +351,7 @@ describe("ScriptedServer", () => {
       [accept(), expect({ _tag: "Terminate" })]
     ]))))
 
-  it.effect("refuses TLS, and agrees to it when it has a certificate", () =>
+  it.effect("refuses TLS, and accepts it if it has a certificate", () =>
     Effect.gen(function*() {
       const options = { verification: "none", serverName: "db" } as const
       const plain = yield* connect
@@ -374,11 +374,11 @@ describe("ScriptedServer", () => {
       ]))
     ))
 
-  it.effect("keeps what it has received", () =>
+  it.effect("logs the received messages", () =>
     Effect.gen(function*() {
       const channel = yield* login
       yield* query(channel, "select 1")
       const server = yield* ScriptedServer.ScriptedServer
-      assert.deepStrictEqual((yield* server.played)[0]?.received, [{ _tag: "Query", query: "select 1" }])
+      assert.deepStrictEqual((yield* server.sessions)[0]?.received, [{ _tag: "Query", query: "select 1" }])
     }).pipe(Effect.provide(layer(accept(), on("select 1", complete("SELECT 0"))))))
 })

@@ -1,4 +1,4 @@
-/** The scripted server and the real client. */
+/** The client against the scripted server. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as Client from "@hyperfect/client/Client"
@@ -16,11 +16,11 @@ const { accept, complete, copyIn, copyOut, disconnect, error, layer, layerEach, 
 const password = Redacted.make("s3cret")
 const config: ConnectionConfig.ConnectionConfig = { endpoint: Endpoint.tcp("db", 5432), user: "app", password }
 
-/** A server, and what it takes to log in there. */
+/** A scripted server, and the settings to log in to it. */
 const server = (...script: ReadonlyArray<ScriptedServer.Step>) =>
   Layer.merge(layer(...script), Authenticate.layerCrypto)
 
-/** A client over a server. It ends before the server does, as a session does that was opened later. */
+/** A client of a scripted server. It closes before the server, as a session that was opened later does. */
 const over = (...script: ReadonlyArray<ScriptedServer.Step>) =>
   Client.layer(config).pipe(Layer.provideMerge(server(...script)))
 
@@ -37,8 +37,8 @@ const commands = repeat(
   on(/^rollback/i, complete("ROLLBACK"))
 )
 
-describe("a client of a scripted server", () => {
-  it.effect("proves who it is, and reads the rows that the script has", () =>
+describe("ScriptedServer > client", () => {
+  it.effect("authenticates, and reads the rows of the script", () =>
     Effect.gen(function*() {
       const client = yield* Session.make(config)
       assert.strictEqual(client.authentication, "scram-sha-256")
@@ -51,7 +51,7 @@ describe("a client of a scripted server", () => {
       yield* (yield* ScriptedServer.ScriptedServer).verify
     }).pipe(Effect.scoped, Effect.provide(server(accept({ user: "app", password }), on(/from users/, users)))))
 
-  it.effect("takes a server that plays Hyper for one", () =>
+  it.effect("detects a simulated Hyper server", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       assert.strictEqual(client.server.kind, "hyper")
@@ -59,16 +59,16 @@ describe("a client of a scripted server", () => {
       assert.deepStrictEqual(rows.map(({ id }) => id), [1n, 2n])
     }).pipe(Effect.provide(over(accept({ password, dialect: "hyper" }), on(/from users/, users)))))
 
-  it.effect("runs a prepared statement again without preparing it", () =>
+  it.effect("reruns a prepared statement without preparing it again", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       for (let i = 0; i < 3; i++) assert.strictEqual((yield* client.query(sql`select * from users`)).rows.length, 2)
-      const [played] = yield* (yield* ScriptedServer.ScriptedServer).played
+      const [played] = yield* (yield* ScriptedServer.ScriptedServer).sessions
       assert.strictEqual(played!.received.filter(({ _tag }) => _tag === "Parse").length, 1)
       assert.strictEqual(played!.received.filter(({ _tag }) => _tag === "Execute").length, 3)
     }).pipe(Effect.provide(over(accept({ password }), on(/users/, users), on(/users/, users), on(/users/, users)))))
 
-  it.effect("tells errors apart by their condition", () =>
+  it.effect("distinguishes errors by their condition", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       const constraint = yield* client.query(sql`insert into users values (${1})`).pipe(
@@ -86,7 +86,7 @@ describe("a client of a scripted server", () => {
       on(/from users/, users)
     ))))
 
-  it.effect("does not take rows for a result when an error comes behind them", () =>
+  it.effect("fails a query if an error follows its rows", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       const failed = yield* Effect.flip(client.query("select 1 / n from numbers"))
@@ -97,7 +97,7 @@ describe("a client of a scripted server", () => {
       on(/numbers/, rows({ n: BuiltIn.int4 }, [{ n: 1 }, { n: 2 }], error({ code: "22012" })))
     ))))
 
-  it.effect("commits, and rolls back", () =>
+  it.effect("commits and rolls back", () =>
     Effect.gen(function*() {
       const client = yield* Session.make(config)
       yield* client.transaction(client.query(sql`select * from users`))
@@ -117,7 +117,7 @@ describe("a client of a scripted server", () => {
       ))
     ))
 
-  it.effect("streams", () =>
+  it.effect("streams rows", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       const emails = yield* client.stream(sql`select * from users`).pipe(
@@ -134,7 +134,7 @@ describe("a client of a scripted server", () => {
       assert.strictEqual(copied.rowCount, 2)
       const chunks = yield* Stream.runCollect(client.copyOut("copy users to stdout"))
       assert.strictEqual(Buffer.concat(chunks).toString(), "1\ta\n2\tb\n")
-      const [played] = yield* (yield* ScriptedServer.ScriptedServer).played
+      const [played] = yield* (yield* ScriptedServer.ScriptedServer).sessions
       const sent = played!.received.flatMap((message) => message._tag === "CopyData" ? [message.data] : [])
       assert.strictEqual(Buffer.concat(sent).toString(), "1\ta\n2\tb\n")
     }).pipe(Effect.provide(over(
@@ -143,29 +143,29 @@ describe("a client of a scripted server", () => {
       on("copy users to stdout", copyOut([bytes("1\ta\n"), bytes("2\tb\n")], { columns: 2, commandTag: "COPY 2" }))
     ))))
 
-  it.effect("tells the server when the data of a COPY fail", () =>
+  it.effect("sends CopyFail if the source of a COPY fails", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       const data = Stream.concat(Stream.make(bytes("1\n")), Stream.fail("no more" as const))
       assert.strictEqual(yield* Effect.flip(client.copyIn("copy users from stdin", data)), "no more")
       assert.strictEqual((yield* client.query(sql`select * from users`)).rows.length, 2)
-      const [played] = yield* (yield* ScriptedServer.ScriptedServer).played
+      const [played] = yield* (yield* ScriptedServer.ScriptedServer).sessions
       assert.isTrue(played!.received.some(({ _tag }) => _tag === "CopyFail"))
     }).pipe(Effect.provide(over(accept({ password }), on(/^copy/, copyIn()), on(/from users/, users)))))
 
-  it.effect("cancels on the server what is interrupted, and goes on", () =>
+  it.effect("cancels an interrupted query on the server, and continues", () =>
     Effect.gen(function*() {
       const client = yield* Client.Client
       const running = yield* Effect.forkChild(client.query(sql`select pg_sleep(60)`), { startImmediately: true })
       const server = yield* ScriptedServer.ScriptedServer
-      // The script is not over, so this waits until the query has arrived.
+      // The script is not complete, so this waits until the query has arrived.
       yield* Effect.flip(server.verify)
       yield* Fiber.interrupt(running)
       assert.strictEqual((yield* client.query(sql`select * from users`)).rows.length, 2)
       yield* server.verify
     }).pipe(Effect.provide(over(accept({ password }), on(/pg_sleep/, untilCancelled), on(/from users/, users)))))
 
-  it.effect("is told when the server hangs up, and may come again", () =>
+  it.effect("fails when the server disconnects, and can reconnect", () =>
     Effect.gen(function*() {
       const attempt = Effect.scoped(
         Effect.flatMap(Session.make(config), (session) => session.query(sql`select * from users`))
@@ -181,7 +181,7 @@ describe("a client of a scripted server", () => {
       ], { capacity: 1 }))
     ))
 
-  it.effect("cannot hide that it did not keep to the script", () =>
+  it.effect("cannot hide a deviation from the script", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.flatMap(Client.Client, (client) => Effect.ignore(client.query("select 2"))).pipe(
         Effect.provide(over(accept({ password }), on("select 1", users))),

@@ -4,17 +4,29 @@ import * as ScriptedServer from "@hyperfect/testing/ScriptedServer"
 import type * as Transport from "@hyperfect/transport/Transport"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { Cause, Effect, Exit, type Scope } from "effect"
-import { answer, bind, connect, execute, login, one, parse, password, query, ready, sync } from "./scripted.ts"
+import {
+  bind,
+  connect,
+  exchange,
+  execute,
+  login,
+  oneRow,
+  parse,
+  password,
+  query,
+  ready,
+  sync
+} from "./scriptedClient.ts"
 
 const { accept, disconnect, expect, layer, layerEach, on, repeat, rows, send, sendBytes, stall } = ScriptedServer
 
-/** The report of a script that was not kept to, as whoever uses the layer gets to see it. */
+/** Returns the report of a violated script as a user of the layer sees it. */
 const report = (
   script: ReturnType<typeof layer>,
   client: Effect.Effect<unknown, unknown, Transport.Transport | ScriptedServer.ScriptedServer | Scope.Scope>
 ) =>
   Effect.gen(function*() {
-    // The client swallows whatever happens to it.
+    // The client ignores every failure.
     const exit = yield* Effect.ignore(Effect.scoped(client)).pipe(Effect.provide(script), Effect.exit)
     assert(Exit.isFailure(exit), "the layer's end reports it")
     const defect = exit.cause.reasons.find((reason) => reason._tag === "Die")?.defect
@@ -22,8 +34,8 @@ const report = (
     return defect.message
   })
 
-describe("a script that is not kept to", () => {
-  it.effect("cuts the connection, and tells expected from received field by field", () =>
+describe("ScriptedServer > report", () => {
+  it.effect("closes the connection, and compares expected and received fields", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
@@ -45,7 +57,7 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("shows both messages when they have nothing in common", () =>
+  it.effect("shows both messages if they have nothing in common", () =>
     Effect.gen(function*() {
       const client = Effect.flatMap(login, (channel) => query(channel, "select 1"))
       const script = layer(accept(), expect({ _tag: "Bind", parameters: [Uint8Array.of(0x31), null] }))
@@ -61,7 +73,7 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("names steps of every kind, and shortens what is long", () =>
+  it.effect("describes steps of every kind, and truncates long values", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
@@ -105,14 +117,14 @@ describe("a script that is not kept to", () => {
       assert.include(yield* report(script, client), `+   data: <${"00 ".repeat(31)}00 ... (33 bytes)>`)
     }))
 
-  it.effect("names the queries that were due, and what had come before", () =>
+  it.effect("lists the queries that were due and the earlier messages", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
         yield* query(channel, "select 1")
         yield* query(channel, "select 3")
       })
-      const script = layer(accept(), on("select 1", one("1")), on(/2$/, one("2")))
+      const script = layer(accept(), on("select 1", oneRow("1")), on(/2$/, oneRow("2")))
       assert.strictEqual(
         yield* report(script, client),
         [
@@ -126,14 +138,14 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("names the query of a statement that is known by its name", () =>
+  it.effect("contains the query of a named statement", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
-        yield* answer(channel, parse("select 1", "s"), bind("s"), execute, sync)
-        yield* answer(channel, bind("s"), execute, sync)
+        yield* exchange(channel, parse("select 1", "s"), bind("s"), execute, sync)
+        yield* exchange(channel, bind("s"), execute, sync)
       })
-      const script = layer(accept(), on("select 1", one("1")), on("select 2", one("2")))
+      const script = layer(accept(), on("select 1", oneRow("1")), on("select 2", oneRow("2")))
       assert.include(yield* report(script, client), "- a query: \"select 2\"\n+ Bind\n+   of the query: \"select 1\"\n")
     }))
 
@@ -151,10 +163,16 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("says what is missing when the client leaves early", () =>
+  it.effect("lists the missing steps if the client disconnects early", () =>
     Effect.gen(function*() {
       const client = Effect.flatMap(login, (channel) => channel.send({ _tag: "Terminate" }))
-      const script = layer(accept(), repeat(on("a", one("a"))), on("b", one("b")), expect({ _tag: "Sync" }), disconnect)
+      const script = layer(
+        accept(),
+        repeat(on("a", oneRow("a"))),
+        on("b", oneRow("b")),
+        expect({ _tag: "Sync" }),
+        disconnect
+      )
       assert.strictEqual(
         yield* report(script, client),
         [
@@ -167,28 +185,28 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("says what is missing when the client stays, and does nothing", () =>
+  it.effect("lists the missing steps if the client stays connected but idle", () =>
     Effect.gen(function*() {
       const server = yield* ScriptedServer.ScriptedServer
       yield* login
       const error = yield* Effect.flip(server.verify)
       assert.strictEqual(error.problem, "unfinished")
       assert.deepStrictEqual([error.connection, error.step], [1, 2])
-    }).pipe(Effect.provide(layer(accept(), on("a", one("a"))))))
+    }).pipe(Effect.provide(layer(accept(), on("a", oneRow("a"))))))
 
-  it.effect("says that the client was refused", () =>
+  it.effect("says that the client was rejected", () =>
     Effect.gen(function*() {
       const client = Effect.flatMap(connect, (channel) => Authenticate.client(channel, { user: "root", password }))
         .pipe(
           Effect.provide(Authenticate.layerCrypto)
         )
       assert.include(
-        yield* report(layer(accept({ user: "app" }), on("a", one("a"))), client),
+        yield* report(layer(accept({ user: "app" }), on("a", oneRow("a"))), client),
         "it is not over; the client was refused: the server refused \"root\": password authentication failed"
       )
     }))
 
-  it.effect("says that nobody has come", () =>
+  it.effect("says that no client has connected", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* report(layer(accept()), Effect.void), "nobody has connected")
       assert.strictEqual(
@@ -197,13 +215,13 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("says that one has come too many", () =>
+  it.effect("says that there was one connection too many", () =>
     Effect.gen(function*() {
       const client = Effect.andThen(login, Effect.flip(login))
       assert.strictEqual(yield* report(layerEach([[accept()]]), client), "connection 2: there is no script for it")
     }))
 
-  it.effect("says so when what came is not the protocol", () =>
+  it.effect("says that the received data is not the protocol", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
@@ -215,7 +233,7 @@ describe("a script that is not kept to", () => {
       )
     }))
 
-  it.effect("dies when a value is not one of its type", () =>
+  it.effect("is a defect if a value does not fit its type", () =>
     Effect.gen(function*() {
       const script = layer(accept(), on("a", rows({ n: BuiltIn.int4 }, [{ n: 2 ** 40 }])))
       const client = Effect.flatMap(login, (channel) => query(channel, "a"))
@@ -224,7 +242,7 @@ describe("a script that is not kept to", () => {
       assert.include(Cause.pretty(exit.cause), "ValueError")
     }))
 
-  it.effect("is not reported twice", () =>
+  it.effect("is not repeated when the layer closes", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.gen(function*() {
         const server = yield* ScriptedServer.ScriptedServer
@@ -233,7 +251,7 @@ describe("a script that is not kept to", () => {
       assert.isTrue(Exit.isSuccess(exit))
     }))
 
-  it.effect("is reported when something else was reported before", () =>
+  it.effect("is given when the layer closes even if another report came before", () =>
     Effect.gen(function*() {
       const client = Effect.gen(function*() {
         const channel = yield* login
@@ -241,10 +259,10 @@ describe("a script that is not kept to", () => {
         assert.strictEqual(error.problem, "unfinished")
         yield* query(channel, "b")
       })
-      assert.include(yield* report(layer(accept(), on("a", one("a"))), client), "something else came")
+      assert.include(yield* report(layer(accept(), on("a", oneRow("a"))), client), "something else came")
     }))
 
-  it.effect("fails a test that fails for another reason, too", () =>
+  it.effect("is also given if the test fails for another reason", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.fail("the test's own reason").pipe(Effect.provide(layer(accept())), Effect.exit)
       assert(Exit.isFailure(exit))

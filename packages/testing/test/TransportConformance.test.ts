@@ -5,13 +5,13 @@ import { Context, Effect, Layer } from "effect"
 
 const laws = TransportConformance.laws({
   endpoint: Effect.succeed(Endpoint.tcp("server", 0)),
-  bigWrite: 1_000_000,
+  maxWriteSize: 1_000_000,
   timeout: "3 seconds"
 })
 
 type Change = (line: Connection.Connection) => Partial<Connection.Connection>
 
-/** A network in memory whose lines are not what they should be, on both ends. */
+/** An in-memory network whose connections are faulty on both ends. */
 const broken = (change: Change) =>
   Layer.effectContext(Effect.gen(function*() {
     const transport = yield* Transport.Transport
@@ -38,18 +38,18 @@ const closedByPeer = Effect.suspend(() =>
 )
 
 const mutants: Record<string, readonly [law: string, change: Change]> = {
-  "drops a byte now and then": ["bytes arrive whole and in order", (line) => {
+  "drops a byte occasionally": ["bytes arrive whole and in order", (line) => {
     let count = 0
     return { write: (bytes) => line.write(++count % 100 === 0 ? bytes.subarray(1) : bytes) }
   }],
-  "sends a byte twice": ["bytes that are written one by one", (line) => {
+  "sends a byte twice": ["single-byte writes", (line) => {
     let count = 0
     return {
       write: (bytes) => (++count === 100 ? Effect.andThen(line.write(bytes), line.write(bytes)) : line.write(bytes))
     }
   }],
-  "cuts big writes short": [
-    "a big write",
+  "truncates large writes": [
+    "a large write",
     (line) => ({ write: (bytes) => line.write(bytes.subarray(0, 500_000)) })
   ],
   "sends a byte for an empty write": [
@@ -60,14 +60,14 @@ const mutants: Record<string, readonly [law: string, change: Change]> = {
     "an empty write",
     (line) => ({ write: (bytes) => (bytes.length === 0 ? closedByPeer : line.write(bytes)) })
   ],
-  "mixes writes": ["writes of several fibers", (line) => ({
+  "interleaves writes": ["writes of several fibers", (line) => ({
     write: (bytes) =>
       Effect.andThen(line.write(bytes.subarray(0, bytes.length >> 1)), line.write(bytes.subarray(bytes.length >> 1)))
   })],
-  "sends what the writer's array holds later": ["an interrupted write is still sent", (line) => ({
+  "sends the later contents of the writer's array": ["an interrupted write is still sent", (line) => ({
     write: (bytes) => Effect.onInterrupt(line.write(bytes), () => Effect.sync(() => bytes.fill(0)))
   })],
-  "gives up a write that is interrupted": ["an interrupted write is still sent", (line) => ({
+  "aborts an interrupted write": ["an interrupted write is still sent", (line) => ({
     write: (bytes) =>
       Effect.forEach(
         Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, i) => bytes.subarray(i * 1000, (i + 1) * 1000)),
@@ -75,15 +75,15 @@ const mutants: Record<string, readonly [law: string, change: Change]> = {
         { discard: true }
       )
   })],
-  "accepts writes without end": [
+  "accepts writes without limit": [
     "an interrupted write is still sent",
     (line) => ({ write: (bytes) => Effect.asVoid(Effect.forkDetach(line.write(bytes), { startImmediately: true })) })
   ],
-  "returns an empty chunk": ["a question is answered", (line) => {
+  "returns an empty chunk": ["many small requests", (line) => {
     let count = 0
     return { pull: Effect.suspend(() => (++count === 3 ? Effect.succeed([new Uint8Array(0)] as const) : line.pull)) }
   }],
-  "lends its chunks only": ["a chunk belongs", (line) => {
+  "reuses the memory of its chunks": ["a pulled chunk", (line) => {
     const buffer = new Uint8Array(2000)
     return {
       pull: Effect.map(line.pull, ([chunk]) => {
@@ -92,22 +92,22 @@ const mutants: Record<string, readonly [law: string, change: Change]> = {
       })
     }
   }],
-  "ends the stream early": ["what was written before a close arrives", (line) => {
+  "ends the stream early": ["data written before a close arrives", (line) => {
     let count = 0
     return { pull: Effect.suspend(() => (++count > 10 ? closedByPeer : line.pull)) }
   }],
-  "says that the other end has closed what we have": ["closing fails a suspended pull", (line) => ({
+  "reports a local close as one by the peer": ["closing fails a suspended pull", (line) => ({
     pull: Effect.catch(line.pull, () => closedByPeer)
   })],
-  "never says that the stream has ended": ["the other end's close fails a suspended pull", (line) => ({
+  "never reports the end of the stream": ["the peer's close fails a suspended pull", (line) => ({
     pull: Effect.catch(line.pull, () => Effect.never)
   })],
   "has no name": ["both ends can name", () => ({ remote: "" })]
 }
 
-describe("the laws of transports", () => {
+describe("TransportConformance", () => {
   for (const [name, [prefix, change]] of Object.entries(mutants)) {
-    it.live(`catch a line that ${name}`, () =>
+    it.live(`detects a connection that ${name}`, () =>
       Effect.gen(function*() {
         const law = laws.find(({ name }) => name.startsWith(prefix))!
         yield* Effect.provide(law.check, InMemory.layerNetwork({ capacity: 1000 }))

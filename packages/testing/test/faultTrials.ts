@@ -1,4 +1,4 @@
-/** Every operation of the client on a bad line: what may come of it, and what may not. */
+/** Runs every operation of the client on faulty connections, and checks that only permitted outcomes occur. */
 import {
   Client,
   ConnectionConfig,
@@ -14,9 +14,9 @@ import type { NodePlatform } from "@hyperfect/node"
 import { FaultTransport } from "@hyperfect/testing"
 import { BuiltIn, Parameter } from "@hyperfect/values"
 import { Cause, Clock, Effect, Exit, Fiber, Metric, Option, Result, Schema, type Scope, Stream } from "effect"
-import type { Target } from "./faultServers.ts"
+import type { Target } from "./targetServers.ts"
 
-/** A result that is not the one that the server had sent. */
+/** A result that differs from the one that the server has sent. */
 class WrongValue
   extends Schema.TaggedError<WrongValue>()("WrongValue", { wanted: Schema.String, found: Schema.String })
 {
@@ -39,10 +39,10 @@ const sum = (count * (count + 1)) / 2
 const numbers = `select n, 'row ' || n as name from generate_series(1, ${count}) as g(n) order by n`
 const text = new TextEncoder()
 const toLines = (rows: number) => Array.from({ length: rows }, (_, i) => `${i + 1},row ${i + 1}\n`)
-/** Fewer, for what is written byte by byte wakes the server for each of them. */
-const copied = 200
-const copiedSum = (copied * (copied + 1)) / 2
-const csv = Stream.fromIterable(toLines(copied)).pipe(Stream.map((line) => text.encode(line)), Stream.rechunk(50))
+/** Fewer rows, because byte-by-byte writes wake the server for each byte. */
+const copiedRows = 200
+const copiedSum = (copiedRows * (copiedRows + 1)) / 2
+const csv = Stream.fromIterable(toLines(copiedRows)).pipe(Stream.map((line) => text.encode(line)), Stream.rechunk(50))
 
 const makeTable = (session: Queries.Queries) =>
   session.simple("create temporary table t (n int not null, name text not null)")
@@ -52,19 +52,19 @@ const countRows = (session: Queries.Queries) =>
 const Row = HyperTable.make("t", { n: Schema.Int, name: HyperTable.Text }, { temporary: true })
 
 /**
- * Runs longer than the trial waits for it. Not for ever: the server goes on with a query whose client it has lost, and on
- * Hyper this one takes a whole core.
+ * Runs longer than the trial waits. Not forever: the server continues with a query whose client is gone, and on Hyper
+ * this one takes a whole core.
  */
-const long = {
+const longQueries = {
   postgres: "select pg_sleep(10)",
   hyper: "select count(*) from generate_series(1, 300000000) as g(n)"
 }
 
 type Kind = Target["Service"]["kind"]
-type OnSession = (session: Session.Session, kind: Kind) => Effect.Effect<unknown, unknown, Scope.Scope>
+type SessionOperation = (session: Session.Session, kind: Kind) => Effect.Effect<unknown, unknown, Scope.Scope>
 
-/** What is done on a session that was opened for it. */
-const onSession: Readonly<Record<string, OnSession>> = {
+/** Operations that run on a given session. */
+const sessionOperations: Readonly<Record<string, SessionOperation>> = {
   connect: (session, kind) => expectEqual(session.server.kind, kind),
 
   query: (session) =>
@@ -167,7 +167,7 @@ const onSession: Readonly<Record<string, OnSession>> = {
     Effect.gen(function*() {
       const rows = yield* Stream.runCollect(session.streamValues(numbers, { fetchSize: 100 }))
       yield* expectEqual([rows.length, rows.at(-1)], [count, [count, `row ${count}`]])
-      yield* ask(session)
+      yield* checkQuery(session)
     }),
 
   retryTransaction: (session) =>
@@ -196,8 +196,8 @@ const onSession: Readonly<Record<string, OnSession>> = {
     Effect.gen(function*() {
       yield* makeTable(session)
       const result = yield* session.copyIn("copy t from stdin with (format csv)", csv)
-      yield* expectEqual(result, { commandTag: `COPY ${copied}`, rowCount: copied })
-      yield* expectEqual(yield* countRows(session), [[copied, copiedSum]])
+      yield* expectEqual(result, { commandTag: `COPY ${copiedRows}`, rowCount: copiedRows })
+      yield* expectEqual(yield* countRows(session), [[copiedRows, copiedSum]])
     }),
 
   "a copyIn whose source fails": (session) =>
@@ -221,10 +221,10 @@ const onSession: Readonly<Record<string, OnSession>> = {
   "rows by COPY": (session) =>
     Effect.gen(function*() {
       yield* makeTable(session)
-      const rows = Array.from({ length: copied }, (_, i) => [i + 1, `row ${i + 1}`])
-      yield* expectEqual((yield* Copy.intoValues("t", rows, { messageSize: 1000 })).rowCount, copied)
+      const rows = Array.from({ length: copiedRows }, (_, i) => [i + 1, `row ${i + 1}`])
+      yield* expectEqual((yield* Copy.intoValues(rows, "t", { messageSize: 1000 })).rowCount, copiedRows)
       const found = yield* Stream.runCollect(Copy.fromValues("t"))
-      yield* expectEqual(found.length, copied)
+      yield* expectEqual(found.length, copiedRows)
       yield* expectEqual(found.reduce((total, [n]) => total + Number(n), 0), copiedSum)
     }).pipe(Effect.provideService(Client.Client, session)),
 
@@ -243,7 +243,7 @@ const onSession: Readonly<Record<string, OnSession>> = {
 
   "cancel by interruption": (session, kind) =>
     Effect.gen(function*() {
-      const running = yield* Effect.forkChild(session.query(long[kind]), { startImmediately: true })
+      const running = yield* Effect.forkChild(session.query(longQueries[kind]), { startImmediately: true })
       yield* Effect.sleep("20 millis")
       yield* Fiber.interrupt(running)
       yield* expectEqual((yield* session.values("select 1")).rows, [[1]])
@@ -255,14 +255,14 @@ const onSession: Readonly<Record<string, OnSession>> = {
   "HyperTable.insert": (session) =>
     Effect.gen(function*() {
       yield* Row.create
-      const rows = Array.from({ length: copied }, (_, i) => ({ n: i + 1, name: `row ${i + 1}` }))
-      yield* expectEqual((yield* Row.insert(rows, { messageSize: 1000 })).rows, copied)
-      yield* expectEqual(yield* countRows(session), [[copied, copiedSum]])
+      const rows = Array.from({ length: copiedRows }, (_, i) => ({ n: i + 1, name: `row ${i + 1}` }))
+      yield* expectEqual((yield* Row.insert(rows, { messageSize: 1000 })).rows, copiedRows)
+      yield* expectEqual(yield* countRows(session), [[copiedRows, copiedSum]])
     }).pipe(Effect.provideService(Client.Client, session))
 }
 
-/** What only PostgreSQL can do on a session. */
-const onPostgres: Readonly<Record<string, OnSession>> = {
+/** Session operations that only PostgreSQL supports. */
+const postgresSessionOperations: Readonly<Record<string, SessionOperation>> = {
   call: (session) =>
     // int4abs
     Effect.flatMap(
@@ -283,32 +283,32 @@ const onPostgres: Readonly<Record<string, OnSession>> = {
     })
 }
 
-type Opening = (target: Target["Service"]) => Effect.Effect<unknown, unknown, Scope.Scope | NodePlatform.NodePlatform>
+type Operation = (target: Target["Service"]) => Effect.Effect<unknown, unknown, Scope.Scope | NodePlatform.NodePlatform>
 
-const ask = (session: Session.Session) =>
+const checkQuery = (session: Session.Session) =>
   Effect.flatMap(session.values("select 1"), ({ rows }) => expectEqual(rows, [[1]]))
 
-/** What opens its sessions itself. */
-const openings: Readonly<Record<string, Opening>> = {
+/** Operations that open their sessions themselves. */
+const connectionOperations: Readonly<Record<string, Operation>> = {
   "TLS, verified": ({ config, roots }) =>
     Effect.gen(function*() {
       const session = yield* Session.make({ ...config, sslMode: "verify-full", rootCertificates: roots })
       yield* expectEqual(session.tls !== undefined, true)
-      yield* ask(session)
+      yield* checkQuery(session)
     }),
 
-  "TLS, if there is any": ({ config }) => Effect.flatMap(Session.make({ ...config, sslMode: "prefer" }), ask),
+  "TLS, if there is any": ({ config }) => Effect.flatMap(Session.make({ ...config, sslMode: "prefer" }), checkQuery),
 
   "one of several servers": ({ config }) =>
     Effect.gen(function*() {
       const alternatives = [config.endpoint, config.endpoint]
-      yield* ask(yield* Session.make({ ...config, alternatives, targetSessionAttrs: "read-write" }))
+      yield* checkQuery(yield* Session.make({ ...config, alternatives, targetSessionAttrs: "read-write" }))
     }),
 
   "a password that a program fetches": ({ config }) =>
     Effect.gen(function*() {
       const fetched = ConnectionConfig.withPassword(config, Effect.delay(Effect.succeed(config.password), "5 millis"))
-      yield* ask(yield* Session.make(yield* fetched))
+      yield* checkQuery(yield* Session.make(yield* fetched))
     }),
 
   "queries of a pool": ({ config }) =>
@@ -331,25 +331,25 @@ const openings: Readonly<Record<string, Opening>> = {
           }
         }))
       yield* Effect.forEach([1, 2, 3, 4], both, { concurrency: "unbounded", discard: true })
-      yield* Effect.scoped(Effect.flatMap(pool.session, ask))
+      yield* Effect.scoped(Effect.flatMap(pool.session, checkQuery))
     })
 }
 
-/** What opens its sessions itself, on PostgreSQL. */
-const openingsOnPostgres: Readonly<Record<string, Opening>> = {
+/** Operations that open their sessions themselves, on PostgreSQL. */
+const postgresConnectionOperations: Readonly<Record<string, Operation>> = {
   "TLS at once": ({ config, roots }) =>
     Effect.flatMap(
       Session.make({ ...config, sslMode: "verify-full", sslNegotiation: "direct", rootCertificates: roots }),
-      ask
+      checkQuery
     ),
 
   "version 3.2, with a cancelled query": ({ config }) =>
     Effect.gen(function*() {
       const session = yield* Session.make({ ...config, minProtocolVersion: "3.2" })
-      const running = yield* Effect.forkChild(session.query(long.postgres), { startImmediately: true })
+      const running = yield* Effect.forkChild(session.query(longQueries.postgres), { startImmediately: true })
       yield* Effect.sleep("20 millis")
       yield* Fiber.interrupt(running)
-      yield* ask(session)
+      yield* checkQuery(session)
     }),
 
   listen: ({ config }) =>
@@ -358,7 +358,8 @@ const openingsOnPostgres: Readonly<Record<string, Opening>> = {
       const events = yield* notifications.subscribe("news")
       const session = yield* Session.make(config)
       yield* session.execute("notify news, 'something'")
-      // A line that breaks meanwhile is replaced, and what came in between is a gap, or will never be known.
+      // A connection that breaks meanwhile is replaced; notifications sent in between are lost, which may or may not be
+      // reported as a gap.
       const first = yield* Effect.timeoutOption(Stream.runHead(events), "500 millis")
       const event = Option.flatten(first)
       if (Option.isSome(event) && event.value._tag === "Notification") {
@@ -367,45 +368,48 @@ const openingsOnPostgres: Readonly<Record<string, Opening>> = {
     })
 }
 
-const opening = (run: OnSession): Opening => ({ config, kind }) =>
+const withSession = (run: SessionOperation): Operation => ({ config, kind }) =>
   Effect.flatMap(Session.make(config), (session) => run(session, kind))
 
-const openingAll = (runs: Readonly<Record<string, OnSession>>): Readonly<Record<string, Opening>> =>
-  Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, opening(run)]))
+const withSessions = (runs: Readonly<Record<string, SessionOperation>>): Readonly<Record<string, Operation>> =>
+  Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, withSession(run)]))
 
-const common = { ...openingAll(onSession), ...openings }
+const common = { ...withSessions(sessionOperations), ...connectionOperations }
 
-/** Every operation that a server knows, by its name. */
-export const operations: Readonly<Record<Kind, Readonly<Record<string, Opening>>>> = {
+/** Every operation that a server supports, by name. */
+export const operations: Readonly<Record<Kind, Readonly<Record<string, Operation>>>> = {
   hyper: common,
-  postgres: { ...common, ...openingAll(onPostgres), ...openingsOnPostgres }
+  postgres: { ...common, ...withSessions(postgresSessionOperations), ...postgresConnectionOperations }
 }
 
-/** How the lines of a trial are bad. */
-interface Lines {
+/** The faults of a trial's connections. */
+interface ModeOptions {
   readonly options: FaultTransport.PlanOptions
-  /** Milliseconds after which the operation is interrupted, for faults that only time can tell; else it ends by itself. */
-  readonly patience?: number
+  /**
+   * The time in milliseconds after which the operation is interrupted, for faults that only a timeout can detect;
+   * otherwise it must end without one.
+   */
+  readonly timeout?: number
 }
 
-/** About the bytes of a log-in, in either direction: there every other seed begins. */
-const login = 400
+/** Roughly the size of a login in bytes, in either direction: with every other seed, faults start within it. */
+const loginBytes = 400
 
 export const modes = {
   broken: { options: { bytes: 16_384, stall: false } },
-  stalling: { options: { bytes: 16_384, stall: true }, patience: 1000 },
-  corrupt: { options: { bytes: 16_384, stall: false, corrupt: true }, patience: 1000 }
-} satisfies Record<string, Lines>
+  stalling: { options: { bytes: 16_384, stall: true }, timeout: 1000 },
+  corrupt: { options: { bytes: 16_384, stall: false, corrupt: true }, timeout: 1000 }
+} satisfies Record<string, ModeOptions>
 
 export type Mode = keyof typeof modes
 
-/** The faults that a seed stands for. */
+/** Returns the faults for a seed. */
 export const plan = (mode: Mode, seed: number): FaultTransport.Options =>
-  FaultTransport.plan(seed, { ...modes[mode].options, from: seed % 2 === 0 ? login : 0 })
+  FaultTransport.plan(seed, { ...modes[mode].options, from: seed % 2 === 0 ? loginBytes : 0 })
 
 /**
- * Milliseconds that a trial may take at most: longer than anything that the client waits for, on a machine that has other
- * things to do. Thousands of writes of one byte each take their time.
+ * The time limit of a trial in milliseconds: longer than every timeout of the client, even on a busy machine. Thousands
+ * of one-byte writes also take their time.
  */
 const deadline = process.env["HYPERFECT_FAULT_SEEDS"] === undefined ? 50_000 : 300_000
 
@@ -413,14 +417,14 @@ export interface Outcome {
   /** `"value"`, `"given up"`, or the tag of the error. */
   readonly result: string
   readonly milliseconds: number
-  /** What must not be. */
+  /** The violation, if any. */
   readonly problem: string | undefined
 }
 
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : String(error)
 
-/** What an error is about, where it is about others. */
+/** Returns the causes of an error that wraps others. */
 const causesOf = (error: unknown): ReadonlyArray<unknown> | undefined => {
   const { failures, reason } = error as {
     readonly failures?: ReadonlyArray<{ readonly cause: unknown }>
@@ -430,17 +434,20 @@ const causesOf = (error: unknown): ReadonlyArray<unknown> | undefined => {
     case "NoServerFound":
       return failures?.map(({ cause }) => cause)
     case "PoolError":
-      // A session that became free in no time says nothing of why.
+      // An acquire timeout does not include the reason.
       return reason?.cause === undefined ? [] : [reason.cause]
     default:
       return undefined
   }
 }
 
-/** A bad line may break, and a message may end with it; nothing else may come of it, unless bytes are changed. */
-const isDue = (error: unknown, mode: Mode): boolean => {
+/**
+ * True if an error is permitted: a faulty connection may break, and a message may end with it; unless bytes are
+ * changed, nothing else may happen.
+ */
+const isExpected = (error: unknown, mode: Mode): boolean => {
   const causes = causesOf(error)
-  if (causes !== undefined) return causes.every((cause) => isDue(cause, mode))
+  if (causes !== undefined) return causes.every((cause) => isExpected(cause, mode))
   const tag = tagOf(error)
   if (tag === "TransportError") return true
   if (mode !== "corrupt") {
@@ -453,7 +460,7 @@ const isDue = (error: unknown, mode: Mode): boolean => {
     )
 }
 
-const judge = (
+const classify = (
   exit: Exit.Exit<"value" | "given up", unknown>,
   mode: Mode
 ): Pick<Outcome, "problem" | "result"> => {
@@ -461,26 +468,26 @@ const judge = (
   const failure = exit.cause.reasons.find(Cause.isFailReason)
   const isTyped = failure !== undefined && exit.cause.reasons.every(Cause.isFailReason)
   if (!isTyped) return { result: "defect", problem: Cause.pretty(exit.cause) }
-  const isFine = isDue(failure.error, mode)
+  const isFine = isExpected(failure.error, mode)
   return { result: tagOf(failure.error), problem: isFine ? undefined : Cause.pretty(exit.cause) }
 }
 
-/** Runs one operation on a session of its own, over lines as the seed has them. */
-export const trial = Effect.fnUntraced(function*(
+/** Runs one operation on its own session, over connections with the faults of the seed. */
+export const runTrial = Effect.fnUntraced(function*(
   target: Target["Service"],
   mode: Mode,
   operation: string,
   seed: number
 ) {
-  const { patience }: Lines = modes[mode]
+  const { timeout }: ModeOptions = modes[mode]
   const fibers = { active: 0 }
   const run = operations[target.kind][operation]!(target).pipe(
     Effect.as("value" as const),
     Effect.scoped,
     Effect.provide(FaultTransport.layer(plan(mode, seed))),
-    patience === undefined
+    timeout === undefined
       ? (effect) => effect
-      : Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed("given up" as const) }),
+      : Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.succeed("given up" as const) }),
     Effect.provideService(Metric.FiberRuntimeMetrics, {
       recordFiberStart: () => void fibers.active++,
       recordFiberEnd: () => void fibers.active--
@@ -491,9 +498,9 @@ export const trial = Effect.fnUntraced(function*(
   const exit = yield* Effect.timeoutOption(Fiber.await(running), deadline)
   const milliseconds = (yield* Clock.currentTimeMillis) - start
   if (exit._tag === "None") return { result: "hang", milliseconds, problem: `no end within ${deadline} ms` }
-  // Longer than a request to cancel is given on a line that has gone silent.
+  // Longer than the timeout of a cancel request on a stalled connection.
   yield* Effect.sleep("10 millis").pipe(Effect.repeat({ times: 1000, until: () => fibers.active <= 0 }))
-  const judged = judge(exit.value, mode)
+  const judged = classify(exit.value, mode)
   return {
     ...judged,
     milliseconds,

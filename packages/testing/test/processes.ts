@@ -1,4 +1,4 @@
-/** Looking at processes from outside, for tests of how servers end. */
+/** Observes processes from outside, for tests of how servers end. */
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -11,14 +11,14 @@ export const isAlive = (pid: number): boolean => {
   }
 }
 
-/** Waits until a condition holds; the test's own time limit ends what never holds. */
+/** Waits until a condition holds; the test's time limit applies if it never does. */
 export const eventually = (condition: () => boolean): Effect.Effect<void> =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("20 millis") }),
     Effect.asVoid
   )
 
-/** Runs a script that prints one line of JSON and waits, kills it without warning, and returns what it printed. */
+/** Runs a script that prints one line of JSON and waits, kills it without warning, and returns its output. */
 export const runAndKill = (script: string): Effect.Effect<Record<string, unknown>> =>
   Effect.promise(async () => {
     const child = spawn(process.execPath, ["--conditions=@hyperfect/source", script], {

@@ -1,24 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Corpus from "../fuzzCorpus.ts"
-import { check, fuzz, LawBroken, makeRandom, seeds } from "../fuzzing.ts"
+import { check, fuzz, InvariantViolated, makeRandom, seeds } from "../fuzzer.ts"
 
 const corpus = Corpus.load()
 
-describe("the decoders", () => {
-  it("treat every input that was kept as they did when it was kept", () => {
+describe("fuzzer", () => {
+  it("finds the recorded outcome for every input of the corpus", () => {
     assert.isAbove(corpus.length, 200)
     for (const { input, outcome } of corpus) assert.strictEqual(check(input, makeRandom(1)), outcome)
   })
 
-  it("hold their laws for thousands of inputs that nobody has seen", async () => {
+  it("finds no violation in thousands of new inputs", async () => {
     const seed = 20_261_123
     const start = [...corpus.map(({ input }) => input), ...await seeds(seed)]
     const known = new Set(corpus.map(({ outcome }) => outcome))
     for (const _ of fuzz(start, known, makeRandom(seed), (runs) => runs < 15_000));
   }, 60_000)
 
-  it("are found out when they break one", () => {
-    // Bytes are an input only as long as nobody changes them: the law of chunks is broken by those that do.
+  it("detects a broken invariant", () => {
+    // An input must not be modified: a decoder that modifies its bytes breaks the invariant about chunks.
     let calls = 0
     const bytes = new Proxy(Uint8Array.of(0x5a, 0, 0, 0, 5, 0x49), {
       get: (target, key) => {
@@ -27,6 +27,6 @@ describe("the decoders", () => {
         return value
       }
     })
-    assert.throws(() => check({ target: "backend", bytes }, makeRandom(1)), LawBroken)
+    assert.throws(() => check({ target: "backend", bytes }, makeRandom(1)), InvariantViolated)
   })
 })

@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { render } from "../messagesPage.ts"
 
-describe("the page of messages", () => {
-  it("is what the declarations say: else run packages/tooling/generate-messages.ts", () => {
+describe("messagesPage", () => {
+  it("matches the declarations (to update it, run npm run generate)", () => {
     assert.strictEqual(readFileSync(new URL("../../protocol/MESSAGES.md", import.meta.url), "utf8"), render())
   })
 
-  it("shows nested fields by their paths, and what limits a message", () => {
+  it("shows nested fields by their paths, and the limits of a message", () => {
     const page = render()
     assert.match(page, /^\| `fields\[\]\.typeOid` +\| UInt32 +\|$/m)
     assert.include(page, "### CancelRequest\n\nsent by the frontend, no tag, code 80877102, at most 268 bytes.")

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { importsOf, longModule, longModules, violations } from "../structure.ts"
+import { folderLimit, importsOf, longModule, longModules, type rooms, violations } from "../structure.ts"
 
 const manifest = (name: string, extra: object = {}) =>
   JSON.stringify({ name: `@hyperfect/${name}`, version: "0.0.0", peerDependencies: { effect: "^4.1.0" }, ...extra })
 
 const onProtocol = { dependencies: { "@hyperfect/protocol": "0.0.0" } }
 
-/** A house of three packages in which nothing is wrong. */
+/** A repository of three packages that breaks no rule. */
 const house: Readonly<Record<string, string>> = {
   "package.json": JSON.stringify({ devDependencies: { effect: "4.1.0", vitest: "5.1.1" } }),
   "tsconfig.json": JSON.stringify({
@@ -32,12 +32,12 @@ const house: Readonly<Record<string, string>> = {
 
 const withFiles = (changes: Readonly<Record<string, string>>) => new Map(Object.entries({ ...house, ...changes }))
 
-/** These rules are broken and no others. */
+/** Asserts that exactly these rules are broken. */
 const assertBroken = (changes: Readonly<Record<string, string>>, ...wanted: ReadonlyArray<string>) =>
   assert.deepStrictEqual(violations(withFiles(changes)), wanted)
 
 describe("structure", () => {
-  it("finds nothing wrong in a sound house", () => {
+  it("accepts a valid repository", () => {
     assert.deepStrictEqual(violations(withFiles({})), [])
   })
 
@@ -66,7 +66,21 @@ describe("structure", () => {
     )
   })
 
-  it("refuses an import upwards", () =>
+  it("rejects the evaluation of source text outside the code generator", () => {
+    const evaluating =
+      "import * as Effect from \"effect/Effect\"\n// new Function(a)\nexport const f = new Function(a)\n"
+    assertBroken(
+      {
+        "packages/protocol/src/Frame.ts": evaluating,
+        "packages/protocol/src/internal/codegen.ts": evaluating,
+        "packages/transport/src/internal/any.ts": "const a = callFunction(b)\nconst c = eval(d)\n"
+      },
+      "packages/protocol/src/Frame.ts:3: only packages/protocol/src/internal/codegen.ts may evaluate source text",
+      "packages/transport/src/internal/any.ts:2: only packages/protocol/src/internal/codegen.ts may evaluate source text"
+    )
+  })
+
+  it("rejects an import from a higher layer", () =>
     assertBroken(
       {
         "packages/transport/src/Transport.ts":
@@ -80,7 +94,7 @@ describe("structure", () => {
       "packages/protocol/src/Frame.ts:2: protocol may not import transport: imports only point down"
     ))
 
-  it("refuses a platform module outside of the platform package, with and without its prefix", () => {
+  it("rejects a platform module outside of the platform package, with and without its prefix", () => {
     for (const specifier of ["node:net", "net", "node:fs/promises"]) {
       assertBroken(
         { "packages/protocol/src/Backend.ts": `import * as Net from "${specifier}"\n` },
@@ -93,7 +107,7 @@ describe("structure", () => {
     )
   })
 
-  it("refuses a circle inside a package, type-only imports included", () =>
+  it("rejects an import cycle inside a package, including type-only imports", () =>
     assertBroken(
       {
         "packages/protocol/src/Frame.ts":
@@ -103,7 +117,18 @@ describe("structure", () => {
         "packages/protocol/src/Frame.ts -> packages/protocol/src/Backend.ts"
     ))
 
-  it("refuses a circle across packages", () => {
+  it("rejects a comparison of the kind of server in place of a capability", () => {
+    for (const code of [`if (kind === "hyper") {`, `"postgres" !== kind`, `case "hyper":`]) {
+      const found = violations(withFiles({
+        "packages/client/package.json": manifest("client"),
+        "packages/client/src/Dialect.ts": `const name = "hyper"\n${code}\n`
+      }))
+      const wanted = "packages/client/src/Dialect.ts:2: read a capability of the dialect, not the kind of server"
+      assert.deepStrictEqual(found.filter((line) => line.includes("capability")), [wanted])
+    }
+  })
+
+  it("rejects an import cycle across packages", () => {
     const found = violations(withFiles({
       "packages/protocol/src/Frame.ts":
         `import * as Effect from "effect/Effect"\nimport * as T from "@hyperfect/transport/Transport"\n`
@@ -111,7 +136,7 @@ describe("structure", () => {
     assert.isTrue(found.some((line) => line.includes("circular import") && line.includes("transport/src/Transport.ts")))
   })
 
-  it("refuses an import that the manifest does not declare, and a declaration that nothing imports", () => {
+  it("rejects an import that the manifest does not declare, and a declaration without an import", () => {
     assertBroken(
       { "packages/protocol/src/Backend.ts": `import pg from "pg"\n` },
       `packages/protocol/src/Backend.ts:1: "pg" is missing from the package's dependencies`
@@ -130,7 +155,7 @@ describe("structure", () => {
     )
   })
 
-  it("refuses a range where a sister package has to be pinned, and references that are not the dependencies", () => {
+  it("rejects a range where a sister package must be pinned, and references that differ from the dependencies", () => {
     assertBroken(
       {
         "packages/transport/package.json": manifest("transport", { dependencies: { "@hyperfect/protocol": "^0.0.0" } })
@@ -143,7 +168,7 @@ describe("structure", () => {
     )
   })
 
-  it("refuses barrels in library code, and paths that lead nowhere or out of the sources", () => {
+  it("rejects barrels in library code, and imports of missing or non-source files", () => {
     assertBroken(
       { "packages/protocol/src/Backend.ts": `import { Effect } from "effect"\n` },
       `packages/protocol/src/Backend.ts:1: import the module, not the barrel "effect"`
@@ -158,7 +183,7 @@ describe("structure", () => {
     )
   })
 
-  it("refuses a barrel that leaves a module out or is out of order", () => {
+  it("rejects a barrel that leaves out a module or is out of order", () => {
     for (const lines of [["Frame"], ["Frame", "Backend"]]) {
       assertBroken(
         {
@@ -169,7 +194,7 @@ describe("structure", () => {
     }
   })
 
-  it("refuses a package that is in no layer, or that the compiler is not told of", () => {
+  it("rejects a package without a layer, or missing from the project references", () => {
     assertBroken(
       { "packages/extra/package.json": manifest("extra") },
       "packages/extra: in no layer; give it one in packages/tooling"
@@ -186,6 +211,64 @@ describe("structure", () => {
       { "packages/protocol/package.json": manifest("protocol", { private: true }) },
       `packages/protocol/package.json: "private" does not fit its layer`
     )
+  })
+
+  it("restricts imports between the parts of a package to those in the table", () => {
+    const table = {
+      transport: {
+        model: { modules: ["Endpoint"], imports: [] },
+        connect: { modules: ["Transport"], imports: ["model"] }
+      }
+    }
+    const index = `export * as Endpoint from "./Endpoint.ts"\nexport * as Transport from "./Transport.ts"\n`
+    const sound = {
+      "packages/transport/src/index.ts": index,
+      "packages/transport/src/Endpoint.ts": "",
+      "packages/transport/src/internal/connect/dial.ts": `import * as Endpoint from "../../Endpoint.ts"\n`
+    }
+    const broken = (changes: Readonly<Record<string, string>>, rules: typeof rooms = table) =>
+      violations(withFiles({ ...sound, ...changes }), rules)
+    assert.deepStrictEqual(broken({}), [])
+    assert.deepStrictEqual(
+      broken({ "packages/transport/src/Endpoint.ts": `import { dial } from "./internal/connect/dial.ts"\n` }).slice(
+        0,
+        1
+      ),
+      ["packages/transport/src/Endpoint.ts:1: the room model may not import connect"]
+    )
+    assert.deepStrictEqual(
+      broken({ "packages/transport/src/internal/pool/lease.ts": "" }),
+      ["packages/transport/src/internal/pool/lease.ts: in no room; give it one in packages/tooling"]
+    )
+    assert.deepStrictEqual(
+      broken({}, {
+        transport: {
+          model: { modules: ["Endpoint"], imports: ["connect"] },
+          connect: { modules: ["Transport"], imports: ["model"] }
+        }
+      }),
+      ["packages/transport: the room model may not import connect, which does not stand before it"]
+    )
+  })
+
+  it("rejects an internal folder with too many modules", () => {
+    const files = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`packages/protocol/src/internal/part${i}.ts`, ""]))
+    assertBroken(files(folderLimit))
+    assertBroken(
+      files(folderLimit + 1),
+      `packages/protocol/src/internal: ${folderLimit + 1} modules, over ${folderLimit}`
+    )
+  })
+
+  it("includes the modules of a list of mechanisms in the barrel", () => {
+    const file = { "packages/transport/src/mechanisms/Plain.ts": "" }
+    const line = `export * as Plain from "./mechanisms/Plain.ts"\n`
+    assertBroken(file, "packages/transport/src/index.ts: not one line for each module, in alphabetical order")
+    assertBroken({
+      ...file,
+      "packages/transport/src/index.ts": `${line}export * as Transport from "./Transport.ts"\n`
+    })
   })
 
   it("lists modules that are too long", () => {

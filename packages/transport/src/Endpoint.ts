@@ -1,5 +1,5 @@
 /**
- * Where a server is.
+ * Server endpoints.
  *
  * @since 0.1.0
  */
@@ -12,15 +12,15 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  */
 export const Tcp = Schema.TaggedStruct("Tcp", {
-  /** The name, or the address. */
+  /** The host name or address. */
   host: Schema.String,
   port: Schema.Port,
-  /** Where to connect to in place of what the name stands for; the name is still what a certificate must be for. */
+  /** The address to connect to instead of resolving the host name; the certificate must still match the name. */
   address: Schema.optionalKey(Schema.String)
 })
 
 /**
- * A Unix socket, by its file.
+ * A Unix socket, by the path of its file.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,7 @@ export const Tcp = Schema.TaggedStruct("Tcp", {
 export const Unix = Schema.TaggedStruct("Unix", { path: Schema.String })
 
 /**
- * Where a server is: a host with a port, or a Unix socket.
+ * The endpoint of a server: a host with a port, or a Unix socket.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +36,7 @@ export const Unix = Schema.TaggedStruct("Unix", { path: Schema.String })
 export const Endpoint = Schema.Union([Tcp, Unix])
 
 /**
- * Where a server is: a host with a port, or a Unix socket.
+ * The decoded {@link Endpoint}.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export const Endpoint = Schema.Union([Tcp, Unix])
 export type Endpoint = typeof Endpoint.Type
 
 /**
- * A host, by its name or address, and a port.
+ * Creates an endpoint from a host, by its name or address, and a port.
  *
  * @category constructors
  * @since 0.1.0
@@ -52,7 +52,7 @@ export type Endpoint = typeof Endpoint.Type
 export const tcp = (host: string, port: number): Endpoint => Tcp.make({ host, port })
 
 /**
- * A Unix socket, by the path of its file.
+ * Creates an endpoint from the path of a Unix socket's file.
  *
  * @category constructors
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const tcp = (host: string, port: number): Endpoint => Tcp.make({ host, po
 export const unix = (path: string): Endpoint => Unix.make({ path })
 
 /**
- * The endpoint for messages, such as `127.0.0.1:5432`, `[::1]:5432` or `/tmp/.s.PGSQL.5432`.
+ * Formats the endpoint for messages, such as `127.0.0.1:5432`, `[::1]:5432` or `/tmp/.s.PGSQL.5432`.
  *
  * @category converting
  * @since 0.1.0

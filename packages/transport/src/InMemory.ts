@@ -1,14 +1,13 @@
 /**
- * Lines that never leave the process: a pair of connections, a transport whose every line leads to a handler, and a
- * network with listeners.
+ * In-process connections: a pair of connections, a transport that connects to a handler, and a network with listeners.
  *
- * They behave as sockets do: bytes come in order and in chunks of any size, a write suspends while the other end does
- * not read, what was written before a close still arrives, and the end of the stream comes after it. A chunk is a copy,
- * so that neither end can see what the other does to its arrays.
+ * They behave like sockets: bytes arrive in order and in chunks of any size, a write suspends while the peer does not
+ * read, data written before a close still arrives, followed by the end of the stream. Chunks are copied, so neither end
+ * can see changes the other makes to its arrays.
  *
- * There is no cryptography. `startTls` and `acceptTls` meet as a handshake does, fail where one would fail (one end
- * speaks TLS and the other does not, other bytes come first, the other end goes away) and hand over the certificates,
- * but nothing is encrypted and no certificate is checked; {@link tlsProtocol} in the facts of the line says so.
+ * There is no cryptography. `startTls` and `acceptTls` meet like a handshake, fail where one would fail (only one end
+ * uses TLS, other bytes arrive first, the peer disconnects) and exchange the certificates, but nothing is encrypted and
+ * no certificate is verified; `TlsInfo.protocol` is {@link tlsProtocol} on such a connection.
  *
  * @since 0.1.0
  */
@@ -18,17 +17,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Backlog from "./Backlog.ts"
+import * as AcceptQueue from "./AcceptQueue.ts"
 import type * as Connection from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as pipe from "./internal/pipe.ts"
-import { handshake } from "./internal/plainTls.ts"
+import { handshake } from "./internal/simulatedTls.ts"
 import * as Listener from "./Listener.ts"
 import * as Transport from "./Transport.ts"
 import * as TransportError from "./TransportError.ts"
 
 /**
- * What `TlsInfo.protocol` says of a line that was "secured" in memory.
+ * The `TlsInfo.protocol` of an in-memory connection after its simulated handshake.
  *
  * @category constants
  * @since 0.1.0
@@ -36,32 +35,32 @@ import * as TransportError from "./TransportError.ts"
 export const tlsProtocol = "InMemory"
 
 /**
- * How lines in memory behave.
+ * Options of in-memory connections.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * Bytes that each direction holds before a write suspends, and the most that one pull returns; 65,536 when absent.
-   * With 1, every byte comes alone.
+   * The number of bytes that each direction buffers before a write suspends, and the maximum that one pull returns.
+   * Defaults to 65,536. With 1, every byte arrives separately.
    */
   readonly capacity?: number | undefined
 }
 
 /**
- * One end of a line in memory.
+ * One end of an in-memory connection.
  *
  * @category models
  * @since 0.1.0
  */
-export interface InMemoryConnection extends Backlog.Closeable {
+export interface InMemoryConnection extends AcceptQueue.Closeable {
   /** Closes this end, as closing its scope does. */
   readonly close: Effect.Effect<void>
 }
 
 /**
- * Both ends of a line.
+ * Both ends of a connection.
  *
  * @category models
  * @since 0.1.0
@@ -71,12 +70,15 @@ export interface Pair {
   readonly server: InMemoryConnection
 }
 
-const makeEnd = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string): InMemoryConnection => {
+const makeConnection = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string): InMemoryConnection => {
   let info: Connection.TlsInfo | undefined
   let securing = false
   const closeUnsafe = (): void => {
     outgoing.closeWriting()
     incoming.closeReading()
+    // The peer may close its end as soon as it is woken.
+    outgoing.wake()
+    incoming.wake()
   }
   const secure = (
     role: "client" | "server",
@@ -121,15 +123,15 @@ const makePair = (options: Options | undefined, clientName: string, serverName: 
   const toServer = pipe.make(capacity)
   const toClient = pipe.make(capacity)
   return {
-    client: makeEnd(toClient, toServer, serverName),
-    server: makeEnd(toServer, toClient, clientName)
+    client: makeConnection(toClient, toServer, serverName),
+    server: makeConnection(toServer, toClient, clientName)
   }
 }
 
 /**
- * Makes a line and returns both of its ends, which are closed with the scope.
+ * Creates a connection and returns both of its ends, which are closed with the scope.
  *
- * **Example** (A line in memory)
+ * **Example** (An in-memory connection)
  *
  * ```ts
  * import * as InMemory from "@hyperfect/transport/InMemory"
@@ -155,16 +157,17 @@ export const pair = (options?: Options): Effect.Effect<Pair, never, Scope.Scope>
   )
 
 /**
- * Provides a `Transport` whose every connection leads to a new run of the handler.
+ * Provides a `Transport` whose every connection runs the handler anew.
  *
  * **When to use**
  *
- * Use for a server that lives in the same process, such as a scripted one in a test.
+ * Use it for a server in the same process, such as a scripted one in a test.
  *
  * **Details**
  *
- * The handler has the server's end until it returns; then that end is closed. It runs on when the client has gone, and is
- * interrupted when the layer's scope closes. A `TransportError` of it means that the client went away, and is no news.
+ * The handler owns the server's end until it returns, which closes that end. It continues after the client has
+ * disconnected, and is interrupted when the layer's scope closes. A `TransportError` from it means that the client
+ * disconnected, and is ignored.
  *
  * @category layers
  * @since 0.1.0
@@ -203,40 +206,40 @@ export const layer = <R>(
     })
   )
 
-interface Place {
+interface Binding {
   readonly endpoint: Endpoint.Endpoint
-  readonly backlog: Backlog.Backlog
+  readonly acceptQueue: AcceptQueue.AcceptQueue
 }
 
 const makeNetwork = (options: Options | undefined): Context.Context<Transport.Transport | Listener.Listener> => {
-  const places = new Map<string, Place>()
+  const bindings = new Map<string, Binding>()
   let count = 0
   const openFailed = (endpoint: Endpoint.Endpoint, code: string) =>
     TransportError.fromReason(new TransportError.OpenFailed({ endpoint: Endpoint.format(endpoint), code }))
-  const isFree = (endpoint: Endpoint.Endpoint): boolean => !places.has(Endpoint.format(endpoint))
-  const freePlace = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint | undefined => {
+  const isFree = (endpoint: Endpoint.Endpoint): boolean => !bindings.has(Endpoint.format(endpoint))
+  const freeEndpoint = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint | undefined => {
     if (endpoint._tag === "Unix" || endpoint.port !== 0) return isFree(endpoint) ? endpoint : undefined
-    // The range that systems take ephemeral ports from.
+    // The range from which operating systems assign ephemeral ports.
     for (let port = 49_152; port <= 65_535; port++) {
       const candidate = Endpoint.tcp(endpoint.host, port)
       if (isFree(candidate)) return candidate
     }
     return undefined
   }
-  const listen = (wanted: Endpoint.Endpoint): Effect.Effect<Place, TransportError.TransportError> =>
+  const listen = (wanted: Endpoint.Endpoint): Effect.Effect<Binding, TransportError.TransportError> =>
     Effect.suspend(() => {
-      const endpoint = freePlace(wanted)
+      const endpoint = freeEndpoint(wanted)
       if (endpoint === undefined) return Effect.fail(openFailed(wanted, "EADDRINUSE"))
-      const place = { endpoint, backlog: Backlog.makeUnsafe() }
-      places.set(Endpoint.format(endpoint), place)
+      const place = { endpoint, acceptQueue: AcceptQueue.makeUnsafe() }
+      bindings.set(Endpoint.format(endpoint), place)
       return Effect.succeed(place)
     })
   const connect = (endpoint: Endpoint.Endpoint): Effect.Effect<InMemoryConnection, TransportError.TransportError> =>
     Effect.suspend(() => {
-      const place = places.get(Endpoint.format(endpoint))
+      const place = bindings.get(Endpoint.format(endpoint))
       if (place === undefined) return Effect.fail(openFailed(endpoint, "ECONNREFUSED"))
       const { client, server } = makePair(options, `client ${++count}`, Endpoint.format(endpoint))
-      place.backlog.offerUnsafe(server)
+      place.acceptQueue.offerUnsafe(server)
       return Effect.succeed(client)
     })
   return Context.make(
@@ -248,26 +251,26 @@ const makeNetwork = (options: Options | undefined): Context.Context<Transport.Tr
     Listener.Listener,
     Listener.Listener.of({
       listen: (wanted) =>
-        Effect.acquireRelease(listen(wanted), ({ backlog, endpoint }) =>
+        Effect.acquireRelease(listen(wanted), ({ acceptQueue, endpoint }) =>
           Effect.suspend(() => {
-            places.delete(Endpoint.format(endpoint))
-            return backlog.close
-          })).pipe(Effect.map(({ backlog, endpoint }) => ({ endpoint, accept: backlog.accept })))
+            bindings.delete(Endpoint.format(endpoint))
+            return acceptQueue.close
+          })).pipe(Effect.map(({ acceptQueue, endpoint }) => ({ endpoint, accept: acceptQueue.accept })))
     })
   ))
 }
 
 /**
- * Provides `Transport` and `Listener` over a network of its own: a connection reaches who listens at its endpoint.
+ * Provides `Transport` and `Listener` over a private network: a connection reaches the listener of its endpoint.
  *
  * **When to use**
  *
- * Use to run a client and a server that know nothing of each other in one process, without sockets.
+ * Use it to run an independent client and server in one process, without sockets.
  *
  * **Details**
  *
- * An endpoint is a name; hosts are not looked up, so `localhost` and `127.0.0.1` are different places. Each build of the
- * layer is a network of its own.
+ * An endpoint is a name; hosts are not resolved, so `localhost` and `127.0.0.1` are different endpoints. Each build of
+ * the layer is a separate network.
  *
  * @category layers
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The service that waits for lines: the other end of `Transport`.
+ * The service that accepts connections: the counterpart of `Transport`.
  *
  * @since 0.1.0
  */
@@ -13,29 +13,29 @@ import type { Endpoint } from "./Endpoint.ts"
 import type { TransportError } from "./TransportError.ts"
 
 /**
- * The accepting end of a line.
+ * The accepting end of a connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Accepted extends Connection {
   /**
-   * Secures the line in place, as `startTls` does, but in the server's role: it answers the handshake that the other end
-   * begins.
+   * Upgrades the connection in place like `startTls`, but in the server's role: it answers the handshake that the peer
+   * initiates.
    */
   readonly acceptTls: (options: TlsServerOptions) => Effect.Effect<TlsInfo, TransportError>
 }
 
 /**
- * A place where connections come in.
+ * A listening endpoint.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Listening {
-  /** Where it listens, with the real port when port 0 was asked for. */
+  /** The endpoint, with the actual port if port 0 was requested. */
   readonly endpoint: Endpoint
-  /** The next connection. It lives as long as the scope that it is accepted in. */
+  /** Accepts the next connection. It lives as long as the scope in which it is accepted. */
   readonly accept: Effect.Effect<Accepted, TransportError, Scope.Scope>
 }
 
@@ -46,26 +46,29 @@ export interface Listening {
  * @since 0.1.0
  */
 export class Listener extends Context.Service<Listener, {
-  /** Listens for as long as the scope lives. Port 0 picks a free one. */
+  /** Listens until the scope closes. Port 0 selects a free port. */
   readonly listen: (endpoint: Endpoint) => Effect.Effect<Listening, TransportError, Scope.Scope>
 }>()("@hyperfect/transport/Listener") {}
 
-/** Whether the place is closed; otherwise only one connection could not be let in, for want of descriptors perhaps. */
-const isOver = (error: TransportError): boolean => error.reason._tag === "Closed"
+/**
+ * True if the listener is closed; otherwise only one connection could not be admitted, for example for lack of file
+ * descriptors.
+ */
+const isClosed = (error: TransportError): boolean => error.reason._tag === "Closed"
 
 /**
- * Listens, and has every connection served by a fiber of its own, until the scope closes. Returns where it listens.
+ * Listens, and serves every connection in a separate fiber, until the scope closes. Returns the endpoint.
  *
  * **When to use**
  *
- * Use for servers and proxies; `Authenticate.server` is what most of them begin with.
+ * Use it for servers and proxies; most of them start with `Authenticate.server`.
  *
  * **Details**
  *
- * A connection is closed when the handler has come to its end, whatever that is. A handler that dies is logged, and the
- * others go on. Connections that are open when the scope closes are closed with it.
+ * A connection is closed when its handler ends, with any exit. A handler that dies is logged, and the others continue.
+ * Connections that are open when the scope closes are closed with it.
  *
- * **Example** (A server that says everything twice)
+ * **Example** (An echo server that repeats everything twice)
  *
  * ```ts
  * import { Endpoint, InMemory, Listener, Transport } from "@hyperfect/transport"
@@ -93,11 +96,14 @@ export const serve = Effect.fnUntraced(function*<R>(
   endpoint: Endpoint,
   handle: (line: Accepted) => Effect.Effect<unknown, never, R>
 ): Effect.fn.Return<Endpoint, TransportError, Listener | Scope.Scope | Exclude<R, Scope.Scope>> {
-  const listening = yield* Effect.flatMap(Listener, ({ listen }) => listen(endpoint))
+  const listening = yield* Effect.flatMap(Listener, ({ listen: acceptLoop }) => acceptLoop(endpoint))
   const owner = yield* Effect.scope
   const context = yield* Effect.context<Exclude<R, Scope.Scope>>()
-  /** Lets one connection in. What has been let in is served, also when the listening is interrupted in between. */
-  const welcome = Effect.uninterruptibleMask((restore) =>
+  /**
+   * Accepts one connection. An accepted connection is always served, even if the listener is interrupted at the same
+   * time.
+   */
+  const acceptOne = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const close = (exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit)
@@ -115,10 +121,10 @@ export const serve = Effect.fnUntraced(function*<R>(
       )
     })
   )
-  const listen: Effect.Effect<void> = Effect.matchEffect(welcome, {
-    onSuccess: () => Effect.suspend(() => listen),
-    onFailure: (error) => isOver(error) ? Effect.void : Effect.suspend(() => listen)
+  const acceptLoop: Effect.Effect<void> = Effect.matchEffect(acceptOne, {
+    onSuccess: () => Effect.suspend(() => acceptLoop),
+    onFailure: (error) => isClosed(error) ? Effect.void : Effect.suspend(() => acceptLoop)
   })
-  yield* Effect.forkIn(listen, owner, { startImmediately: true })
+  yield* Effect.forkIn(acceptLoop, owner, { startImmediately: true })
   return listening.endpoint
 })

@@ -1,8 +1,9 @@
 /**
- * A live trace of the protocol: every message of every line as a line of text, while a program runs.
+ * A live protocol trace: prints every message of every connection while a program runs.
  *
- * It wraps any transport, and so shows what any client says and is told, also under TLS. The lines are those of `Trace` of
- * `@hyperfect/protocol`: no secrets, no parameters and no rows, unless asked for; the text of statements is shown.
+ * It wraps any transport, so it shows the messages of any client in both directions, also under TLS. The format is that
+ * of `Trace` of `@hyperfect/protocol`: secrets, parameters and rows are hidden by default; the text of statements is
+ * shown.
  *
  * @since 0.1.0
  */
@@ -11,46 +12,48 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Severity } from "effect/LogLevel"
 import * as Endpoint from "./Endpoint.ts"
-import * as Tap from "./Tap.ts"
+import * as Sniffer from "./Sniffer.ts"
 import { Transport } from "./Transport.ts"
 import type { TransportError } from "./TransportError.ts"
 
 /**
- * One thing that was seen.
+ * One traced event.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Entry {
-  /** The number of the line, from 1 on, in the order in which they were opened. */
+  /** The number of the connection, counted from 1 in the order in which they were opened. */
   readonly connection: number
-  /** Such as `127.0.0.1:5432`. */
+  /** The remote address, such as `127.0.0.1:5432`. */
   readonly endpoint: string
-  /** Such as `F\t13\tQuery\t "select 1"`; what is no message begins with a hyphen. */
+  /**
+   * The trace text, such as `F\t13\tQuery\t "select 1"`; text about events other than messages begins with a hyphen.
+   */
   readonly text: string
 }
 
 /**
- * What a trace shows.
+ * Options of a trace.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Whether bytes and secrets are shown as how many bytes they are; true when absent. */
+  /** Replaces bytes and secrets by their size. Defaults to true. */
   readonly redact?: boolean | undefined
-  /** What takes the entries, in the step in which they are seen; the logger when absent. */
+  /** Receives the entries synchronously. Defaults to the logger. */
   readonly sink?: ((entry: Entry) => void) | undefined
-  /** The level at which the logger gets them; `"Info"` when absent. */
+  /** The log level of the entries. Defaults to `"Info"`. */
   readonly level?: Severity | undefined
 }
 
-const textOf = (event: Tap.Event, options: Options): string => {
+const textOf = (event: Sniffer.Event, options: Options): string => {
   switch (event._tag) {
     case "Sent":
-      return Trace.line("frontend", event.message, options)
+      return Trace.formatLine("frontend", event.message, options)
     case "Received":
-      return Trace.line("backend", event.message, options)
+      return Trace.formatLine("backend", event.message, options)
     case "Answered":
       return `- answered ${JSON.stringify(event.answer)}`
     case "Secured":
@@ -65,7 +68,7 @@ const textOf = (event: Tap.Event, options: Options): string => {
 /**
  * Traces every connection of the transport below.
  *
- * **Example** (Into an array)
+ * **Example** (Collect a trace in an array)
  *
  * ```ts
  * import { Endpoint, InMemory, MessageChannel, ProtocolTrace, Transport } from "@hyperfect/transport"
@@ -87,14 +90,14 @@ const textOf = (event: Tap.Event, options: Options): string => {
  * assert.deepEqual(seen, ["1 - opened", "1 F\t9\tStartupMessage\t 196608 \\x00", "1 - closed by the client"])
  * ```
  *
- * **Example** (Into the log of a program)
+ * **Example** (Log the trace of a program)
  *
  * ```ts
  * import { NodePlatform } from "@hyperfect/node"
  * import { ProtocolTrace } from "@hyperfect/transport"
  * import { Layer } from "effect"
  *
- * const Live = Layer.provideMerge(ProtocolTrace.layer(), NodePlatform.layer) // in place of NodePlatform.layer
+ * const Live = Layer.provideMerge(ProtocolTrace.layer(), NodePlatform.layer) // instead of NodePlatform.layer
  * ```
  *
  * @category layers
@@ -122,7 +125,7 @@ export const layer = (options: Options = {}): Layer.Layer<Transport, never, Tran
                 Effect.sync(() => write(`- not opened: ${error.reason._tag}`))
               ),
               Effect.tap(() => Effect.sync(() => write("- opened"))),
-              Effect.flatMap((line) => Tap.tap(line, (event) => write(textOf(event, options))))
+              Effect.flatMap((line) => Sniffer.sniff(line, (event) => write(textOf(event, options))))
             )
           })
       })

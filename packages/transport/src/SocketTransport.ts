@@ -1,11 +1,11 @@
 /**
- * Lines over the sockets of `effect/socket`, and so over whatever somebody has made one of: WebSockets to a proxy, sockets
- * of Bun, streams of a browser.
+ * Connections over the sockets of `effect/socket`, including WebSockets to a proxy, sockets of Bun, and streams of a
+ * browser.
  *
- * `effect/socket` is marked as unstable in Effect 4.1, and this is the only module that knows it. Such a socket says less
- * than a line of `NodeTransport` does: nothing about a TLS session, so that channel binding is not possible over it, and
- * nothing about half-closed lines, so that the end of what is read is the end of what is written. Text frames are
- * taken for their bytes in UTF-8.
+ * `effect/socket` is marked as unstable in Effect 4.1; only this module depends on it. Such a socket provides less
+ * information than a connection of `NodeTransport`: nothing about the TLS session, so channel binding is not possible,
+ * and nothing about half-closed connections, so the end of reading is also the end of writing. Text frames are read as
+ * their UTF-8 bytes.
  *
  * @since 0.1.0
  */
@@ -29,28 +29,28 @@ type Failure = Effect.Effect<never, TransportError.TransportError>
 
 const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
 
-const closedHere = Effect.fail(TransportError.closed("local"))
-const hungUp = failure(new TransportError.WriteFailed({ code: "EPIPE" }))
+const closedLocally = Effect.fail(TransportError.closed("local"))
+const brokenPipe = failure(new TransportError.WriteFailed({ code: "EPIPE" }))
 
-/** 1000 is an orderly end, 1001 one that is going away, 1005 one that says nothing (RFC 6455, section 7.4.1). */
-const orderly: ReadonlySet<number> = new Set([1000, 1001, 1005])
+/** Close codes of an orderly end: 1000 is normal closure, 1001 going away, 1005 no status (RFC 6455, section 7.4.1). */
+const normalCloseCodes: ReadonlySet<number> = new Set([1000, 1001, 1005])
 
 const codeOf = (cause: unknown): { readonly code: string } | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? { code: cause.code }
     : undefined
 
-/** What a failure of the socket means to who reads. */
-const toReadEnd = ({ reason }: Socket.SocketError): TransportError.Reason => {
+/** Maps a socket error to the failure that a reader sees. */
+const toReadFailure = ({ reason }: Socket.SocketError): TransportError.Reason => {
   if (reason._tag !== "SocketCloseError") {
     return new TransportError.ReadFailed({ cause: reason.cause, ...codeOf(reason.cause) })
   }
-  return orderly.has(reason.code)
+  return normalCloseCodes.has(reason.code)
     ? new TransportError.Closed({ by: "peer" })
     : new TransportError.ReadFailed({ code: String(reason.code) })
 }
 
-const toWriteEnd = (error: unknown): TransportError.Reason => {
+const toWriteFailure = (error: unknown): TransportError.Reason => {
   const cause = typeof error === "object" && error !== null && "reason" in error
     ? (error as Socket.SocketError).reason.cause
     : error
@@ -64,8 +64,8 @@ const toBytes = (chunk: Uint8Array | string): Uint8Array => {
   return bytes
 }
 
-/** Options that a socket cannot be told, and that it would be wrong to leave out silently. */
-const notSupported = (options: Connection.TlsOptions): string | undefined =>
+/** Returns an option that sockets do not support and that must not be ignored silently, if there is one. */
+const unsupportedOption = (options: Connection.TlsOptions): string | undefined =>
   options.verification === "ca"
     ? "verification without a name"
     : options.revocationList !== undefined
@@ -85,14 +85,14 @@ const upgradeOptions = (options: Connection.TlsOptions): Socket.TlsUpgradeOption
 })
 
 /**
- * Opens a socket and makes a line of it, which is closed with the scope.
+ * Opens a socket and wraps it in a connection, which is closed with the scope.
  *
  * **Details**
  *
- * Writes suspend if the socket's do. A WebSocket takes whatever is written at once and keeps it in memory until the other
- * end reads: whoever sends much over one must not send faster than that.
+ * Writes suspend if the socket's writes do. A WebSocket accepts all writes immediately and buffers them in memory until
+ * the peer reads: do not send large amounts of data faster than that.
  *
- * TLS is the socket's `upgrade`, as far as it has one. It is refused for options that it does not know.
+ * TLS uses the socket's `upgrade`, if it has one. It fails for options that the socket does not support.
  *
  * @category constructors
  * @since 0.1.0
@@ -114,9 +114,9 @@ export const fromSocket = (
     const writer = yield* socket.writer
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        readEnd = closedHere
-        writeEnd = closedHere
-        Deferred.doneUnsafe(closed, closedHere)
+        readEnd = closedLocally
+        writeEnd = closedLocally
+        Deferred.doneUnsafe(closed, closedLocally)
       })
     )
 
@@ -124,18 +124,19 @@ export const fromSocket = (
       readEnd ?? Effect.matchEffect(reader.pull, {
         onSuccess: (chunks) => {
           const bytes = chunks.map(toBytes).filter(({ length }) => length > 0)
-          // A frame of a WebSocket may be empty.
+          // A WebSocket frame may be empty.
           return bytes.length === 0 ? pull : Effect.succeed(bytes as unknown as NonEmptyReadonlyArray<Uint8Array>)
         },
         onFailure: (error) => {
-          readEnd ??= failure(toReadEnd(error))
-          writeEnd ??= hungUp
+          readEnd ??= failure(toReadFailure(error))
+          writeEnd ??= brokenPipe
           return readEnd
         }
       })
     )
 
-    // In a fiber of the line's own: what has been begun is sent to its end, also when nobody waits for that any more.
+    // Runs in a fiber of the connection: a write that has started is sent completely, even if its caller is
+    // interrupted.
     const write = (bytes: Uint8Array) =>
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
@@ -144,31 +145,37 @@ export const fromSocket = (
           Effect.flatMap(Effect.forkIn(writer.write(bytes), scope, { startImmediately: true }), Fiber.await),
           (exit) => {
             if (Exit.isSuccess(exit)) return Effect.void
-            // Nobody but the scope interrupts it.
-            if (Cause.hasInterruptsOnly(exit.cause)) return closedHere
-            return writeEnd ??= failure(toWriteEnd(Cause.squash(exit.cause)))
+            // Only the scope interrupts it.
+            if (Cause.hasInterruptsOnly(exit.cause)) return closedLocally
+            return writeEnd ??= failure(toWriteFailure(Cause.squash(exit.cause)))
           }
         )
       })
 
     const closeNow = Effect.suspend(() => {
-      readEnd = closedHere
-      writeEnd = closedHere
+      readEnd = closedLocally
+      writeEnd = closedLocally
       return Effect.ignore(writer.write(new Socket.CloseEvent()))
     })
     const startTls = (options: Connection.TlsOptions) =>
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
         if (tls !== undefined) return failure(new TransportError.TlsFailed({ code: "ALREADY_SECURED" }))
-        const missing = notSupported(options)
+        const missing = unsupportedOption(options)
         const upgrade = missing === undefined
           ? Effect.mapError(reader.upgrade(upgradeOptions(options)), ({ reason }) => reason.cause)
           : Effect.fail(new Error(`sockets cannot be told about ${missing}`))
         return upgrade.pipe(
           Effect.mapError((cause) =>
-            TransportError.fromReason(new TransportError.TlsFailed({ cause, ...codeOf(cause) }))
+            TransportError.fromReason(
+              new TransportError.TlsFailed({
+                cause,
+                // An error without a code has only its message to say what is wrong.
+                ...codeOf(cause) ?? (cause instanceof Error ? { problem: cause.message } : {})
+              })
+            )
           ),
-          // A socket of Node does not end a handshake when it is closed.
+          // Node sockets do not end a handshake when they are closed.
           Effect.raceFirst(Deferred.await(closed)),
           Effect.onError(() => closeNow),
           Effect.map(() => tls = { protocol: "TLS", cipher: "unknown", peerCertificate: undefined })
@@ -178,11 +185,11 @@ export const fromSocket = (
   })
 
 /**
- * Provides a `Transport` that opens its lines by making sockets.
+ * Provides a `Transport` that opens its connections as sockets.
  *
  * **When to use**
  *
- * Use where there is no TCP, such as in a browser that reaches its database by a proxy for WebSockets.
+ * Use it where there is no TCP, such as in a browser that reaches its database through a WebSocket proxy.
  *
  * **Example** (PostgreSQL behind a proxy)
  *
@@ -209,7 +216,7 @@ export const layer = <R>(
         connect: (endpoint, options) => {
           const name = Endpoint.format(endpoint)
           const open = Effect.flatMap(makeSocket(endpoint), (socket) => fromSocket(socket, name)).pipe(
-            // The scope is that of the line, and not that of the layer, which the context has as well.
+            // Uses the scope of the connection, not that of the layer, which the context contains as well.
             Effect.updateContext((own: Context.Context<Scope.Scope>) =>
               Context.merge(context, own) as Context.Context<R | Scope.Scope>
             )

@@ -1,8 +1,8 @@
 /**
- * The service that opens lines.
+ * The service that opens connections.
  *
- * TCP, TLS, Unix sockets, an in-process database, a script, a recording or a faulty line are each a layer of it, and
- * nothing above can tell them apart.
+ * TCP, TLS, Unix sockets, an in-process database, a script, a recording or a faulty connection are each a layer of it,
+ * and code above cannot tell them apart.
  *
  * @since 0.1.0
  */
@@ -15,18 +15,21 @@ import type { Endpoint } from "./Endpoint.ts"
 import type { TransportError } from "./TransportError.ts"
 
 /**
- * How a line is opened.
+ * Options for opening a connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ConnectOptions {
-  /** Milliseconds until the attempt fails with `OpenTimeout`; no limit when absent. */
+  /** Milliseconds until the attempt fails with `OpenTimeout`. Defaults to no limit. */
   readonly timeout?: number | undefined
-  /** Whether the kernel probes an idle line; as the transport has it when absent. Only TCP has that. */
+  /** True to let the kernel probe an idle connection. Defaults to the transport's setting. TCP only. */
   readonly keepAlive?: boolean | undefined
-  /** Milliseconds of silence before the first probe; as the transport has it when absent. */
+  /** Milliseconds of inactivity before the first probe. Defaults to the transport's setting. */
   readonly keepAliveInitialDelay?: number | undefined
+  /** Milliseconds between probes, and the number of those without an answer after which the connection is lost. */
+  readonly keepAliveInterval?: number | undefined
+  readonly keepAliveCount?: number | undefined
 }
 
 /**
@@ -36,16 +39,18 @@ export interface ConnectOptions {
  * @since 0.1.0
  */
 export class Transport extends Context.Service<Transport, {
-  /** Opens a line. It lives as long as the scope, and is closed with it. */
+  /** Opens a connection. It lives as long as the scope, and is closed with it. */
   readonly connect: (
     endpoint: Endpoint,
     options?: ConnectOptions
   ) => Effect.Effect<Connection, TransportError, Scope.Scope>
+  /** True if `connect` honours `keepAliveInterval` and `keepAliveCount`; otherwise they must not be given. */
+  readonly keepAliveProbes?: boolean
   /**
-   * The endpoints behind one whose name stands for several addresses, in the order in which they are to be tried, each
-   * with its address; else the endpoint itself. Absent where nobody looks names up.
+   * Resolves an endpoint whose name has several addresses to one endpoint per address, in the order in which they
+   * should be tried; otherwise returns the endpoint itself. Absent if the transport does not resolve names.
    *
-   * `connect` goes through the addresses by itself. This is for those who have to know what is at each of them.
+   * `connect` tries the addresses itself. This is for callers that need to know the server at each address.
    */
   readonly addresses?: (endpoint: Endpoint) => Effect.Effect<NonEmptyReadonlyArray<Endpoint>, TransportError>
-}>()("@hyperfect/transport/Transport") {}
+}>()("@hyperfect/transport/Transport (NodePlatform.layer of @hyperfect/node provides it)") {}

@@ -1,9 +1,12 @@
 /**
- * What can go wrong with a line: opening it, securing it, reading from it, writing to it.
+ * Errors of a connection: opening, TLS, reading and writing.
  *
  * @since 0.1.0
  */
+import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
+
+const suffix = (hint: string | undefined): string => hint === undefined ? "" : `; ${hint}`
 
 /**
  * The connection could not be opened.
@@ -11,46 +14,51 @@ import * as Schema from "effect/Schema"
  * @category errors
  * @since 0.1.0
  */
-export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
+export class OpenFailed extends TaggedReason<OpenFailed>()("OpenFailed", {
   endpoint: Schema.String,
-  /** The operating system's code, such as `ECONNREFUSED`, when there is one. */
+  /** The operating system's code, such as `ECONNREFUSED`, if there is one. */
   code: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `cannot connect to ${this.endpoint}${this.code === undefined ? "" : ` (${this.code})`}`
-  }
-}
+}, ({ code, endpoint }) => `cannot connect to ${endpoint}${code === undefined ? "" : ` (${code})`}`) {}
 
 /**
- * The connection was not open in time.
+ * The connection was not opened in time.
  *
  * @category errors
  * @since 0.1.0
  */
-export class OpenTimeout extends Schema.TaggedError<OpenTimeout>()("OpenTimeout", {
+export class OpenTimeout extends TaggedReason<OpenTimeout>()("OpenTimeout", {
   endpoint: Schema.String,
-  milliseconds: Schema.Number
-}) {
-  override get message(): string {
-    return `no connection to ${this.endpoint} within ${this.milliseconds} ms`
-  }
-}
+  milliseconds: Schema.Number,
+  /** The request that the server accepted the connection but did not answer, such as `the TLS request`. */
+  unanswered: Schema.optionalKey(Schema.String)
+}, ({ endpoint, milliseconds, unanswered }) =>
+  unanswered === undefined
+    ? `no connection to ${endpoint} within ${milliseconds} ms`
+    : `${endpoint} accepted the connection but did not answer ${unanswered} within ${milliseconds} ms`)
+{}
 
 /**
- * The other end closed the connection, or this end did.
+ * The peer or this side closed the connection.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Closed extends Schema.TaggedError<Closed>()("Closed", {
-  /** Who ended it: `"peer"` for an orderly end of the stream, `"local"` after our own close. */
-  by: Schema.Literals(["peer", "local"])
-}) {
-  override get message(): string {
-    return this.by === "peer" ? "the other end closed the connection" : "the connection was closed on this end"
-  }
-}
+export class Closed extends TaggedReason<Closed>()("Closed", {
+  /** The side that closed it: `"peer"` for an orderly end of the stream, `"local"` after closing on this side. */
+  by: Schema.Literals(["peer", "local"]),
+  /** The number of queries in flight, if there was more than one. */
+  inFlight: Schema.optionalKey(Schema.Number),
+  /** The reason for which this side closed it, if it is known. */
+  why: Schema.optionalKey(Schema.String)
+}, ({ by, inFlight, why }) => {
+  if (why !== undefined) return why
+  const who = by === "peer" ? "the other end closed the connection" : "the connection was closed on this end"
+  return by === "local" || inFlight === undefined
+    ? who
+    : `${who} while ${inFlight} queries were in flight; if it is a pooler that cuts clients which send before they ` +
+      "were answered, send one at a time (`depth: 1` of the pool)"
+}) {}
 
 /**
  * Reading failed, for example because the connection was reset.
@@ -58,14 +66,10 @@ export class Closed extends Schema.TaggedError<Closed>()("Closed", {
  * @category errors
  * @since 0.1.0
  */
-export class ReadFailed extends Schema.TaggedError<ReadFailed>()("ReadFailed", {
+export class ReadFailed extends TaggedReason<ReadFailed>()("ReadFailed", {
   code: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `reading from the connection failed${this.code === undefined ? "" : ` (${this.code})`}`
-  }
-}
+}, ({ code }) => `reading from the connection failed${code === undefined ? "" : ` (${code})`}`) {}
 
 /**
  * Writing failed, for example because the connection was reset.
@@ -73,94 +77,110 @@ export class ReadFailed extends Schema.TaggedError<ReadFailed>()("ReadFailed", {
  * @category errors
  * @since 0.1.0
  */
-export class WriteFailed extends Schema.TaggedError<WriteFailed>()("WriteFailed", {
+export class WriteFailed extends TaggedReason<WriteFailed>()("WriteFailed", {
   code: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `writing to the connection failed${this.code === undefined ? "" : ` (${this.code})`}`
-  }
-}
+}, ({ code }) => `writing to the connection failed${code === undefined ? "" : ` (${code})`}`) {}
 
 /**
- * The other end did not do in time what it has to do, and the connection was given up.
+ * The peer did not respond in time, and the connection was abandoned.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Unresponsive extends Schema.TaggedError<Unresponsive>()("Unresponsive", {
-  /** What was waited for. */
+export class Unresponsive extends TaggedReason<Unresponsive>()("Unresponsive", {
+  /** The expected response. */
   wanted: Schema.String,
   milliseconds: Schema.Number
-}) {
-  override get message(): string {
-    return `the connection was given up: no ${this.wanted} within ${this.milliseconds} ms`
-  }
-}
+}, ({ milliseconds, wanted }) => `the connection was abandoned: no ${wanted} within ${milliseconds} ms`) {}
 
 /**
- * The server does not speak TLS, although the caller wants it.
+ * The server does not support TLS, although the caller requires it.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TlsRefused extends Schema.TaggedError<TlsRefused>()("TlsRefused", {
-  /** What came instead of the `S` that agrees to TLS. */
-  answer: Schema.String
-}) {
-  override get message(): string {
-    return `TLS is required, but the server answered ${this.answer}`
-  }
-}
+export class TlsRefused extends TaggedReason<TlsRefused>()("TlsRefused", {
+  /** The answer received instead of the `S` that accepts TLS. */
+  answer: Schema.String,
+  endpoint: Schema.optionalKey(Schema.String),
+  hint: Schema.optionalKey(Schema.String)
+}, ({ answer, endpoint, hint }) => {
+  const at = endpoint === undefined ? "" : ` at ${endpoint}`
+  return `TLS is required, but the server${at} answered ${answer}${suffix(hint)}`
+}) {}
 
 /**
- * The TLS handshake failed, or the certificate is not one to trust.
+ * The TLS handshake failed, or the certificate is not trusted.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TlsFailed extends Schema.TaggedError<TlsFailed>()("TlsFailed", {
+export class TlsFailed extends TaggedReason<TlsFailed>()("TlsFailed", {
   /** The TLS library's code, such as `DEPTH_ZERO_SELF_SIGNED_CERT` or `ERR_TLS_CERT_ALTNAME_INVALID`. */
   code: Schema.optionalKey(Schema.String),
-  cause: Schema.optionalKey(Schema.Defect())
-}) {
-  override get message(): string {
-    return `the TLS handshake failed${this.code === undefined ? "" : ` (${this.code})`}`
-  }
-}
+  cause: Schema.optionalKey(Schema.Defect()),
+  endpoint: Schema.optionalKey(Schema.String),
+  /** The cause of the failure, such as `its certificate has expired`. */
+  problem: Schema.optionalKey(Schema.String),
+  hint: Schema.optionalKey(Schema.String)
+}, ({ code, endpoint, hint, problem }) => {
+  const at = endpoint === undefined ? "" : ` with ${endpoint}`
+  const why = problem === undefined ? "" : `: ${problem}`
+  return `the TLS handshake${at} failed${why}${code === undefined ? "" : ` (${code})`}${suffix(hint)}`
+}) {}
 
 /**
- * Why a line failed: one tag for each way.
+ * The server's process has exited and will not be restarted.
+ *
+ * **Details**
+ *
+ * No transport reports this itself: it is for code that has started the server and knows its state.
  *
  * @category errors
  * @since 0.1.0
  */
-export type Reason =
-  | OpenFailed
-  | OpenTimeout
-  | Closed
-  | ReadFailed
-  | WriteFailed
-  | Unresponsive
-  | TlsRefused
-  | TlsFailed
+export class ServerExited extends TaggedReason<ServerExited>()("ServerExited", {
+  endpoint: Schema.String,
+  cause: Schema.Defect()
+}, ({ cause, endpoint }) => {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return `the server at ${endpoint} has ended: ${why}`
+}) {}
+
+const Reason = Schema.Union([
+  OpenFailed,
+  OpenTimeout,
+  Closed,
+  ReadFailed,
+  WriteFailed,
+  Unresponsive,
+  TlsRefused,
+  TlsFailed,
+  ServerExited
+])
 
 /**
- * A failure of the line below the protocol.
+ * The reason of a failed connection: one tag per kind.
  *
  * @category errors
  * @since 0.1.0
  */
-export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  reason: Schema.Union([OpenFailed, OpenTimeout, Closed, ReadFailed, WriteFailed, Unresponsive, TlsRefused, TlsFailed])
-}) {
-  override get message(): string {
-    return this.reason.message
-  }
+export type Reason = typeof Reason.Type
 
-  /** Whether trying again, on a new connection, can help: true unless the line was refused for what it is. */
-  get isRetryable(): boolean {
-    return this.reason._tag !== "TlsRefused" && this.reason._tag !== "TlsFailed"
+/**
+ * A failure of the connection below the protocol.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TransportError extends TaggedError<TransportError, boolean>()("TransportError", { reason: Reason }) {
+  /**
+   * True if a retry on a new connection can help: false if the server or its certificate was rejected, or the server
+   * has exited.
+   */
+  override get isRetryable(): boolean {
+    return !["TlsRefused", "TlsFailed", "ServerExited"].includes(this.reason._tag)
   }
 }
 
@@ -172,19 +192,19 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
  */
 export const fromReason = (reason: Reason): TransportError => new TransportError({ reason })
 
-const end = (by: Closed["by"]): TransportError => Object.freeze(fromReason(Object.freeze(new Closed({ by }))))
+const makeClosed = (by: Closed["by"]): TransportError => Object.freeze(fromReason(Object.freeze(new Closed({ by }))))
 
-const ends = { peer: end("peer"), local: end("local") }
+const closedErrors = { peer: makeClosed("peer"), local: makeClosed("local") }
 
 /**
- * The end of a line, by either end.
+ * Returns the error for a connection closed by either end.
  *
  * **Details**
  *
- * It is always the same object, which cannot be changed: it says the same of every line, every line comes to it, and errors
- * are dear to make. Its `stack` says nothing, therefore.
+ * It is a shared immutable object, because creating errors is expensive and every connection ends with one. Its `stack`
+ * is therefore meaningless.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const closed = (by: Closed["by"]): TransportError => ends[by]
+export const closed = (by: Closed["by"]): TransportError => closedErrors[by]

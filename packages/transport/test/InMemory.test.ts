@@ -3,7 +3,7 @@ import { Certificates, TransportConformance } from "@hyperfect/testing"
 import { type Connection, Endpoint, InMemory, Transport } from "@hyperfect/transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Ref, Scope } from "effect"
 
-const place = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)) }
+const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)) }
 
 const certificate = await Effect.runPromise(Certificates.selfSigned({ name: "server" }))
 
@@ -13,18 +13,18 @@ const tls = {
 } as const
 
 const suites = [
-  ["in memory", TransportConformance.laws(place), InMemory.layerNetwork()],
-  ["in memory, in small pieces", TransportConformance.laws(place), InMemory.layerNetwork({ capacity: 1000 })],
-  ["securing lines in memory", TransportConformance.tlsLaws({ ...place, ...tls }), InMemory.layerNetwork()],
+  ["in memory", TransportConformance.laws(listenOptions), InMemory.layerNetwork()],
+  ["in memory, in small pieces", TransportConformance.laws(listenOptions), InMemory.layerNetwork({ capacity: 1000 })],
+  ["securing lines in memory", TransportConformance.tlsLaws({ ...listenOptions, ...tls }), InMemory.layerNetwork()],
   [
     "secured lines in memory",
-    TransportConformance.laws(place),
+    TransportConformance.laws(listenOptions),
     TransportConformance.layerSecured(tls).pipe(Layer.provide(InMemory.layerNetwork()))
   ]
 ] as const
 
 for (const [name, laws, layer] of suites) {
-  describe(`the laws of transports: ${name}`, () => {
+  describe(`Transport laws: ${name}`, () => {
     for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)))
   })
 }
@@ -39,7 +39,7 @@ const take = (connection: Connection.Connection, size: number) =>
   })
 
 describe("InMemory.pair", () => {
-  it.effect("hands every byte over alone when it holds only one", () =>
+  it.effect("transfers one byte at a time with a capacity of one", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair({ capacity: 1 })
       const writing = yield* Effect.forkChild(client.write(bytes(1, 2, 3)), { startImmediately: true })
@@ -49,7 +49,7 @@ describe("InMemory.pair", () => {
       yield* Fiber.join(writing)
     }))
 
-  it.effect("returns what several writes left, in one pull", () =>
+  it.effect("returns the data of several writes in one pull", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       yield* client.write(bytes(1, 2))
@@ -57,7 +57,7 @@ describe("InMemory.pair", () => {
       assert.deepStrictEqual(yield* server.pull, [bytes(1, 2), bytes(3)])
     }))
 
-  it.effect("suspends a write until all but the capacity of it was read", () =>
+  it.effect("suspends a write until all but the capacity of it has been read", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair({ capacity: 4 })
       yield* client.write(bytes(1, 2, 3, 4))
@@ -70,7 +70,7 @@ describe("InMemory.pair", () => {
       assert.deepStrictEqual(yield* server.pull, [bytes(9)])
     }))
 
-  it.effect("does not show the reader what the writer does to its array later", () =>
+  it.effect("does not show the reader later changes to the writer's array", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const array = bytes(1, 2, 3)
@@ -80,7 +80,7 @@ describe("InMemory.pair", () => {
       assert.deepStrictEqual(chunk, bytes(1, 2, 3))
     }))
 
-  it.effect("dies when two fibers pull at once, and harms neither the first nor the line", () =>
+  it.effect("dies on two concurrent pulls, and affects neither the first pull nor the connection", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const first = yield* Effect.forkChild(client.pull, { startImmediately: true })
@@ -98,7 +98,7 @@ describe("InMemory.pair", () => {
       assert.strictEqual((yield* Effect.flip(server.write(bytes(1)))).reason._tag, "Closed")
     }))
 
-  it.effect("says that a line secured in memory is not encrypted, and whose certificates it has", () =>
+  it.effect("reports that TLS in memory is not encrypted, and exchanges the certificates", () =>
     Effect.gen(function*() {
       const own = yield* Certificates.selfSigned({ name: "client" })
       for (const clientRoots of [undefined, own.certificate]) {
@@ -112,12 +112,12 @@ describe("InMemory.pair", () => {
           cipher: "NULL",
           peerCertificate: certificate.der
         })
-        // A client's certificate is shown to who asks for it.
+        // The client's certificate is sent only if requested.
         assert.deepStrictEqual(serverInfo.peerCertificate, clientRoots === undefined ? undefined : own.der)
       }
     }))
 
-  it.effect("refuses a certificate that is none", () =>
+  it.effect("fails for an invalid certificate", () =>
     Effect.gen(function*() {
       const codes: Array<string | undefined> = []
       for (const pem of ["nonsense", "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----"]) {
@@ -134,7 +134,7 @@ describe("InMemory.layer", () => {
   const endpoint = Endpoint.tcp("db.example.org", 5432)
   const connect = Effect.flatMap(Transport.Transport, (transport) => transport.connect(endpoint))
 
-  it.effect("runs the handler once for every connection, and tells it the endpoint", () => {
+  it.effect("runs the handler once per connection, with the endpoint", () => {
     const seen: Array<string> = []
     const layer = InMemory.layer((line, to) =>
       Effect.gen(function*() {
@@ -152,7 +152,7 @@ describe("InMemory.layer", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("ends the line when the handler returns", () =>
+  it.effect("closes the connection when the handler returns", () =>
     Effect.gen(function*() {
       const line = yield* connect
       assert.deepStrictEqual(yield* take(line, 2), [1, 2])
@@ -160,7 +160,7 @@ describe("InMemory.layer", () => {
       assert.isTrue(reason._tag === "Closed" && reason.by === "peer")
     }).pipe(Effect.provide(InMemory.layer((line) => line.write(bytes(1, 2))))))
 
-  it.effect("lets the handler run on when the client has gone, and shows it the end of the stream", () =>
+  it.effect("lets the handler continue after the client has disconnected, with the end of the stream", () =>
     Effect.gen(function*() {
       const end = yield* Deferred.make<string>()
       const layer = InMemory.layer((line) =>
@@ -180,7 +180,7 @@ describe("InMemory.layer", () => {
       assert.isTrue(yield* Ref.get(interrupted))
     }))
 
-  it.effect("ends the line when the handler dies", () =>
+  it.effect("closes the connection when the handler dies", () =>
     Effect.gen(function*() {
       const line = yield* connect
       assert.strictEqual((yield* Effect.flip(line.pull)).reason._tag, "Closed")
@@ -188,10 +188,10 @@ describe("InMemory.layer", () => {
 })
 
 describe("InMemory.layerNetwork", () => {
-  it.effect("keeps networks apart", () =>
+  it.effect("isolates networks from each other", () =>
     Effect.gen(function*() {
-      const place = Endpoint.unix("/run/server")
-      const [law] = TransportConformance.laws({ endpoint: Effect.succeed(place) })
+      const listenOptions = Endpoint.unix("/run/server")
+      const [law] = TransportConformance.laws({ endpoint: Effect.succeed(listenOptions) })
       yield* Effect.all([law!.check, law!.check].map(Effect.provide(InMemory.layerNetwork(), { local: true })), {
         concurrency: 2
       })

@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Connection, Endpoint, InMemory, Listener, Transport, TransportError } from "@hyperfect/transport"
 import { Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
 
-const place = Endpoint.tcp("here", 7)
+const serverEndpoint = Endpoint.tcp("here", 7)
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-const connect = Effect.flatMap(Transport.Transport, ({ connect }) => connect(place))
+const connect = Effect.flatMap(Transport.Transport, ({ connect }) => connect(serverEndpoint))
 
-/** What comes until the other end closes. */
-const all = (line: Connection.Connection) =>
+/** Returns all data until the peer closes the connection. */
+const readAll = (line: Connection.Connection) =>
   Effect.gen(function*() {
     let text = ""
     while (true) {
@@ -23,53 +23,53 @@ const network = <A, E>(
 ): Effect.Effect<A, E> => Effect.scoped(Effect.provide(effect, InMemory.layerNetwork()))
 
 describe("Listener.serve", () => {
-  it.effect("has each connection served, all at the same time, and closes it behind that", () =>
+  it.effect("serves connections concurrently, and closes each when its handler returns", () =>
     network(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
-      const endpoint = yield* Listener.serve(place, (line) =>
+      const endpoint = yield* Listener.serve(serverEndpoint, (line) =>
         Effect.gen(function*() {
           yield* line.write(bytes("hello"))
           yield* Deferred.await(gate)
         }).pipe(Effect.ignore))
-      assert.deepStrictEqual(endpoint, place)
+      assert.deepStrictEqual(endpoint, serverEndpoint)
       const lines = [yield* connect, yield* connect, yield* connect]
       for (const line of lines) assert.strictEqual((yield* line.pull)[0].length, 5)
       yield* Deferred.succeed(gate, undefined)
-      for (const line of lines) assert.strictEqual(yield* all(line), "Closed")
+      for (const line of lines) assert.strictEqual(yield* readAll(line), "Closed")
     })))
 
-  it.effect("goes on when what serves a connection dies, and logs it", () =>
+  it.effect("continues after a handler dies, and logs the defect", () =>
     Effect.gen(function*() {
       const logged: Array<string> = []
       yield* network(Effect.gen(function*() {
         let served = 0
-        yield* Listener.serve(place, (line) =>
+        yield* Listener.serve(serverEndpoint, (line) =>
           Effect.suspend(() =>
             ++served === 1 ? Effect.die("a mistake") : Effect.ignore(line.write(bytes("hello")))
           ))
-        assert.strictEqual(yield* all(yield* connect), "Closed")
+        assert.strictEqual(yield* readAll(yield* connect), "Closed")
         assert.strictEqual((yield* (yield* connect).pull)[0].length, 5)
       })).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(String(message)))])))
       assert.deepStrictEqual(logged, ["what served a connection died"])
     }))
 
-  it.effect("closes with its scope what is open, and listens no more", () =>
+  it.effect("closes open connections with its scope, and stops listening", () =>
     network(Effect.gen(function*() {
       const scope = yield* Scope.make()
       let ended = 0
       yield* Scope.provide(
-        Listener.serve(place, () => Effect.ensuring(Effect.never, Effect.sync(() => void ended++))),
+        Listener.serve(serverEndpoint, () => Effect.ensuring(Effect.never, Effect.sync(() => void ended++))),
         scope
       )
       const lines = [yield* connect, yield* connect]
       for (let i = 0; i < 10; i++) yield* Effect.yieldNow
       yield* Scope.close(scope, Exit.void)
-      for (const line of lines) assert.strictEqual(yield* all(line), "Closed")
+      for (const line of lines) assert.strictEqual(yield* readAll(line), "Closed")
       assert.strictEqual(ended, 2)
       assert.strictEqual((yield* Effect.flip(connect)).reason._tag, "OpenFailed")
     })))
 
-  it.effect("goes on when a connection could not be let in", () => {
+  it.effect("continues after a connection could not be admitted", () => {
     let accepts = 0
     const failing = Layer.succeed(
       Listener.Listener,
@@ -88,16 +88,16 @@ describe("Listener.serve", () => {
       })
     )
     return Effect.gen(function*() {
-      yield* Listener.serve(place, () => Effect.void)
+      yield* Listener.serve(serverEndpoint, () => Effect.void)
       for (let i = 0; i < 100; i++) yield* Effect.yieldNow
       assert.strictEqual(accepts, 5)
     }).pipe(Effect.scoped, Effect.provide(failing))
   })
 
-  it.effect("fails when the place is taken", () =>
+  it.effect("fails if the endpoint is in use", () =>
     network(Effect.gen(function*() {
-      yield* Listener.serve(place, () => Effect.void)
-      const { reason } = yield* Effect.flip(Listener.serve(place, () => Effect.void))
+      yield* Listener.serve(serverEndpoint, () => Effect.void)
+      const { reason } = yield* Effect.flip(Listener.serve(serverEndpoint, () => Effect.void))
       assert.strictEqual(reason._tag, "OpenFailed")
     })))
 })

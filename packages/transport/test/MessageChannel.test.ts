@@ -7,7 +7,7 @@ const startup = Frontend.StartupMessage.make({ protocolVersion: 196608, paramete
 const query = (text: string) => Frontend.Query.make({ query: text })
 const ready = Backend.ReadyForQuery.make({ status: "I" })
 
-/** A client's and a server's channel over one line. */
+/** A client's and a server's channel over one connection. */
 const channels = Effect.map(InMemory.pair(), ({ client, server }) => ({
   client: MessageChannel.client(client),
   server: MessageChannel.server(server),
@@ -16,32 +16,53 @@ const channels = Effect.map(InMemory.pair(), ({ client, server }) => ({
 }))
 
 describe("MessageChannel", () => {
-  it.effect("carries messages both ways, in order", () =>
+  it.effect("carries messages in both directions, in order", () =>
     Effect.gen(function*() {
       const { client, server } = yield* channels
       yield* client.send(startup, query("a"), query("b"))
       assert.deepStrictEqual(yield* server.receive, startup)
+      yield* server.send(Backend.AuthenticationOk.make({}), ready)
       assert.deepStrictEqual(yield* server.receive, query("a"))
       assert.deepStrictEqual(yield* server.receive, query("b"))
-      yield* server.send(Backend.AuthenticationOk.make({}), ready)
       assert.deepStrictEqual(yield* client.receive, Backend.AuthenticationOk.make({}))
       assert.deepStrictEqual(yield* client.receive, ready)
     }))
 
-  it.effect("reads packets without a tag until the StartupMessage, and messages with one behind it", () =>
+  it.effect("reads packets without a tag up to the StartupMessage, and messages with a tag after it", () =>
     Effect.gen(function*() {
       const { client, server } = yield* channels
-      // In one write, so that all of it is there before the server has looked at the first packet.
+      // In one write, so that all of it has arrived before the server reads the first packet.
       yield* client.send(Frontend.SSLRequest.make({}), Frontend.GSSENCRequest.make({}), startup, query("x"))
       assert.strictEqual((yield* server.receive)._tag, "SSLRequest")
       assert.strictEqual((yield* server.receive)._tag, "GSSENCRequest")
       assert.strictEqual(server.phase, "startup")
       assert.strictEqual((yield* server.receive)._tag, "StartupMessage")
       assert.strictEqual(server.phase, "password")
+      server.phase = "session"
       assert.strictEqual((yield* server.receive)._tag, "Query")
     }))
 
-  it.effect("takes a message with the tag p for what the phase says when it is received", () =>
+  it.effect("follows the login by the messages that the server sends", () =>
+    Effect.gen(function*() {
+      const { server } = yield* channels
+      const data = new Uint8Array(0)
+      const steps: ReadonlyArray<readonly [Backend.Message, Frontend.Phase]> = [
+        [{ _tag: "NoticeResponse", fields: [] }, "startup"],
+        [{ _tag: "AuthenticationCleartextPassword" }, "password"],
+        [{ _tag: "AuthenticationSASL", mechanisms: ["SCRAM-SHA-256"] }, "sasl-initial"],
+        [{ _tag: "AuthenticationSASLContinue", data }, "sasl"],
+        [{ _tag: "AuthenticationSASLFinal", data }, "sasl"],
+        [{ _tag: "AuthenticationGSS" }, "gss"],
+        [{ _tag: "AuthenticationMD5Password", salt: new Uint8Array(4) }, "password"],
+        [{ _tag: "AuthenticationOk" }, "session"]
+      ]
+      for (const [message, phase] of steps) {
+        yield* server.send(message)
+        assert.strictEqual(server.phase, phase)
+      }
+    }))
+
+  it.effect("interprets a message with the tag p by the phase at the time of the receive", () =>
     Effect.gen(function*() {
       const { client, server } = yield* channels
       const initial = Frontend.SASLInitialResponse.make({ mechanism: "SCRAM-SHA-256", data: Uint8Array.of(1, 2) })
@@ -57,7 +78,7 @@ describe("MessageChannel", () => {
       assert.deepStrictEqual(yield* server.receive, password)
     }))
 
-  it.effect("hands over what was read ahead, whole frames and a begun one", () =>
+  it.effect("release returns the bytes read ahead, both whole frames and an incomplete one", () =>
     Effect.gen(function*() {
       const { client, serverLine } = yield* channels
       const [first, second] = [ready, Backend.ParameterStatus.make({ name: "a", value: "b" })].map(Backend.encodeUnsafe)
@@ -83,7 +104,7 @@ describe("MessageChannel", () => {
       }
     }))
 
-  it.effect("gives the good messages before a bad one, and fails from there on", () =>
+  it.effect("returns the valid messages before an invalid one, and fails from there on", () =>
     Effect.gen(function*() {
       const { client, serverLine } = yield* channels
       yield* serverLine.write(Uint8Array.from([...Backend.encodeUnsafe(ready), 0x21, 0, 0, 0, 4]))
@@ -94,7 +115,116 @@ describe("MessageChannel", () => {
       }
     }))
 
-  it.effect("sends nothing when one of the messages may not be on the wire", () =>
+  /** A message with an invalid field, and a valid one. */
+  const malformed = Uint8Array.of(0x5a, 0, 0, 0, 5, 0x58)
+  const chunksOf = (bytes: Uint8Array, size: number) =>
+    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+
+  it.effect("continues after a message that cannot be decoded, however the bytes are split", () =>
+    Effect.gen(function*() {
+      const good = Backend.encodeUnsafe(ready)
+      const all = Uint8Array.from([...malformed, ...good, ...malformed, ...malformed, ...good])
+      for (let size = 1; size <= all.length; size++) {
+        const { client, serverLine } = yield* channels
+        for (const chunk of chunksOf(all, size)) yield* serverLine.write(chunk)
+        const heard: Array<string> = []
+        for (let i = 0; i < 5; i++) {
+          heard.push(
+            yield* Effect.match(client.receive, {
+              onSuccess: ({ _tag }) => _tag,
+              onFailure: (error) => `${error.reason._tag} ${error._tag === "ProtocolError" && error.isFramingLost}`
+            })
+          )
+        }
+        assert.deepStrictEqual(heard, [
+          "ValueInvalid false",
+          "ReadyForQuery",
+          "ValueInvalid false",
+          "ValueInvalid false",
+          "ReadyForQuery"
+        ])
+      }
+    }))
+
+  it.effect("fails permanently once framing is lost, however the bytes are split", () =>
+    Effect.gen(function*() {
+      const good = Backend.encodeUnsafe(ready)
+      const all = Uint8Array.from([...good, 0x5a, 0, 0, 0, 3, ...good, ...good])
+      for (let size = 1; size <= all.length; size++) {
+        const { client, serverLine } = yield* channels
+        for (const chunk of chunksOf(all, size)) yield* serverLine.write(chunk)
+        assert.deepStrictEqual(yield* client.receive, ready)
+        for (let again = 0; again < 3; again++) {
+          const error = yield* Effect.flip(client.receive)
+          assert(error._tag === "ProtocolError" && error.isFramingLost)
+        }
+      }
+    }))
+
+  it.effect("receives in batches what was sent in batches, and nothing twice", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* channels
+      server.phase = "session"
+      const texts = Array.from({ length: 200_000 }, (_, i) => query(String(i)))
+      yield* Effect.forkChild(client.sendAll(texts))
+      const received: Array<Frontend.Message> = []
+      let batches = 0
+      while (received.length < texts.length) {
+        if (batches++ === 0) received.push(yield* server.receive)
+        else for (const message of yield* server.receiveAll) received.push(message)
+      }
+      assert.isBelow(batches, texts.length / 10)
+      assert.isTrue(received.every((message, i) => message._tag === "Query" && message.query === String(i)))
+    }))
+
+  it.effect("receives a login in batches of one message, and what was sent ahead after it", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* channels
+      yield* client.send(startup, Frontend.PasswordMessage.make({ password: "pw" }), query("a"), query("b"))
+      assert.deepStrictEqual(yield* server.receiveAll, [startup])
+      assert.strictEqual((yield* server.receiveAll).length, 1)
+      yield* server.send(Backend.AuthenticationOk.make({}))
+      assert.deepStrictEqual(yield* server.receiveAll, [query("a"), query("b")])
+    }))
+
+  it.effect("receives in a batch what precedes a message that cannot be decoded, and continues after it", () =>
+    Effect.gen(function*() {
+      const good = Backend.encodeUnsafe(ready)
+      const all = Uint8Array.from([...good, ...good, ...malformed, ...malformed, ...good, 0x5a, 0, 0, 0, 3])
+      for (let size = 1; size <= all.length; size++) {
+        const { client, serverLine } = yield* channels
+        for (const chunk of chunksOf(all, size)) yield* serverLine.write(chunk)
+        const heard: Array<string> = []
+        while (heard.at(-1) !== "LengthInvalid") {
+          const batch = Effect.match(client.receiveAll, {
+            onSuccess: (messages) => messages.map(({ _tag }) => _tag as string),
+            onFailure: (error) => [error.reason._tag as string]
+          })
+          heard.push(...yield* batch)
+        }
+        assert.deepStrictEqual(heard, [
+          "ReadyForQuery",
+          "ReadyForQuery",
+          "ValueInvalid",
+          "ValueInvalid",
+          "ReadyForQuery",
+          "LengthInvalid"
+        ])
+      }
+    }))
+
+  it.effect("release returns a batch that was not received", () =>
+    Effect.gen(function*() {
+      const { client, serverLine } = yield* channels
+      const good = Backend.encodeUnsafe(ready)
+      yield* serverLine.write(Uint8Array.from([...good, ...malformed, ...good]))
+      assert.deepStrictEqual(yield* client.receiveAll, [ready])
+      assert.deepStrictEqual(client.release().flatMap((bytes) => [...bytes]), [...malformed, ...good])
+      yield* serverLine.write(good)
+      assert.deepStrictEqual(yield* client.receiveAll, [ready])
+    }))
+
+  it.effect("sends nothing if one of the messages is invalid", () =>
     Effect.gen(function*() {
       const { client, server } = yield* channels
       const error = yield* Effect.flip(client.send(startup, { _tag: "Query", query: "a\0b" }))
@@ -103,7 +233,7 @@ describe("MessageChannel", () => {
       assert.strictEqual((yield* server.receive)._tag, "StartupMessage")
     }))
 
-  it.effect("loses nothing when a receive is interrupted", () =>
+  it.effect("loses nothing if a receive is interrupted", () =>
     Effect.gen(function*() {
       const { client, server } = yield* channels
       const waiting = yield* Effect.forkChild(client.receive, { startImmediately: true })
@@ -112,7 +242,7 @@ describe("MessageChannel", () => {
       assert.deepStrictEqual(yield* client.receive, ready)
     }))
 
-  it.effect("refuses a message over the limit that it was made with", () =>
+  it.effect("rejects a message over its configured limit", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const channel = MessageChannel.client(client, { longLimit: 100 })

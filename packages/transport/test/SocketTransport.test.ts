@@ -8,7 +8,7 @@ type Pulled = Effect.Effect<readonly [Uint8Array | string, ...Array<Uint8Array |
 
 const error = (reason: Socket.SocketErrorReason) => Effect.fail(new Socket.SocketError({ reason }))
 
-/** A socket that is pulled from a list, and keeps what is written. */
+/** A socket that reads from a list and records its writes. */
 const scripted = (pulls: ReadonlyArray<Pulled>, options: Partial<Socket.Writer & Socket.Reader> = {}) => {
   const written: Array<unknown> = []
   let next = 0
@@ -30,8 +30,8 @@ const open = (pulls: ReadonlyArray<Pulled>, options?: Partial<Socket.Writer & So
 
 const endpoint = Endpoint.tcp("db", 5432)
 
-describe("reading from a socket", () => {
-  it.effect("takes text for its bytes, and passes over empty frames", () =>
+describe("SocketTransport.fromSocket > pull", () => {
+  it.effect("reads text frames as UTF-8, and ignores empty frames", () =>
     Effect.gen(function*() {
       const line = yield* open([
         Effect.succeed([new Uint8Array(0)]),
@@ -49,7 +49,7 @@ describe("reading from a socket", () => {
     [new Socket.SocketCloseError({ code: 1011 }), "reading from the connection failed (1011)"],
     [new Socket.SocketReadError({ cause: reset }), "reading from the connection failed (ECONNRESET)"]
   ]
-  it.effect("tells an orderly end from a failure, for good, and writes nothing behind either", () =>
+  it.effect("distinguishes an orderly end from a failure, permanently, and allows no write after either", () =>
     Effect.gen(function*() {
       for (const [reason, message] of ends) {
         const line = yield* open([error(reason), Effect.succeed([Uint8Array.of(1)])])
@@ -60,8 +60,8 @@ describe("reading from a socket", () => {
     }))
 })
 
-describe("writing to a socket", () => {
-  it.effect("tells why it failed, once and for good", () =>
+describe("SocketTransport.fromSocket > write", () => {
+  it.effect("reports the reason of a failure, also for later writes", () =>
     Effect.gen(function*() {
       const cause = Object.assign(new Error("gone"), { code: "EPIPE" })
       const line = yield* open([], { write: () => error(new Socket.SocketWriteError({ cause })) })
@@ -71,7 +71,7 @@ describe("writing to a socket", () => {
       }
     }))
 
-  it.effect("ends with the line, and by nobody else", () =>
+  it.effect("is interrupted only by the end of the connection", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let interrupted = 0
@@ -90,10 +90,10 @@ describe("writing to a socket", () => {
     }))
 })
 
-describe("securing a socket", () => {
+describe("SocketTransport.fromSocket > startTls", () => {
   const full = { verification: "full", serverName: "db" } as const
 
-  it.effect("is refused where the socket cannot, and closes the line", () =>
+  it.effect("fails if the socket does not support it, and closes the connection", () =>
     Effect.gen(function*() {
       const { socket, written } = scripted([])
       const line = yield* SocketTransport.fromSocket(socket, "somewhere")
@@ -103,7 +103,7 @@ describe("securing a socket", () => {
       assert.isUndefined(line.tls())
     }))
 
-  it.effect("hands on what it is told, and never leaves out what protects", () =>
+  it.effect("passes its options on, and never omits a security option", () =>
     Effect.gen(function*() {
       const told: Array<Socket.TlsUpgradeOptions | undefined> = []
       const upgrade = (options?: Socket.TlsUpgradeOptions) => Effect.sync(() => void told.push(options))
@@ -127,7 +127,7 @@ describe("securing a socket", () => {
     }))
 })
 
-describe("a transport of sockets", () => {
+describe("SocketTransport.layer", () => {
   const connect = (reader: Socket.Socket["reader"], timeout?: number) =>
     Effect.flatMap(Transport.Transport, (transport) => transport.connect(endpoint, { timeout })).pipe(
       Effect.scoped,
@@ -138,21 +138,21 @@ describe("a transport of sockets", () => {
       }))
     )
 
-  it.effect("tells why it could not open one", () =>
+  it.effect("reports why a socket could not be opened", () =>
     Effect.gen(function*() {
       const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED" })
       const refused = yield* connect(error(new Socket.SocketOpenError({ kind: "Unknown", cause })))
       assert.strictEqual(refused.message, "cannot connect to db:5432 (ECONNREFUSED)")
     }))
 
-  it.effect("gives up in time", () =>
+  it.effect("times out", () =>
     Effect.gen(function*() {
       const connecting = yield* Effect.forkChild(connect(Effect.never, 1000), { startImmediately: true })
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Fiber.join(connecting)).message, "no connection to db:5432 within 1000 ms")
     }))
 
-  it.effect("closes a line with its scope, and not with the layer", () =>
+  it.effect("closes a connection with its scope, not with the layer", () =>
     Effect.gen(function*() {
       let isOpen = false
       const { socket } = scripted([])

@@ -5,7 +5,7 @@ import { Effect, Fiber, Redacted } from "effect"
 const options = { verification: "none", serverName: "db.example" } as const
 const certificate = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"
 
-/** Starts a negotiation, lets the server answer, and gives its outcome. */
+/** Starts a negotiation, sends the server's answer, and returns the outcome. */
 const negotiate = (answer: Uint8Array) =>
   Effect.gen(function*() {
     const { client, server } = yield* InMemory.pair()
@@ -19,7 +19,7 @@ const negotiate = (answer: Uint8Array) =>
   })
 
 describe("TlsNegotiation", () => {
-  it.effect("secures the line when the server agrees", () =>
+  it.effect("upgrades the connection if the server accepts", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const negotiation = yield* Effect.forkChild(TlsNegotiation.start(client, options), { startImmediately: true })
@@ -33,14 +33,14 @@ describe("TlsNegotiation", () => {
 
   for (
     const [what, answer, said] of [
-      ["says no", [0x4e], "that it has none"],
+      ["declines", [0x4e], "that it has none"],
       ["answers with an error", [0x45, 0, 0, 0, 5, 0], "with an error"],
       ["answers with another byte", [0x58], "with an unknown byte"],
-      // CVE-2021-23222: bytes in clear behind the S would be taken for bytes under TLS.
-      ["sends more behind its S", [0x53, 0x52, 0, 0], "with 4 bytes where one was due"]
+      // CVE-2021-23222: clear text after the S would be mistaken for data under TLS.
+      ["sends more bytes after its S", [0x53, 0x52, 0, 0], "with 4 bytes where one was due"]
     ] as const
   ) {
-    it.effect(`refuses a server that ${what}`, () =>
+    it.effect(`rejects a server that ${what}`, () =>
       Effect.gen(function*() {
         const error = yield* negotiate(Uint8Array.from(answer))
         assert.strictEqual(error.reason._tag, "TlsRefused")
@@ -49,7 +49,7 @@ describe("TlsNegotiation", () => {
       }))
   }
 
-  it.effect("fails with Closed when the server hangs up instead", () =>
+  it.effect("fails with Closed if the server disconnects instead", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const negotiation = yield* Effect.forkChild(Effect.flip(TlsNegotiation.start(client, options)), {
@@ -60,10 +60,10 @@ describe("TlsNegotiation", () => {
       assert.strictEqual((yield* Fiber.join(negotiation)).reason._tag, "Closed")
     }))
 
-  it.effect("leaves the line as it is, for a client that can do without TLS, when the server says no", () =>
+  it.effect("leaves the connection usable without TLS if the server declines", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
-      const answer = yield* Effect.forkChild(TlsNegotiation.ask(client), { startImmediately: true })
+      const answer = yield* Effect.forkChild(TlsNegotiation.sslRequest(client), { startImmediately: true })
       yield* server.pull
       yield* server.write(Uint8Array.of(0x4e))
       assert.isFalse(yield* Fiber.join(answer))
@@ -71,13 +71,13 @@ describe("TlsNegotiation", () => {
       assert.deepStrictEqual(yield* server.pull, [Uint8Array.of(1)])
     }))
 
-  it.effect("begins with the handshake at once, and wants to hear that the server means PostgreSQL", () =>
+  it.effect("startDirect starts the handshake immediately, and requires the ALPN protocol postgresql", () =>
     Effect.gen(function*() {
       const { client, server } = yield* InMemory.pair()
       const negotiation = yield* Effect.forkChild(Effect.flip(TlsNegotiation.startDirect(client, options)), {
         startImmediately: true
       })
-      // Lines in memory do not agree on protocols, so this one is secured and then refused.
+      // In-memory connections do not support ALPN, so this one is upgraded and then rejected.
       yield* server.acceptTls({ certificate, key: Redacted.make("") })
       const error = yield* Fiber.join(negotiation)
       assert.strictEqual(error.reason._tag, "TlsRefused")

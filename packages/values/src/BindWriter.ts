@@ -1,30 +1,32 @@
 /**
- * The Bind messages of a prepared statement, by one function.
+ * Writes the Bind messages of a prepared statement.
  *
- * Values choose how they are sent, together with the types that the server has said ({@link Parameter.encoderIn}). Most
- * statements are given values of the same kinds again and again: after some messages there is a function for them, which
- * writes the whole frame, and what stays the same of it as constants. It is generated code, or closures where `new Function`
- * is forbidden. Where a value is of another kind, or wrong, the same frame is put together value by value.
+ * The encoding depends on each value and on the parameter types that the server described
+ * ({@link Parameter.describedEncoder}). Most statements receive values of the same kinds again and again, so after some
+ * messages the writer switches to a function specialised for those kinds, which writes the whole frame and has its
+ * constant parts built in. That function is generated code, or closures where `new Function` is forbidden. If a value
+ * is of another kind, or invalid, the frame is encoded value by value instead.
  *
  * @since 0.1.0
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as Writer from "@hyperfect/protocol/ByteWriter"
 import { Bind } from "@hyperfect/protocol/frontend/Bind"
+import * as Codegen from "@hyperfect/protocol/internal/codegen"
 import * as Wire from "@hyperfect/protocol/Wire"
-import * as InlineWrites from "./internal/inlineWrites.ts"
-import { type Column, rewind } from "./internal/rowWriteClosures.ts"
-import * as Generated from "./internal/rowWriteGenerated.ts"
+import * as Inline from "./internal/codec/inline.ts"
+import * as Generated from "./internal/writers/generated.ts"
+import type { Column, WriteRow } from "./internal/writers/interpreted.ts"
 import * as Parameter from "./Parameter.ts"
 import type * as Type from "./Type.ts"
 
 /**
- * Appends a Bind message with these values.
+ * Appends a Bind message with the given values.
  *
  * **Details**
  *
- * Throws a plain `ValueError.Reason`, which says the parameter, or a `ProtocolError.Reason` when the message becomes too
- * long, and leaves `out` as it was before.
+ * Throws a plain `ValueError.Reason` that names the parameter, or a `ProtocolError.Reason` if the message is too long.
+ * If it throws, `out` is left unchanged.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +34,7 @@ import type * as Type from "./Type.ts"
 export type BindWriter = (out: ByteWriter, values: ReadonlyArray<unknown>) => void
 
 /**
- * What stays the same in all Bind messages of a statement.
+ * The constant parts of a statement's Bind messages.
  *
  * @category models
  * @since 0.1.0
@@ -40,26 +42,26 @@ export type BindWriter = (out: ByteWriter, values: ReadonlyArray<unknown>) => vo
 export interface Options {
   /** The name of the prepared statement. */
   readonly statement: string
-  /** The name of the portal; the unnamed one when left out. */
+  /** The name of the portal; the unnamed portal by default. */
   readonly portal?: string | undefined
-  /** The types that ParameterDescription has said; `undefined` for one that is not known here. */
+  /** The parameter types from ParameterDescription; `undefined` for a type that is not in the registry. */
   readonly types: ReadonlyArray<Type.Any | undefined>
-  /** The formats that the columns are wanted in. */
+  /** The requested formats of the result columns. */
   readonly resultFormats: ReadonlyArray<Type.Format>
-  /** `"closures"` to have no code generated. */
-  readonly backEnd?: Wire.BackEnd | undefined
+  /** `"interpreted"` disables code generation. */
+  readonly codegen?: Wire.Codegen | undefined
 }
 
-/** How many messages with values of the same kinds come before a function is compiled for them: about where it pays. */
+/**
+ * The number of consecutive messages with values of the same kinds before a function is compiled for them; roughly the
+ * break-even point.
+ */
 const messagesBeforeCompiling = 64
 
-/** How many messages a compiled function may have to leave to others before it is given up. */
+/** The number of messages that a compiled function may fail to handle before it is discarded. */
 const maxMisses = 64
 
-/** Beyond this many parameters generated code would no longer be optimised well. */
-const maxGeneratedParameters = 256
-
-/** What a Bind message says, with the encoders of its values. */
+/** The contents of a Bind message, with the encoders of its values. */
 interface Message {
   readonly statement: string
   readonly portal?: string | undefined
@@ -76,17 +78,17 @@ const writeMessage = (out: ByteWriter, message: Message, parameters: Wire.Writab
     portal,
     statement,
     parameterFormats: Parameter.formats(encoders),
-    parameters: Wire.inPlace(parameters),
+    parameters: Wire.asBytes(parameters),
     resultFormats
   })
 }
 
 /**
- * Appends one Bind message, with values whose encoders are known.
+ * Appends one Bind message with values whose encoders are known.
  *
  * **When to use**
  *
- * Use for a statement that is not prepared under a name, and so runs once. It throws and takes back as a
+ * Use for a statement that is executed once and has no name. On an error it throws and restores `out` as a
  * {@link BindWriter} does.
  *
  * @category encoding
@@ -101,10 +103,19 @@ export const writeUnsafe = (
     readonly values: ReadonlyArray<unknown>
     readonly resultFormats: ReadonlyArray<Type.Format>
   }
-): void => writeMessage(out, message, Parameter.writable(message.encoders, message.values))
+): void => {
+  const { encoders, values } = message
+  try {
+    writeMessage(out, message, Parameter.writable(encoders, values))
+  } catch (thrown) {
+    const others = Parameter.alternativeEncoders(encoders, thrown)
+    if (others === undefined) throw thrown
+    writeUnsafe(out, { ...message, encoders: others })
+  }
+}
 
-/** The bytes of the frame around the parameters. */
-const frameAround = (message: Message): Generated.Frame => {
+/** Returns the bytes of the frame before and after the parameters. */
+const messageFrame = (message: Message): Generated.MessageFrame => {
   const out = Writer.make(256)
   let split = 0
   writeMessage(out, message, {
@@ -117,16 +128,16 @@ const frameAround = (message: Message): Generated.Frame => {
   return { before: frame.slice(0, split), after: frame.slice(split), limit: Bind.definition.limit }
 }
 
-/** A parameter for generated code, whose values are all to be sent as one was. */
-const columnOf = (type: Type.Any | undefined, encoder: Parameter.Encoder, index: number): Column => {
-  const inline = InlineWrites.find(encoder.write)
-  const isInline = inline !== undefined && Parameter.encoderIn(inline.sample, type) === encoder
+/** Describes a parameter for generated code, which uses one encoder for all its values. */
+const parameterColumn = (type: Type.Any | undefined, encoder: Parameter.Encoder, index: number): Column => {
+  const inline = Inline.find(encoder.write)?.write
+  const isInline = inline !== undefined && Parameter.describedEncoder(inline.sample, type) === encoder
   return {
     name: `$${index + 1}`,
     typeName: "parameter",
     format: encoder.format,
     write: isInline ? encoder.write : (out, value, typeModifier) => {
-      if (Parameter.isParameter(value) || Parameter.encoderIn(value, type) !== encoder) throw anotherKind
+      if (Parameter.isParameter(value) || Parameter.describedEncoder(value, type) !== encoder) throw encoderMismatch
       encoder.write(out, value, typeModifier)
     },
     typeModifier: -1,
@@ -135,49 +146,11 @@ const columnOf = (type: Type.Any | undefined, encoder: Parameter.Encoder, index:
   }
 }
 
-/** As generated code does it, with closures. `other` is given what was not sent like this before. */
-const byClosures = (
-  types: ReadonlyArray<Type.Any | undefined>,
-  encoders: ReadonlyArray<Parameter.Encoder>,
-  { after, before, limit }: Generated.Frame,
-  other: BindWriter
-): BindWriter => {
-  // Numbers are all sent alike, and there are many of them.
-  const ofNumbers = types.map((type) => Parameter.encoderIn(0, type))
-  const encoderOf = (value: unknown, i: number) =>
-    typeof value === "number" ? ofNumbers[i] : Parameter.encoderIn(value, types[i])
-  const write = (out: ByteWriter, values: ReadonlyArray<unknown>): boolean => {
-    if (values.length !== encoders.length) return false
-    const size = out.size
-    out.copy(before)
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]
-      const encoder = encoders[i]!
-      if (value !== null && encoderOf(value, i) !== encoder) return false
-      Parameter.write(out, encoder, value)
-    }
-    out.copy(after)
-    const length = out.size - size - 1
-    out.setInt32(out.position - length, length)
-    return length <= limit
-  }
-  return (out, values) => {
-    const size = out.size
-    try {
-      if (write(out, values)) return
-    } catch {
-      // The other one finds it again, and says it.
-    }
-    rewind(out, size)
-    other(out, values)
-  }
-}
-
-/** Has generated code leave a message to others. */
-const anotherKind = new Error("a value of another kind")
+/** Makes generated code fall back to value-by-value encoding. */
+const encoderMismatch = new Error("a value of another kind")
 
 /**
- * A writer of Bind messages for one prepared statement.
+ * Creates a writer of Bind messages for one prepared statement.
  *
  * **Example** (Two messages)
  *
@@ -198,45 +171,46 @@ const anotherKind = new Error("a value of another kind")
  * @since 0.1.0
  */
 export const make = (options: Options): BindWriter => {
-  const { backEnd = Wire.defaultBackEnd, portal, resultFormats, statement, types } = options
+  const { codegen, portal, resultFormats, statement, types } = options
   const count = types.length
-  // How the last values that were not NULL have been sent, and how often it was the same for all of them.
+  // The encoders of the latest values that were not NULL, and for how many consecutive messages they stayed the same.
   const kinds = new Array<Parameter.Encoder | undefined>(count).fill(undefined)
-  let alike = 0
+  const alike = new Codegen.UseCount(messagesBeforeCompiling)
   let misses = 0
   let compiled: BindWriter | undefined
   let compiles = true
 
-  const one = (out: ByteWriter, values: ReadonlyArray<unknown>): void => {
-    const encoders = Parameter.encodersIn(values, types)
+  const writeOne = (out: ByteWriter, values: ReadonlyArray<unknown>): void => {
+    const encoders = Parameter.describedEncoders(values, types)
     writeUnsafe(out, { statement, portal, encoders, values, resultFormats })
-    if (compiles) learn(values, encoders)
+    if (compiles) compileWhenStable(values, encoders)
   }
 
-  const learn = (values: ReadonlyArray<unknown>, encoders: ReadonlyArray<Parameter.Encoder>): void => {
+  const compileWhenStable = (values: ReadonlyArray<unknown>, encoders: ReadonlyArray<Parameter.Encoder>): void => {
     if (compiled !== undefined && ++misses > maxMisses) {
       compiled = undefined
       compiles = false
       return
     }
-    alike++
     for (let i = 0; i < count; i++) {
       if (values[i] === null || kinds[i] === encoders[i]) continue
       kinds[i] = encoders[i]
-      alike = 0
+      alike.restart()
       compiled = undefined
     }
-    if (alike < messagesBeforeCompiling || compiled !== undefined) return
+    if (!alike.reaches()) return
     const known = kinds.map((kind, i) => kind ?? encoders[i]!)
-    const around = frameAround({ statement, portal, encoders: known, resultFormats })
-    if (backEnd === "closures" || count > maxGeneratedParameters) {
-      compiled = byClosures(types, known, around, one)
-      return
-    }
-    const columns = known.map((encoder, i) => columnOf(types[i], encoder, i))
-    const write = Generated.make<ReadonlyArray<unknown>>(columns, "array", "postgres", one, around)
-    compiled = (out, values) => write(out, values, 0)
+    const around = messageFrame({ statement, portal, encoders: known, resultFormats })
+    const columns = known.map((encoder, i) => parameterColumn(types[i], encoder, i))
+    const write = Codegen.compile<WriteRow<ReadonlyArray<unknown>> | undefined>({
+      codegen,
+      fields: count,
+      interpreted: undefined,
+      generated: () => Generated.source(columns, "array", "postgres", writeOne, around)
+    })
+    if (write === undefined) compiles = false
+    else compiled = (out, values) => write(out, values, 0)
   }
 
-  return (out, values) => compiled === undefined ? one(out, values) : compiled(out, values)
+  return (out, values) => compiled === undefined ? writeOne(out, values) : compiled(out, values)
 }

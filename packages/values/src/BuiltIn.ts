@@ -1,5 +1,5 @@
 /**
- * The types that both servers or one of them have without being told, each as a `Type` with its codecs.
+ * The types of PostgreSQL, Hyper and some extensions, each as a `Type` with its codecs; one line per file.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ export * from "./types/pgvector.ts"
 export * from "./types/ranges.ts"
 export * from "./types/system.ts"
 export * from "./types/text.ts"
-export { aclitem, jsonpath, pgNodeTree, tsquery, tsvector } from "./types/textual.ts"
+export * from "./types/textual.ts"
 export * from "./types/timetz.ts"
 export * from "./types/uuid.ts"
 export * from "./types/vectors.ts"

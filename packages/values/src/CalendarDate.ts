@@ -1,88 +1,63 @@
 /**
- * A day of the calendar: what PostgreSQL and Hyper call `date`.
+ * Calendar dates: the type `date` of PostgreSQL and Hyper.
  *
- * It has no time and no zone, so it is not a `Date`. It covers all that the servers hold: 4714-11-24 BC to 5874897-12-31
- * in the proleptic Gregorian calendar, and before and behind them `-infinity` and `infinity` (which PostgreSQL has and
- * Hyper has not). Years are astronomical in numbers (year 0 is 1 BC) and as the servers print them in text.
+ * A calendar date has no time of day and no time zone, so it is not a `Date`. It covers the servers' whole range:
+ * 4714-11-24 BC to 5874897-12-31 in the proleptic Gregorian calendar, and the special values `-infinity` and `infinity`
+ * (PostgreSQL only). Numeric years are astronomical (year 0 is 1 BC); in text, years are written as the servers print
+ * them.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as order from "effect/Order"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Calendar from "./internal/calendar.ts"
-import * as IsoText from "./internal/isoText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as Calendar from "./internal/dateTime/calendar.ts"
+import * as IsoText from "./internal/dateTime/isoText.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 
-const TypeId = "~@hyperfect/values/CalendarDate"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/CalendarDate")
 
 /**
- * A day of the calendar, or one of the infinities.
+ * A calendar date, or one of the infinities.
  *
  * @category models
  * @since 0.1.0
  */
-export interface CalendarDate extends Equal.Equal {
+export interface CalendarDate extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** Days since 2000-01-01; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
   readonly day: number
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements CalendarDate {
-  readonly day: number
+const Value = ValueSchema.define(
+  "CalendarDate",
+  TypeId,
+  (self: CalendarDate) => format(self),
+  class {
+    readonly day: number
 
-  constructor(day: number) {
-    this.day = day
+    constructor(day: number) {
+      this.day = day
+    }
   }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isCalendarDate(that) && this.day === that.day
-  }
-
-  [Hash.symbol](): number {
-    return Hash.number(this.day)
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `CalendarDate(${format(this)})`
-  }
-}
+)
 
 /**
- * Whether a value is a {@link CalendarDate}.
+ * True if the value is a {@link CalendarDate}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isCalendarDate = (u: unknown): u is CalendarDate =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isCalendarDate = (u: unknown): u is CalendarDate => hasProperty(u, TypeId)
 
 /**
- * Takes a day number as it is, in PostgreSQL's count.
+ * Creates a date from a day number counted as PostgreSQL does, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the number is known to be right: nothing is checked.
+ * Use in codecs, and where the number is known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -112,8 +87,8 @@ const fromDay = (day: number | undefined): Option.Option<CalendarDate> =>
     : Option.none()
 
 /**
- * The date of a year, month (1 to 12) and day of the month; none when there is no such day, or it lies beyond
- * PostgreSQL's dates.
+ * Creates a date from a year, month (1 to 12) and day of the month; none if the date does not exist or is outside
+ * PostgreSQL's range.
  *
  * **Example** (A leap day)
  *
@@ -132,7 +107,7 @@ export const make = (year: number, month: number, day: number): Option.Option<Ca
   fromDay(Calendar.dayOfChecked(year, month, day))
 
 /**
- * As {@link make}, but throws a `ValueError` when there is no such date.
+ * Like {@link make}, but throws a `ValueError` if the date does not exist.
  *
  * @category constructors
  * @since 0.1.0
@@ -141,7 +116,7 @@ export const makeUnsafe = (year: number, month: number, day: number): CalendarDa
   ValueSchema.getOrThrow(make(year, month, day), "date", "an existing day")
 
 /**
- * Reads what {@link format} writes: `2024-02-29`, `0044-03-15 BC`, `infinity`, `-infinity`.
+ * Parses the output of {@link format}: `2024-02-29`, `0044-03-15 BC`, `infinity`, `-infinity`.
  *
  * @category converting
  * @since 0.1.0
@@ -149,7 +124,7 @@ export const makeUnsafe = (year: number, month: number, day: number): CalendarDa
 export const fromString = (text: string): Option.Option<CalendarDate> => fromDay(IsoText.parseDay(text))
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not a date.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not a date.
  *
  * @category converting
  * @since 0.1.0
@@ -158,7 +133,7 @@ export const fromStringUnsafe = (text: string): CalendarDate =>
   ValueSchema.getOrThrow(fromString(text), "date", "YYYY-MM-DD, with BC behind it or not")
 
 /**
- * The text that both servers take: ISO 8601 for the years 1 to 9999.
+ * Formats a date as text that both servers accept: ISO 8601 for the years 1 to 9999.
  *
  * @category converting
  * @since 0.1.0
@@ -166,7 +141,7 @@ export const fromStringUnsafe = (text: string): CalendarDate =>
 export const format = (self: CalendarDate): string => IsoText.formatDay(self.day)
 
 /**
- * Whether it is a day at all, and not an infinity.
+ * True if the date is not one of the infinities.
  *
  * @category guards
  * @since 0.1.0
@@ -175,7 +150,7 @@ export const isFinite = (self: CalendarDate): boolean =>
   self.day !== Calendar.infinity && self.day !== Calendar.negativeInfinity
 
 /**
- * Year (0 is 1 BC), month and day of the month; none for the infinities.
+ * Returns the year (0 is 1 BC), month and day of the month; none for the infinities.
  *
  * @category converting
  * @since 0.1.0
@@ -186,7 +161,8 @@ export const toParts = (
   isFinite(self) ? Option.some(Calendar.dateOf(self.day)) : Option.none()
 
 /**
- * The UTC midnight with which the day begins; none for the infinities and for what a JavaScript `Date` cannot hold.
+ * Returns the UTC midnight at the start of the day; none for the infinities and outside the range of a JavaScript
+ * `Date`.
  *
  * @category converting
  * @since 0.1.0
@@ -197,7 +173,8 @@ export const toDate = (self: CalendarDate): Option.Option<Date> => {
 }
 
 /**
- * The day of a `Date` that is a midnight in UTC; none for any other, because the day would depend on a zone.
+ * Returns the day of a `Date` that is midnight in UTC; none for any other time, because the day would depend on the
+ * time zone.
  *
  * @category converting
  * @since 0.1.0
@@ -208,7 +185,7 @@ export const fromDate = (date: Date): Option.Option<CalendarDate> => {
 }
 
 /**
- * The UTC midnight with which the day begins; none for the infinities and for what a `DateTime` cannot hold.
+ * Returns the UTC midnight at the start of the day; none for the infinities and outside the range of a `DateTime`.
  *
  * @category converting
  * @since 0.1.0
@@ -217,7 +194,7 @@ export const toDateTime = (self: CalendarDate): Option.Option<DateTime.Utc> =>
   Option.map(toDate(self), (date) => DateTime.makeUnsafe(date))
 
 /**
- * The day that a calendar on the wall shows at that moment: in its zone when it has one, else in UTC.
+ * Returns the local calendar day of a `DateTime`: in its time zone if it has one, otherwise in UTC.
  *
  * @category converting
  * @since 0.1.0
@@ -228,7 +205,7 @@ export const fromDateTime = (dateTime: DateTime.DateTime): Option.Option<Calenda
 }
 
 /**
- * From the earliest to the latest.
+ * Orders dates from the earliest to the latest.
  *
  * @category instances
  * @since 0.1.0
@@ -248,7 +225,7 @@ const schemas = ValueSchema.declare("CalendarDate", {
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -256,7 +233,7 @@ const schemas = ValueSchema.declare("CalendarDate", {
 export const CalendarDate: Schema.declare<CalendarDate> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0

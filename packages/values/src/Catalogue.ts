@@ -1,12 +1,12 @@
 /**
- * Types that users and extensions have made, out of PostgreSQL's catalogue.
+ * Types that users and extensions have defined, read from PostgreSQL's catalogue.
  *
- * {@link query} is the one statement that asks for them, {@link Row} what it answers with, and {@link types} what becomes of
- * the answer: enums, composite types, domains, ranges, multiranges, types of extensions that are known by name, and arrays of
- * all of these, however they are nested. Nothing here talks to a server; clients do, when a type appears that they do
- * not know.
+ * {@link query} builds the statement that reads them, {@link Row} is a row of its result, and {@link types} turns the
+ * rows into types: enums, composite types, domains, ranges, multiranges, extension types that are known by name, and
+ * arrays of all of these, at any nesting depth. This module does not talk to a server; clients run the statement when
+ * they meet an unknown type.
  *
- * Hyper has no types but its own, which `TypeRegistry.builtIn` holds.
+ * Hyper has built-in types only, which `TypeRegistry.builtIn` contains.
  *
  * @since 0.1.0
  */
@@ -18,43 +18,45 @@ import * as TypeRegistry from "./TypeRegistry.ts"
 const Oid = Schema.Int
 
 /**
- * What the catalogue says of a type.
+ * A type in the catalogue.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Row = Schema.Struct({
   oid: Oid,
-  /** As it was created, in whatever schema. */
+  /** The name it was created with, without its schema. */
   name: Schema.String,
-  /** As the server would write it for the session that asks: in quotation marks and with its schema where need be. */
+  /** The name as the server would print it in the current session: quoted and schema-qualified where necessary. */
   title: Schema.String,
-  /** `b` a base type or an array, `c` composite, `d` domain, `e` enum, `r` range, `m` multirange, `p` pseudo-type. */
+  /**
+   * The kind: `b` base type or array, `c` composite, `d` domain, `e` enum, `r` range, `m` multirange, `p` pseudo-type.
+   */
   kind: Schema.String,
-  /** The OID of the array of it, or 0. */
+  /** The OID of its array type, or 0. */
   arrayOid: Oid,
-  /** What an array is of, else 0. */
+  /** The OID of an array's element type, otherwise 0. */
   elementOid: Oid,
-  /** The character between the elements of arrays of it. */
+  /** The character that separates the elements in the text of its arrays. */
   delimiter: Schema.String,
-  /** What a domain is over, else 0. */
+  /** The OID of a domain's base type, otherwise 0. */
   baseOid: Oid,
   /** The type modifier of a domain, or -1. */
   typeModifier: Schema.Int,
-  /** What the bounds of a range or multirange are, else 0. */
+  /** The OID of the type of a range's or multirange's bounds, otherwise 0. */
   boundOid: Oid,
-  /** Whether the server has it in binary. */
+  /** True if the type has a binary format. */
   hasBinary: Schema.Boolean,
-  /** The labels of an enum in their order. */
+  /** The labels of an enum, in order. */
   labels: Schema.Array(Schema.String),
-  /** The fields of a composite type in their order, without those that were dropped. */
+  /** The names of a composite type's fields, in order, without dropped fields. */
   fieldNames: Schema.Array(Schema.String),
   fieldOids: Schema.Array(Oid),
   fieldTypeModifiers: Schema.Array(Schema.Int)
 })
 
 /**
- * What the catalogue says of a type.
+ * A type in the catalogue.
  *
  * @category models
  * @since 0.1.0
@@ -62,12 +64,13 @@ export const Row = Schema.Struct({
 export type Row = typeof Row.Type
 
 /**
- * The statement that asks for these types and for all that they are made of. Its columns are the fields of {@link Row}.
+ * Returns the statement that reads these types and all types they consist of. Its columns are the fields of
+ * {@link Row}.
  *
  * **Details**
  *
- * It has no parameters, so that it can go by the simple protocol, and looks at nothing but these types, by the catalogue's
- * indices, as a database may have a hundred thousand others. PostgreSQL 9.5 and later understand it.
+ * The statement has no parameters, so it can be sent with the simple protocol. It uses the catalogue's indices and
+ * reads these types only, because a database may have a hundred thousand others. It runs on PostgreSQL 9.5 and later.
  *
  * @category statements
  * @since 0.1.0
@@ -77,7 +80,7 @@ export const query = (oids: Iterable<number>): string => {
   const fields = (value: string): string =>
     `array(select ${value} from pg_catalog.pg_attribute a where a.attrelid = t.typrelid and t.typtype = 'c'
       and a.attnum > 0 and not a.attisdropped order by a.attnum)`
-  // Multiranges came with PostgreSQL 14; before that the column is not there.
+  // Multiranges are new in PostgreSQL 14; before, the column does not exist.
   const bounds = `(select r.rngsubtype from pg_catalog.pg_range r
       where r.rngtypid = t.oid or (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)`
   return `with recursive needed(oid) as (
@@ -102,11 +105,11 @@ export const query = (oids: Iterable<number>): string => {
   from pg_catalog.pg_type t where t.oid = any (array(select n.oid from needed n))`
 }
 
-/** Deeper than this nobody nests types; a server that says so is not believed. */
+/** Limits the nesting depth, in case a server sends deeper types. */
 const maxDepth = 64
 
-/** A type of which nothing is known but its text. */
-const opaque = (oid: number, arrayOid: number, name: string): Type.Any => ({
+/** Describes an unknown type, which has its text form only. */
+const textOnly = (oid: number, arrayOid: number, name: string): Type.Any => ({
   ...BuiltIn.unknown,
   name,
   oid,
@@ -140,18 +143,21 @@ const domain = (base: Type.Any, row: Row): Type.Any => {
 const isArray = ({ arrayOid, name }: Type.Any): boolean => arrayOid === 0 && name.endsWith("[]")
 
 /**
- * The types that rows of the catalogue describe, and the arrays of them.
+ * Returns the types that the catalogue's rows describe, and their array types.
  *
  * **Details**
  *
- * What they are made of is looked for in the registry first, so that a registry that reads `int8` as a number does so in
- * composite types and ranges too. A base type is one of an extension, found in the registry by its name, or else
- * nothing but its text. An enum is written whatever the label is, for there may be a new one since: the server knows.
+ * Component types are looked up in the registry first, so if the registry reads `int8` as a number, composite types and
+ * ranges do too. A base type is either an extension type that the registry knows by name, or has its text form only.
+ * Enums accept any label when written, because labels may have been added since; the server checks them.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const types = (rows: Iterable<Row>, registry: TypeRegistry.TypeRegistry): ReadonlyArray<Type.Any> => {
+export const types = (
+  rows: Iterable<Row>,
+  registry: Pick<TypeRegistry.TypeRegistry, "find" | "findByName">
+): ReadonlyArray<Type.Any> => {
   const byOid = new Map(Array.from(rows, (row) => [row.oid, row]))
   const made = new Map<number, Type.Any>()
   const under = new Set<number>()
@@ -160,8 +166,8 @@ export const types = (rows: Iterable<Row>, registry: TypeRegistry.TypeRegistry):
     const known = registry.find(oid) ?? made.get(oid)
     if (known !== undefined) return known
     const row = byOid.get(oid)
-    // No type contains itself, whatever a server says.
-    if (row === undefined || under.has(oid) || under.size === maxDepth) return opaque(oid, 0, `oid ${oid}`)
+    // A type never contains itself, even if a server claims so.
+    if (row === undefined || under.has(oid) || under.size === maxDepth) return textOnly(oid, 0, `oid ${oid}`)
     under.add(oid)
     const type = { ...build(row), delimiter: row.delimiter === "" ? undefined : row.delimiter.charCodeAt(0) }
     under.delete(oid)
@@ -195,10 +201,10 @@ export const types = (rows: Iterable<Row>, registry: TypeRegistry.TypeRegistry):
         const extension = registry.findByName(name)
         return extension?.oid === 0
           ? { ...extension, ...identity, binary: row.hasBinary ? extension.binary : undefined }
-          : opaque(oid, arrayOid, title)
+          : textOnly(oid, arrayOid, title)
       }
       default:
-        return opaque(oid, arrayOid, title)
+        return textOnly(oid, arrayOid, title)
     }
   }
 

@@ -1,75 +1,79 @@
 /**
- * Results by columns instead of rows: typed arrays, for analytics.
+ * Results by column instead of by row: typed arrays, for analytics.
  *
- * Numbers and texts are kept as [Arrow](https://arrow.apache.org/docs/format/Columnar.html) lays them out in memory: a value
- * for each row, and a bitmap that says which of them are there; booleans, dates and timestamps likewise, in numbers. Nothing
- * is allocated for a row. All other types are arrays of the values that a row would have.
+ * Numbers and texts have the memory layout of [Arrow](https://arrow.apache.org/docs/format/Columnar.html): one value
+ * per row, and a validity bitmap. Booleans, dates and timestamps are stored in the same way, as numbers. Nothing is
+ * allocated per row. All other types are stored as arrays of the values that a row would have.
  *
  * @since 0.1.0
  */
-import * as Wire from "@hyperfect/protocol/Wire"
+import { UseCount } from "@hyperfect/protocol/internal/codegen"
 import * as CalendarDate from "./CalendarDate.ts"
-import * as Codec from "./internal/codec.ts"
-import * as Closures from "./internal/columnClosures.ts"
-import * as Generated from "./internal/columnGenerated.ts"
-import * as Stores from "./internal/columnStores.ts"
-import * as JsonReader from "./internal/jsonReader.ts"
-import * as Plan from "./internal/rowPlan.ts"
+import * as Codec from "./internal/codec/codec.ts"
+import * as Generated from "./internal/columns/generated.ts"
+import * as Interpreted from "./internal/columns/interpreted.ts"
+import * as Stores from "./internal/columns/stores.ts"
+import * as TimestampParts from "./internal/dateTime/timestampParts.ts"
+import * as Plan from "./internal/rows/plan.ts"
 import type * as RowReader from "./RowReader.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
 
-interface Common {
+interface ColumnBase {
   readonly name: string
   readonly typeOid: number
   /** The number of rows. */
   readonly length: number
   readonly nullCount: number
   /**
-   * One bit a row, the least significant first: 1 where there is a value, 0 for NULL, as in Arrow's validity bitmaps;
-   * `undefined` when no value is NULL.
+   * One bit per row, the least significant first: 1 for a value, 0 for NULL, as in Arrow's validity bitmaps;
+   * `undefined` if no value is NULL.
    */
   readonly validity: Uint8Array | undefined
 }
 
 /**
- * Values of a fixed width. Where a value is NULL there is a 0.
+ * Values of a fixed width. The slot of a NULL contains 0.
  *
  * @category models
  * @since 0.1.0
  */
 export type FixedColumn =
-  | Common & { readonly _tag: "Int16"; readonly values: Int16Array }
-  | Common & { readonly _tag: "Int32"; readonly values: Int32Array }
-  | Common & { readonly _tag: "UInt32"; readonly values: Uint32Array }
-  | Common & { readonly _tag: "Int64"; readonly values: BigInt64Array }
-  | Common & { readonly _tag: "Float32"; readonly values: Float32Array }
-  | Common & { readonly _tag: "Float64"; readonly values: Float64Array }
-  /** A byte a row: 0 or 1. */
-  | Common & { readonly _tag: "Bool"; readonly values: Uint8Array }
-  /** Days from 2000-01-01; the greatest and the least number are the infinities. */
-  | Common & { readonly _tag: "Date"; readonly values: Int32Array }
-  /** Microseconds from 2000-01-01 00:00:00; the greatest and the least number are the infinities. */
-  | Common & { readonly _tag: "Timestamp"; readonly values: BigInt64Array }
-  /** The same for instants, in UTC. */
-  | Common & { readonly _tag: "TimestampTz"; readonly values: BigInt64Array }
+  | ColumnBase & { readonly _tag: "Int16"; readonly values: Int16Array }
+  | ColumnBase & { readonly _tag: "Int32"; readonly values: Int32Array }
+  | ColumnBase & { readonly _tag: "UInt32"; readonly values: Uint32Array }
+  | ColumnBase & { readonly _tag: "Int64"; readonly values: BigInt64Array }
+  | ColumnBase & { readonly _tag: "Float32"; readonly values: Float32Array }
+  | ColumnBase & { readonly _tag: "Float64"; readonly values: Float64Array }
+  /** One byte per row: 0 or 1. */
+  | ColumnBase & { readonly _tag: "Bool"; readonly values: Uint8Array }
+  /** Days since 2000-01-01; the largest and smallest numbers are the infinities. */
+  | ColumnBase & { readonly _tag: "Date"; readonly values: Int32Array }
+  /** Microseconds since 2000-01-01 00:00:00; the largest and smallest numbers are the infinities. */
+  | ColumnBase & { readonly _tag: "Timestamp"; readonly values: BigInt64Array }
+  /** Microseconds since 2000-01-01 00:00:00 UTC; the largest and smallest numbers are the infinities. */
+  | ColumnBase & { readonly _tag: "TimestampTz"; readonly values: BigInt64Array }
 
 /**
- * Texts, as their UTF-8 in one array: that of row `i` is `bytes[offsets[i], offsets[i + 1])`. Strings are made by {@link get},
- * when they are asked for.
+ * Texts, as UTF-8 in one array: the text of row `i` is `bytes[offsets[i], offsets[i + 1])`. {@link get} creates the
+ * strings on demand.
  *
  * @category models
  * @since 0.1.0
  */
-export type TextColumn = Common & { readonly _tag: "Text"; readonly offsets: Int32Array; readonly bytes: Uint8Array }
+export type TextColumn = ColumnBase & {
+  readonly _tag: "Text"
+  readonly offsets: Int32Array
+  readonly bytes: Uint8Array
+}
 
 /**
- * Values of any other type; `null` is NULL.
+ * Values of any other type; NULL is `null`.
  *
  * @category models
  * @since 0.1.0
  */
-export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: ReadonlyArray<unknown> }
+export type ValuesColumn = ColumnBase & { readonly _tag: "Values"; readonly values: ReadonlyArray<unknown> }
 
 /**
  * The values of one column.
@@ -84,7 +88,7 @@ export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: 
  * | `date` | `Date` |
  * | `timestamp`, `timestamptz` | `Timestamp`, `TimestampTz` |
  * | `text`, `varchar`, `char(n)`, `name` | `Text` |
- * | all others, and those that a preset reads in another way | `Values` |
+ * | all others, and those for which a preset has another codec | `Values` |
  *
  * @category models
  * @since 0.1.0
@@ -92,7 +96,7 @@ export type ValuesColumn = Common & { readonly _tag: "Values"; readonly values: 
 export type Column = FixedColumn | TextColumn | ValuesColumn
 
 /**
- * Whether the value of a row is NULL.
+ * True if the value of a row is NULL.
  *
  * @category guards
  * @since 0.1.0
@@ -101,7 +105,7 @@ export const isNull = ({ validity }: Column, row: number): boolean =>
   validity !== undefined && (validity[row >> 3]! >> (row & 7) & 1) === 0
 
 /**
- * The value of a row, as reading the row would have given it; `null` for NULL, `undefined` beyond the rows that there are.
+ * Returns the value of a row, as a row reader would; `null` for NULL, `undefined` if the row is out of range.
  *
  * @category getters
  * @since 0.1.0
@@ -117,16 +121,16 @@ export const get = (self: Column, row: number): unknown => {
     case "Date":
       return CalendarDate.fromDayUnsafe(self.values[row]!)
     case "Timestamp":
-      return Stores.fromMicroseconds(self.values[row]!, Timestamp.fromPartsUnsafe)
+      return TimestampParts.fromMicroseconds(self.values[row]!, Timestamp.fromPartsUnsafe)
     case "TimestampTz":
-      return Stores.fromMicroseconds(self.values[row]!, TimestampTz.fromPartsUnsafe)
+      return TimestampParts.fromMicroseconds(self.values[row]!, TimestampTz.fromPartsUnsafe)
     default:
       return self.values[row]
   }
 }
 
 /**
- * The values of all rows, each as {@link get} has it.
+ * Returns the values of all rows, as {@link get} does.
  *
  * @category converting
  * @since 0.1.0
@@ -134,27 +138,26 @@ export const get = (self: Column, row: number): unknown => {
 export const toArray = (self: Column): Array<unknown> => Array.from({ length: self.length }, (_, row) => get(self, row))
 
 /**
- * Takes rows out of DataRow messages and keeps them by columns.
+ * Reads DataRow messages into columns.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ColumnReader {
   /**
-   * Adds the row in the body of a DataRow message, `bytes[start, end)`. A row that is wrong makes it throw a plain
-   * `ValueError.Reason`, and is not added.
+   * Adds the row in the body of a DataRow message, `bytes[start, end)`. Throws a plain `ValueError.Reason` for an
+   * invalid row, which is then not added.
    */
   readonly append: (bytes: Uint8Array, start: number, end: number) => void
-  /** The rows that were added. The reader keeps them: it can go on, and be asked again. */
+  /** Returns the rows added so far. The reader keeps them, so it can add more rows and return them again. */
   readonly take: () => ReadonlyArray<Column>
 }
 
-/** Beyond this the code would be too much, and before so many rows it does not pay (measured). */
-const maxGeneratedColumns = 512
+/** About the number of rows after which generating code pays (M-12). */
 const rowsBeforeGenerating = 512
 
-const finish = (store: Stores.Store, typeOid: number, length: number): Column => {
-  const common: Common = {
+const toColumn = (store: Stores.Store, typeOid: number, length: number): Column => {
+  const common: ColumnBase = {
     name: store.column.name,
     typeOid,
     length,
@@ -172,8 +175,8 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
 }
 
 /**
- * Makes readers of rows into columns, one for each result; what they share is compiled once. Two columns of one name are
- * nothing special.
+ * Creates readers of rows into columns, one per result; what the readers share is compiled once. Columns may have the
+ * same name.
  *
  * **Example** (A column with NULL)
  *
@@ -183,7 +186,7 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
  *
  * const start = Columns.make({ columns: [{ name: "n", typeOid: BuiltIn.int4.oid, typeModifier: -1 }], formats: 1 })
  * const reader = start()
- * // One column: of 4 bytes, and NULL, which has the length -1.
+ * // A row with one column: a value of 4 bytes, then NULL, which has the length -1.
  * reader.append(Uint8Array.of(0, 1, 0, 0, 0, 4, 0, 0, 0, 7), 0, 10)
  * reader.append(Uint8Array.of(0, 1, 255, 255, 255, 255), 0, 6)
  * const [column] = reader.take()
@@ -195,18 +198,11 @@ const finish = (store: Stores.Store, typeOid: number, length: number): Column =>
  * @since 0.1.0
  */
 export const make = (options: RowReader.Options): () => ColumnReader => {
-  let plan = Plan.make(options)
-  const backEnd: Wire.BackEnd | undefined = plan.length > maxGeneratedColumns || Wire.defaultBackEnd === "closures"
-    ? "closures"
-    : options.backEnd
-  let appendRow = Closures.appendRow
-  let rows = 0
-  let expected = plan.map(() => Stores.nothingExpected)
-  const generate = (): void => {
-    appendRow = Generated.make(plan)
-    plan = plan.map(JsonReader.learning)
-  }
-  if (backEnd === "generated") generate()
+  const plan = Plan.make(options)
+  const { codegen } = options
+  let appendRow = codegen === undefined ? Interpreted.appendRow : Generated.make(plan, codegen)
+  const uses = new UseCount(codegen === undefined ? rowsBeforeGenerating : 0)
+  let expected = plan.map(() => Stores.noExpectedSize)
   return () => {
     const stores = plan.map((column, i) => Stores.make(column, expected[i]!))
     let length = 0
@@ -217,16 +213,13 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
           for (const store of stores) store.grow()
           capacity = stores[0]?.capacity ?? Infinity
         }
-        if (backEnd === undefined && rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) {
-          generate()
-          for (const [i, store] of stores.entries()) store.column = plan[i]!
-        }
+        if (uses.reaches()) appendRow = Generated.make(plan, undefined)
         appendRow(bytes, start, end, length, stores)
         length++
       },
       take: () => {
-        expected = stores.map((store) => store.likeness(length))
-        return stores.map((store, i) => finish(store, options.columns[i]!.typeOid, length))
+        expected = stores.map((store) => store.nextExpectedSize(length))
+        return stores.map((store, i) => toColumn(store, options.columns[i]!.typeOid, length))
       }
     }
   }

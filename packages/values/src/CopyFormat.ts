@@ -1,46 +1,42 @@
 /**
- * The formats of COPY: what the statement says of each, and how rows become its bytes and come out of them.
+ * The formats of COPY: the statement's options, and the encoding and decoding of rows.
  *
  * A format is a value: {@link binary}, {@link hyperBinary}, {@link text} or {@link csv}. A writer appends rows to a
- * `ByteWriter`; a reader takes the bytes in pieces that may be cut anywhere, and hands out the rows that are complete. Both are
- * plain synchronous code that throws a plain `ValueError.Reason`, which names the row and, where it is one, the column.
+ * `ByteWriter`; a reader accepts chunks of bytes with arbitrary boundaries and returns the rows that are complete. Both
+ * are synchronous and throw a plain `ValueError.Reason`, which names the row and, where possible, the column.
  *
  * @since 0.1.0
  */
 import * as HyperBinaryCopy from "./HyperBinaryCopy.ts"
-import * as BinaryRows from "./internal/copyBinary.ts"
-import * as CsvRows from "./internal/copyCsv.ts"
-import * as HyperBinaryRows from "./internal/copyHyperBinary.ts"
-import * as Lines from "./internal/copyLines.ts"
-import type { CopyFormat, CsvOptions, Shapes, TextOptions, Writer } from "./internal/copyModel.ts"
-import * as TextRows from "./internal/copyText.ts"
+import * as CsvRows from "./internal/copy/csv.ts"
+import type { CopyFormat, CsvOptions, TextOptions } from "./internal/copy/format.ts"
+import * as HyperBinaryRows from "./internal/copy/hyperBinary.ts"
+import * as Lines from "./internal/copy/lines.ts"
+import * as BinaryRows from "./internal/copy/pgBinary.ts"
+import * as TextRows from "./internal/copy/text.ts"
+import * as Writers from "./internal/writers/compile.ts"
 import * as PgBinaryCopy from "./PgBinaryCopy.ts"
-import type { Column, RowWriter } from "./RowWriter.ts"
 
-export type { CopyFormat, CsvOptions, Reader, Shapes, TextOptions, Writer } from "./internal/copyModel.ts"
-
-const nothing = (): void => {}
+export type { CopyFormat, CsvOptions, Reader, RowShapes, TextOptions, Writer } from "./internal/copy/format.ts"
 
 /**
  * PostgreSQL's binary format.
  *
  * **Gotchas**
  *
- * The server converts nothing: the types must be exactly those of the columns.
+ * The server does not convert values: the types must be exactly those of the columns.
  *
  * @category formats
  * @since 0.1.0
  */
 export const binary: CopyFormat = {
   options: "FORMAT binary",
-  writer: <S extends keyof Shapes>(shape: S, columns: ReadonlyArray<Column>): Writer<Shapes[S]> => ({
+  writer: (shape, columns) => ({
     begin: PgBinaryCopy.writeHeader,
-    row: (shape === "object"
-      ? PgBinaryCopy.objectsUnsafe({ columns })
-      : PgBinaryCopy.arraysUnsafe({ columns })) as RowWriter<Shapes[S]>,
+    row: Writers.make(columns, shape, "postgres", undefined),
     end: PgBinaryCopy.writeTrailer
   }),
-  reader: (shape, columns) => BinaryRows.reader(shape, columns)
+  reader: BinaryRows.reader
 }
 
 /**
@@ -48,43 +44,42 @@ export const binary: CopyFormat = {
  *
  * **Gotchas**
  *
- * Nothing in the data says which columns may be NULL, and both ends must know it in the same way: `nullable` of each column has
- * to be what the table says, or, for the result of a query, what the server's optimizer can prove. A query's rows are better
- * read without COPY.
+ * The data does not say which columns may be NULL, and both sides must agree on it: `nullable` of each column must
+ * match the table or, for the result of a query, what the server's optimizer can prove. Read the rows of a query
+ * without COPY where possible.
  *
  * @category formats
  * @since 0.1.0
  */
 export const hyperBinary: CopyFormat = {
   options: "FORMAT hyperbinary",
-  writer: <S extends keyof Shapes>(shape: S, columns: ReadonlyArray<Column>): Writer<Shapes[S]> => ({
+  writer: (shape, columns) => ({
     begin: HyperBinaryCopy.writeHeader,
-    row: (shape === "object"
-      ? HyperBinaryCopy.objectsUnsafe({ columns })
-      : HyperBinaryCopy.arraysUnsafe({ columns })) as RowWriter<Shapes[S]>,
-    end: nothing
+    row: Writers.make(columns, shape, "hyper", undefined),
+    end: () => {}
   }),
-  reader: (shape, columns) => HyperBinaryRows.reader(shape, columns)
+  reader: HyperBinaryRows.reader
 }
 
-const formatOf = (rows: Lines.Rows): CopyFormat => ({
+const formatOf = (rows: Lines.LineFormat): CopyFormat => ({
   options: Lines.statementOptions(rows.options),
   writer: (shape, columns) => Lines.writer(rows, shape, columns),
   reader: (shape, columns) => Lines.reader(rows, shape, columns)
 })
 
 /**
- * The text format: a line for each row, backslashes before what would be mistaken.
+ * The text format: one line per row, with backslash escapes.
  *
  * **Details**
  *
- * Everything is UTF-8. A value that would look like the text of NULL is written so that it does not; only an empty text with
- * `null: ""` cannot be, and is refused. Throws a plain `ValueError.Reason` for options that PostgreSQL would refuse.
+ * All text is UTF-8. A value that equals the text of NULL is escaped; only an empty text with `null: ""` cannot be
+ * escaped, and is rejected. Throws a plain `ValueError.Reason` for options that PostgreSQL would reject.
  *
  * **Gotchas**
  *
- * A server does not write such a value in another way: with `null: "NULL"` the text `NULL` comes back as NULL. With a `null`
- * that begins with a backslash, as the default does, that cannot be. Hyper knows no header in this format.
+ * A server does not escape a value that equals the text of NULL: with `null: "NULL"` the text `NULL` is read as NULL.
+ * This cannot happen if `null` begins with a backslash, as the default does. Hyper does not support a header in this
+ * format.
  *
  * @category formats
  * @since 0.1.0
@@ -92,12 +87,12 @@ const formatOf = (rows: Lines.Rows): CopyFormat => ({
 export const text = (options: TextOptions = {}): CopyFormat => formatOf(TextRows.make(options))
 
 /**
- * Values with commas between them, in quotation marks where they need them (PostgreSQL's dialect, which both servers speak).
+ * Comma-separated values, quoted where necessary (PostgreSQL's dialect, which both servers support).
  *
  * **Details**
  *
- * Everything is UTF-8. Line ends inside quotation marks belong to the value; outside, a carriage return before one does not.
- * Throws a plain `ValueError.Reason` for options that PostgreSQL would refuse.
+ * All text is UTF-8. Line breaks inside quotes are part of the value; outside, a carriage return before a line break is
+ * not. Throws a plain `ValueError.Reason` for options that PostgreSQL would reject.
  *
  * @category formats
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * PostgreSQL's geometric values, as plain data in the plane.
+ * PostgreSQL's geometric types, as plain data.
  *
- * They compare with Effect's `Equal`, as all plain objects do.
+ * Effect's `Equal` compares them by value, as it does all plain objects.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ export const Point = Schema.Struct({ x: Schema.Number, y: Schema.Number })
 export type Point = typeof Point.Type
 
 /**
- * All points with `a * x + b * y + c = 0`.
+ * The line of all points with `a * x + b * y + c = 0`.
  *
  * @category schemas
  * @since 0.1.0
@@ -40,7 +40,7 @@ export const Line = Schema.Struct({ a: Schema.Number, b: Schema.Number, c: Schem
 export type Line = typeof Line.Type
 
 /**
- * The straight line from one point to another.
+ * A line segment between two points.
  *
  * @category schemas
  * @since 0.1.0
@@ -56,7 +56,7 @@ export const Segment = Schema.Struct({ from: Point, to: Point })
 export type Segment = typeof Segment.Type
 
 /**
- * A rectangle by its upper right and its lower left corner; the server puts them in this order.
+ * A rectangle, as its upper right and lower left corners; the server normalises their order.
  *
  * @category schemas
  * @since 0.1.0
@@ -72,7 +72,7 @@ export const Box = Schema.Struct({ high: Point, low: Point })
 export type Box = typeof Box.Type
 
 /**
- * Points with straight lines between them. A closed path has one from the last to the first as well.
+ * Points connected by line segments. A closed path also connects the last point to the first.
  *
  * @category schemas
  * @since 0.1.0
@@ -88,7 +88,7 @@ export const Path = Schema.Struct({ closed: Schema.Boolean, points: Schema.Array
 export type Path = typeof Path.Type
 
 /**
- * An area, by its corners.
+ * A polygon, as its corners.
  *
  * @category schemas
  * @since 0.1.0

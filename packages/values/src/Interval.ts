@@ -1,29 +1,27 @@
 /**
- * A span of time as PostgreSQL and Hyper keep it: months, days and microseconds beside each other.
+ * Intervals as PostgreSQL and Hyper store them: separate months, days and microseconds.
  *
- * The three do not turn into each other (a month has no fixed number of days, a day near a clock change no fixed number of
- * hours), so an interval is not Effect's `Duration`, and two intervals are equal only when all three parts are. Since
- * version 17 PostgreSQL also has the intervals `infinity` and `-infinity`.
+ * The three parts do not convert into each other (a month has no fixed number of days, and a day around a clock change
+ * no fixed number of hours), so an interval is not Effect's `Duration`, and two intervals are equal only if all three
+ * parts are. PostgreSQL 17 and later also have the intervals `infinity` and `-infinity`.
  *
  * @since 0.1.0
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as IntervalText from "./internal/intervalText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as IntervalText from "./internal/dateTime/intervalText.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 
-const TypeId = "~@hyperfect/values/Interval"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/Interval")
 
 /**
- * Months, days and microseconds, which are kept apart, or one of the infinities.
+ * An interval of months, days and microseconds, or one of the infinities.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Interval extends Equal.Equal {
+export interface Interval extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** A 32-bit integer. */
   readonly months: number
@@ -31,51 +29,24 @@ export interface Interval extends Equal.Equal {
   readonly days: number
   /** A 64-bit integer. */
   readonly microseconds: bigint
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements Interval {
-  readonly months: number
-  readonly days: number
-  readonly microseconds: bigint
+const Value = ValueSchema.define(
+  "Interval",
+  TypeId,
+  (self: Interval) => format(self),
+  class {
+    readonly months: number
+    readonly days: number
+    readonly microseconds: bigint
 
-  constructor(months: number, days: number, microseconds: bigint) {
-    this.months = months
-    this.days = days
-    this.microseconds = microseconds
+    constructor(months: number, days: number, microseconds: bigint) {
+      this.months = months
+      this.days = days
+      this.microseconds = microseconds
+    }
   }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isInterval(that) && this.months === that.months && this.days === that.days &&
-      this.microseconds === that.microseconds
-  }
-
-  [Hash.symbol](): number {
-    return Hash.combine(
-      Hash.combine(Hash.number(this.months), Hash.number(this.days)),
-      Hash.hash(this.microseconds)
-    )
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `Interval(${format(this)})`
-  }
-}
+)
 
 const minInt32 = -0x80000000
 const maxInt32 = 0x7fffffff
@@ -83,20 +54,19 @@ const minInt64 = BigInt("-9223372036854775808")
 const maxInt64 = BigInt("9223372036854775807")
 
 /**
- * Whether a value is an {@link Interval}.
+ * True if the value is an {@link Interval}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isInterval = (u: unknown): u is Interval =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isInterval = (u: unknown): u is Interval => hasProperty(u, TypeId)
 
 /**
- * Takes the parts as they are.
+ * Creates an interval from its parts, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the parts are known to be right: nothing is checked.
+ * Use in codecs, and where the parts are known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -123,7 +93,19 @@ export const negativeInfinity: Interval = new Value(minInt32, minInt32, minInt64
 const isInt32 = (n: number): boolean => Number.isInteger(n) && n >= minInt32 && n <= maxInt32
 
 /**
- * An interval of these parts, each 0 when left out; none when months or days are not 32-bit integers, or the
+ * The parts of an interval, each 0 by default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts {
+  readonly months?: number | undefined
+  readonly days?: number | undefined
+  readonly microseconds?: bigint | undefined
+}
+
+/**
+ * Creates an interval from its parts; none if months or days are not 32-bit integers, or the
  * microseconds not a 64-bit integer.
  *
  * **Example** (A month and half a second)
@@ -138,11 +120,7 @@ const isInt32 = (n: number): boolean => Number.isInteger(n) && n >= minInt32 && 
  * @category constructors
  * @since 0.1.0
  */
-export const make = (parts: {
-  readonly months?: number | undefined
-  readonly days?: number | undefined
-  readonly microseconds?: bigint | undefined
-}): Option.Option<Interval> => {
+export const make = (parts: Parts): Option.Option<Interval> => {
   const { days = 0, microseconds = BigInt(0), months = 0 } = parts
   return isInt32(months) && isInt32(days) && microseconds >= minInt64 && microseconds <= maxInt64
     // Adding 0 turns -0 into 0.
@@ -151,19 +129,16 @@ export const make = (parts: {
 }
 
 /**
- * As {@link make}, but throws a `ValueError` when a part is out of range.
+ * Like {@link make}, but throws a `ValueError` if a part is out of range.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeUnsafe = (parts: {
-  readonly months?: number | undefined
-  readonly days?: number | undefined
-  readonly microseconds?: bigint | undefined
-}): Interval => ValueSchema.getOrThrow(make(parts), "interval", "months and days of 32 bits, microseconds of 64 bits")
+export const makeUnsafe = (parts: Parts): Interval =>
+  ValueSchema.getOrThrow(make(parts), "interval", "months and days of 32 bits, microseconds of 64 bits")
 
 /**
- * Reads what {@link format} writes, and what PostgreSQL prints in any of its four `IntervalStyle`s.
+ * Parses the output of {@link format}, and of PostgreSQL in any of its four `IntervalStyle`s.
  *
  * @category converting
  * @since 0.1.0
@@ -176,7 +151,7 @@ export const fromString = (text: string): Option.Option<Interval> => {
 }
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not an interval.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not an interval.
  *
  * @category converting
  * @since 0.1.0
@@ -185,7 +160,7 @@ export const fromStringUnsafe = (text: string): Interval =>
   ValueSchema.getOrThrow(fromString(text), "interval", "P1Y2M3DT4H5M6.789S, or another style of PostgreSQL")
 
 /**
- * The text in ISO 8601, which both servers take, with a sign in front of each part that is negative.
+ * Formats an interval in ISO 8601, which both servers accept, with a sign before each negative part.
  *
  * @category converting
  * @since 0.1.0
@@ -194,7 +169,7 @@ export const format = (self: Interval): string =>
   isFinite(self) ? IntervalText.format(self) : self.months > 0 ? "infinity" : "-infinity"
 
 /**
- * Whether it is a span of time at all, and not an infinity.
+ * True if the interval is not one of the infinities.
  *
  * @category guards
  * @since 0.1.0
@@ -221,7 +196,7 @@ const schemas = ValueSchema.declare("Interval", {
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -229,7 +204,7 @@ const schemas = ValueSchema.declare("Interval", {
 export const Interval: Schema.declare<Interval> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0

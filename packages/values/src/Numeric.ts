@@ -1,18 +1,23 @@
 /**
- * A decimal number of any size: what PostgreSQL and Hyper call `numeric`.
+ * Decimal numbers of any size: the type `numeric` of PostgreSQL and Hyper.
  *
- * A number is Effect's `BigDecimal`, which keeps every digit and the scale as well (`1.50` has scale 2, though it equals
- * `1.5`). PostgreSQL's numerics can also be NaN and, since version 14, infinite; `BigDecimal` has no such values, so these
- * three are the strings by which the server calls them. Hyper has none of the three.
+ * A number is Effect's `BigDecimal`, which keeps every digit and the scale (`1.50` has scale 2, although it equals
+ * `1.5`). PostgreSQL's numerics can also be NaN and, since version 14, infinite. `BigDecimal` has no such values, so
+ * these three are strings, spelled as the server prints them. Hyper has none of the three.
+ *
+ * Compute with a `BigDecimal` by Effect's functions, such as `BigDecimal.sum` and `BigDecimal.isGreaterThan`, not by
+ * JavaScript's operators: `x > 1` is always false, and `Number(x)` is `NaN`. `BigDecimal.toNumberUnsafe` returns the
+ * nearest number; `Preset.native` reads numerics as strings.
  *
  * @since 0.1.0
  */
 import * as BigDecimal from "effect/BigDecimal"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as EffectTypes from "./internal/codec/effectTypes.ts"
 
 /**
- * What is no decimal number.
+ * The special values of `numeric`, which are not decimal numbers.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +33,7 @@ export type Special = "NaN" | "Infinity" | "-Infinity"
 export type Numeric = BigDecimal.BigDecimal | Special
 
 /**
- * Whether a value is a {@link Special}.
+ * True if the value is a {@link Special}.
  *
  * @category guards
  * @since 0.1.0
@@ -36,17 +41,31 @@ export type Numeric = BigDecimal.BigDecimal | Special
 export const isSpecial = (u: unknown): u is Special => u === "NaN" || u === "Infinity" || u === "-Infinity"
 
 /**
- * Whether a value is a {@link Numeric}.
+ * True if the value is a `BigDecimal`.
+ *
+ * **When to use**
+ *
+ * Use instead of `BigDecimal.isBigDecimal` for values that may come from JSON: Effect checks a string key, which JSON
+ * data can contain too.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isNumeric = (u: unknown): u is Numeric => BigDecimal.isBigDecimal(u) || isSpecial(u)
+export const isDecimal: (u: unknown) => u is BigDecimal.BigDecimal = EffectTypes.isBigDecimal
+
+/**
+ * True if the value is a {@link Numeric}.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNumeric = (u: unknown): u is Numeric => isDecimal(u) || isSpecial(u)
 
 const pattern = /^(-?)(\d+)(?:\.(\d+))?$/
 
 /**
- * Reads what {@link format} writes, keeping the scale: digits with a point or not, `NaN`, `Infinity`, `-Infinity`.
+ * Parses the output of {@link format}, keeping the scale: digits with or without a decimal point, `NaN`, `Infinity`,
+ * `-Infinity`.
  *
  * **Example** (The scale is kept)
  *
@@ -70,7 +89,8 @@ export const fromString = (text: string): Option.Option<Numeric> => {
 }
 
 /**
- * The text that both servers take and print: all digits, as many behind the point as the scale says, no exponent.
+ * Formats a number as text that both servers accept and print: all digits, with as many decimals as its scale, and no
+ * exponent.
  *
  * @category converting
  * @since 0.1.0

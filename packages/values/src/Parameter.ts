@@ -1,63 +1,80 @@
 /**
- * Parameters of a query: from a JavaScript value to the type, the format and the bytes that Bind sends.
+ * Query parameters: the type, the format and the bytes that Bind sends for a JavaScript value.
  *
- * The type is either said, with {@link make}, or inferred from the value:
+ * The type is either given with {@link make} or inferred from the value:
  *
  * | value | declared as | |
  * | --- | --- | --- |
  * | `null` | nothing (OID 0) | NULL |
- * | string | nothing (OID 0) | in text: the server reads it as it would read a literal in quotes |
+ * | string | nothing (OID 0) | in text: the server reads it like a quoted literal |
  * | boolean | `bool` | |
- * | integer of 32 bits | `int4` | |
+ * | 32-bit integer | `int4` | |
  * | other safe integer | `int8` | |
- * | other number, also -0 | `float8` | |
- * | bigint of 64 bits | `int8` | |
+ * | other number, including -0 | `float8` | |
+ * | 64-bit bigint | `int8` | |
  * | larger bigint, `BigDecimal` | `numeric` | on Hyper nothing (OID 0), in text |
  * | `Uint8Array` | `bytea` | |
+ * | `Money` | `money` | rejected on Hyper, which has no such type |
  * | `Date`, `DateTime`, `TimestampTz` | `timestamptz` | |
  * | `CalendarDate`, `TimeOfDay`, `Timestamp`, `Interval` | `date`, `time`, `timestamp`, `interval` | |
- * | `TimeOfDayTz` | `timetz` | refused on Hyper, which has no such type |
- * | plain object, array | nothing (OID 0) | the JSON text; an array of the database wants `make` and its type |
- * | `PgArray` | nothing (OID 0) | refused unless the server says which array it wants |
+ * | `TimeOfDayTz` | `timetz` | rejected on Hyper, which has no such type |
+ * | plain object, array | nothing (OID 0) | the JSON text; a PostgreSQL array needs `make` and its type |
+ * | `Json.Null` | nothing (OID 0) | JSON null |
+ * | `PgArray` | nothing (OID 0) | rejected unless the server describes the parameter as an array |
  * | `UnknownValue` | its own OID | the bytes, in their format |
  *
- * PostgreSQL says of each parameter of a prepared statement what it wants in its place, and a client follows that where the
- * value leaves it open: numbers are not declared but written as the number that is wanted, and so are arrays and objects
- * where an array, a range, a composite or the like is wanted instead of JSON. A value that is not one of the wanted type is
- * refused before it is sent. Everything else is declared as the table says, and the server converts it where it can.
+ * PostgreSQL describes the type of each parameter of a prepared statement, and a client uses that type where the value
+ * leaves it open: numbers are not declared but written in the described type, and so are arrays and objects if the
+ * described type is an array, a range, a composite or similar, instead of JSON. A value that is not of the described
+ * type is rejected before it is sent. A string inside such a value whose part has another type, such as the elements of
+ * `["1", "2"]` for `int8[]`, is read by the server like a literal, so that everything that a preset reads can be sent
+ * back. All other values are declared as in the table, and the server converts them where it can.
  *
- * A `Date` is an instant. In the place of a `timestamp` without time zone the server converts it by the session's
- * `TimeZone`, and a `Timestamp` in the place of a `timestamptz` likewise; the time zone of this process never matters.
+ * If the statement does not determine a parameter's type, as in `greatest($1, $2)`, PostgreSQL assumes text or rejects
+ * the statement. A client that caches statements then declares numbers as in the table, if the server accepts that:
+ * `greatest(9, 10)` is 10. In `relname = $1`, which accepts only a text, a number is sent as its digits. A boolean
+ * whose type is rejected is sent as JSON if the server expects JSON. Without cached statements, and for statements that
+ * a program prepares itself, the type must be given by a cast in the text such as `$1::int`, with {@link make}, or with
+ * the types that the program prepares the statement with.
  *
- * `undefined` and everything else is refused. Hyper wants each parameter declared, and OID 0 is how to declare an untyped
- * one (measured); there `numeric` without precision and scale means `numeric(1,0)`, so decimals go as text.
+ * A `Date` is an instant. For a `timestamp` without time zone the server converts it by the session's `TimeZone`, and a
+ * `Timestamp` for a `timestamptz` likewise; the time zone of this process is never used.
  *
- * Values are sent in PostgreSQL's binary format to PostgreSQL and in HyperBinary to Hyper, wherever the type exists in it.
+ * `undefined` and all other values are rejected. Hyper requires a declaration for each parameter, and OID 0 declares an
+ * untyped one (H-07). There `numeric` without precision and scale means `numeric(1,0)` (H-36), so decimals are sent as
+ * text.
+ *
+ * Values are sent in PostgreSQL's binary format to PostgreSQL and in HyperBinary to Hyper, if the type has that format.
+ * A client sends dates and times in text, and requests them in text, if the server reports `integer_datetimes` as off.
  *
  * @since 0.1.0
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as Wire from "@hyperfect/protocol/Wire"
-import * as BigDecimal from "effect/BigDecimal"
-import * as DateTime from "effect/DateTime"
+import { memoize } from "effect/Function"
+import { hasProperty } from "effect/Predicate"
 import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
-import * as InlineWrites from "./internal/inlineWrites.ts"
+import { writeSized } from "./internal/codec/codec.ts"
+import * as EffectTypes from "./internal/codec/effectTypes.ts"
 import * as Interval from "./Interval.ts"
+import * as Json from "./Json.ts"
+import * as Money from "./Money.ts"
 import * as PgArray from "./PgArray.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
 import * as TimeOfDayTz from "./TimeOfDayTz.ts"
 import * as Timestamp from "./Timestamp.ts"
 import * as TimestampTz from "./TimestampTz.ts"
 import * as Type from "./Type.ts"
+import * as TypeRegistry from "./TypeRegistry.ts"
 import * as UnknownValue from "./UnknownValue.ts"
 import * as ValueError from "./ValueError.ts"
 
-const TypeId = "~@hyperfect/values/Parameter"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/Parameter")
 
 /**
- * Whose rules hold.
+ * The server whose rules apply.
  *
  * @category models
  * @since 0.1.0
@@ -65,7 +82,7 @@ const TypeId = "~@hyperfect/values/Parameter"
 export type Dialect = "postgres" | "hyper"
 
 /**
- * A value together with the type that it is to be sent as.
+ * A value together with the type to send it as.
  *
  * @category models
  * @since 0.1.0
@@ -77,12 +94,13 @@ export interface Parameter {
 }
 
 /**
- * Says the type of a parameter. `null` is NULL of that type.
+ * Creates a parameter with an explicit type. `null` is NULL of that type.
  *
  * **Details**
  *
- * A number is taken for any numeric type that holds it: a `bigint` for `int4` or, where a double is exactly it, for `float8`,
- * and a number for `numeric`, which gets the digits that JavaScript prints.
+ * A number is accepted for any numeric type that represents it: a `bigint` for `int4` or, if a double represents it
+ * exactly, for `float8`, and a number for `numeric`, which is sent the digits that JavaScript prints, NaN or an
+ * infinity.
  *
  * **Example** (An array of integers)
  *
@@ -102,27 +120,31 @@ export interface Parameter {
 export const make = <A, I>(value: I | null, type: Type.Type<A, I>): Parameter => ({ [TypeId]: TypeId, type, value })
 
 /**
- * Whether a value is a {@link Parameter}.
+ * True if the value is a {@link Parameter}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isParameter = (u: unknown): u is Parameter =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isParameter = (u: unknown): u is Parameter => hasProperty(u, TypeId)
 
 /**
- * What Parse and Bind say of a parameter, and how its value is written.
+ * The declaration of a parameter in Parse and Bind, and the writer of its value.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Encoder {
-  /** What Parse declares; 0 leaves it to the server. */
+  /** The OID that Parse declares; 0 leaves the type to the server. */
   readonly typeOid: number
-  /** What Bind says. */
+  /** The format code in Bind. */
   readonly format: Type.Format
   /** Writes the value's bytes, without a length. Throws a plain `ValueError.Reason`. */
   readonly write: Type.Codec<never, unknown>["write"]
+  /**
+   * Returns the encoder for a composite value that contains strings where its type has other types, such as the
+   * elements of `["1", "2"]` for `int8[]`: the value is sent in text, and the server reads the strings.
+   */
+  readonly asText?: (() => Encoder) | undefined
 }
 
 const untyped = (codec: Type.Codec<never, unknown>): Encoder => ({ typeOid: 0, format: 0, write: codec.write })
@@ -130,83 +152,98 @@ const untyped = (codec: Type.Codec<never, unknown>): Encoder => ({ typeOid: 0, f
 type WriteOnly = Type.Codec<never, unknown>
 
 const text: WriteOnly = BuiltIn.text.text as WriteOnly
-/** Hyper takes U+0000 in a parameter (measured), and the codec of its own format does not mind it. */
+/** Hyper accepts U+0000 in a parameter (H-35), and so does the codec of its own format. */
 const hyperText: WriteOnly = (BuiltIn.text.hyper ?? BuiltIn.text.text) as WriteOnly
 
-/** Numbers of another JavaScript kind than a type has, turned into its own where nothing is lost; others as they are. */
-const conversions = new Map<number, (value: unknown) => unknown>([
-  ...[BuiltIn.int2, BuiltIn.int4, BuiltIn.oid, BuiltIn.float4, BuiltIn.float8].map(({ oid }) =>
-    [oid, (value: unknown) => {
-      const number = typeof value === "bigint" ? Number(value) : NaN
-      return Number.isFinite(number) && BigInt(number) === value ? number : value
-    }] as const
-  ),
-  [
-    BuiltIn.numeric.oid,
-    (value) => typeof value === "number" && Number.isFinite(value) ? BigDecimal.fromNumberUnsafe(value) : value
-  ]
-])
-
-const converting = (type: Type.Any, write: Encoder["write"]): Encoder["write"] => {
-  const convert = conversions.get(type.oid)
-  if (convert === undefined) return write
-  const converted: Encoder["write"] = (out, value, typeModifier) => write(out, convert(value), typeModifier)
-  InlineWrites.writesAlike(converted, write)
-  return converted
-}
-
-const make_ = (type: Type.Any, dialect: Dialect): Encoder => {
+const makeEncoder = (type: Type.Any, dialect: Dialect): Encoder => {
   if (dialect === "postgres") {
-    const { binary, oid, text } = type
-    return { typeOid: oid, format: binary === undefined ? 0 : 1, write: converting(type, (binary ?? text).write) }
+    const { oid, text } = type
+    const format = Type.formatFor(type, Type.binary)
+    if (format === Type.text) return { typeOid: oid, format, write: text.write }
+    return { typeOid: oid, format, write: type.binary!.write, asText: type.mapParts && (() => textEncoder(type)) }
   }
   const hyper = type.hyper
   if (hyper === undefined) {
     throw ValueError.reason("FormatUnsupported", type.name, 2, "a type that Hyper has", type.name)
   }
-  // A value says its own scale, but nothing in Parse can: the server has to see it in the text.
-  if (type.oid === BuiltIn.numeric.oid) return { typeOid: 0, format: 0, write: converting(type, type.text.write) }
-  if (type.oid === BuiltIn.numeric.arrayOid) {
+  // Parse cannot declare the scale of a value, so the server must read it from the text.
+  if (hyper.needsModifier === true) {
+    if (type.mapParts === undefined) return { typeOid: 0, format: 0, write: type.text.write }
     throw ValueError.reason("FormatUnsupported", type.name, 2, "a string such as [1.50,NULL] and a cast", type.name)
   }
-  return { typeOid: type.oid, format: 2, write: converting(type, hyper.write) }
+  return { typeOid: type.oid, format: 2, write: hyper.write }
 }
 
-const known = { postgres: new WeakMap<Type.Any, Encoder>(), hyper: new WeakMap<Type.Any, Encoder>() }
+/** Returns the text encoder of a type that consists of others, for values with strings that the server has to read. */
+const textEncoder = memoize((type: Type.Any): Encoder => ({
+  typeOid: type.oid,
+  format: Type.text,
+  write: withLiterals(type).text.write
+}))
+
+/** Types whose text does not depend on server settings, so that invalid text can be rejected before it is sent. */
+const numberOids = TypeRegistry.oidsOf("boolean", "number", "float")
+
+const canRead = (type: Type.Any, bytes: Uint8Array, start: number, end: number): boolean => {
+  try {
+    type.text.read(bytes, start, end, -1)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /**
- * How values of a type are sent to a server; see {@link make} for the numbers that it takes. Throws a plain `ValueError.Reason` when it does not know the type.
+ * Derives a type that accepts strings for all its parts. A string is written unchanged if the part's type does not
+ * accept it.
+ */
+const withLiterals = (type: Type.Any): Type.Any =>
+  type.mapParts?.(withLiterals) ?? {
+    ...type,
+    text: {
+      read: type.text.read,
+      write: (out, value, typeModifier) => {
+        const { size } = out
+        try {
+          type.text.write(out, value, typeModifier)
+        } catch (thrown) {
+          if (typeof value !== "string") throw thrown
+          out.rewind(out.position - (out.size - size))
+          text.write(out, value, typeModifier)
+          const start = out.position - (out.size - size)
+          if (numberOids.has(type.oid) && !canRead(type, out.bytes, start, out.position)) throw thrown
+        }
+      }
+    }
+  }
+
+const encodersOfTypes = {
+  postgres: memoize((type: Type.Any) => makeEncoder(type, "postgres")),
+  hyper: memoize((type: Type.Any) => makeEncoder(type, "hyper"))
+}
+
+/**
+ * Returns the encoder of a type for a server; see {@link make} for the numbers it accepts. Throws a plain
+ * `ValueError.Reason` if the server does not have the type.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encoderFor = (type: Type.Any, dialect: Dialect): Encoder => {
-  const found = known[dialect].get(type)
-  if (found !== undefined) return found
-  const made = make_(type, dialect)
-  known[dialect].set(type, made)
-  return made
-}
-
-/** The encoder of a type for values that are known to be its own. */
-const plain = (type: Type.Any, dialect: Dialect): Encoder => {
-  const codec = dialect === "postgres" ? type.binary : type.hyper
-  return { ...encoderFor(type, dialect), write: (codec ?? type.text).write }
-}
+export const encoderFor = (type: Type.Any, dialect: Dialect): Encoder => encodersOfTypes[dialect](type)
 
 const refuseArray = (): never => {
   throw ValueError.reason("TypeMismatch", "parameter", undefined, "an array type, given with Parameter.make", "PgArray")
 }
 
-const inferred = (dialect: Dialect) => ({
+const makeInferred = (dialect: Dialect) => ({
   untypedNull: untyped(text),
   text: untyped(dialect === "hyper" ? hyperText : text),
   json: untyped(BuiltIn.json.text as WriteOnly),
   array: { ...untyped(text), write: refuseArray },
   bool: encoderFor(BuiltIn.bool, dialect),
-  int4: plain(BuiltIn.int4, dialect),
+  int4: encoderFor(BuiltIn.int4, dialect),
   int8: encoderFor(BuiltIn.int8, dialect),
-  float8: plain(BuiltIn.float8, dialect),
+  float8: encoderFor(BuiltIn.float8, dialect),
   numeric: encoderFor(BuiltIn.numeric, dialect),
   bytea: encoderFor(BuiltIn.bytea, dialect),
   date: encoderFor(BuiltIn.date, dialect),
@@ -216,27 +253,29 @@ const inferred = (dialect: Dialect) => ({
   interval: encoderFor(BuiltIn.interval, dialect)
 })
 
-type Inferred = ReturnType<typeof inferred>
+type InferredEncoders = ReturnType<typeof makeInferred>
 
-const byDialect = { postgres: inferred("postgres"), hyper: inferred("hyper") }
+const inferredByDialect = { postgres: makeInferred("postgres"), hyper: makeInferred("hyper") }
 
 /**
- * How a value is sent: as its {@link Parameter} says, or as inferred from the value by the table of this module.
+ * Returns the encoder of a value: for the type of its {@link Parameter}, or for the type inferred by the table of this
+ * module.
  *
  * **Details**
  *
- * Nothing is allocated for values whose type is inferred. Throws a plain `ValueError.Reason` for what cannot be sent.
+ * Nothing is allocated for values whose type is inferred. Throws a plain `ValueError.Reason` for a value that cannot be
+ * sent.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const encoder = (value: unknown, dialect: Dialect): Encoder => {
-  const known = byDialect[dialect]
+  const known = inferredByDialect[dialect]
   switch (typeof value) {
     case "string":
       return known.text
     case "number":
-      // -0 is no integer of the servers.
+      // The servers' integers have no -0.
       if ((value | 0) === value) return value === 0 && Object.is(value, -0) ? known.float8 : known.int4
       return Number.isSafeInteger(value) ? known.int8 : known.float8
     case "boolean":
@@ -244,68 +283,74 @@ export const encoder = (value: unknown, dialect: Dialect): Encoder => {
     case "bigint":
       return BigInt.asIntN(64, value) === value ? known.int8 : known.numeric
     case "object":
-      return value === null ? known.untypedNull : ofObject(value, known, dialect)
+      return value === null ? known.untypedNull : objectEncoder(value, known, dialect)
     default:
       return refuse(value)
   }
 }
 
-const ofObject = (value: object, known: Inferred, dialect: Dialect): Encoder => {
+const objectEncoder = (value: object, known: InferredEncoders, dialect: Dialect): Encoder => {
   if (isParameter(value)) return encoderFor(value.type, dialect)
   if (value instanceof Uint8Array) return known.bytea
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return known.json
-  if (value instanceof Date || TimestampTz.isTimestampTz(value) || DateTime.isDateTime(value)) return known.timestamptz
+  if (value instanceof Date || TimestampTz.isTimestampTz(value) || EffectTypes.isDateTime(value)) {
+    return known.timestamptz
+  }
   if (Timestamp.isTimestamp(value)) return known.timestamp
   if (CalendarDate.isCalendarDate(value)) return known.date
   if (TimeOfDay.isTimeOfDay(value)) return known.time
   if (Interval.isInterval(value)) return known.interval
   if (TimeOfDayTz.isTimeOfDayTz(value)) return encoderFor(BuiltIn.timetz, dialect)
-  if (BigDecimal.isBigDecimal(value)) return known.numeric
+  if (EffectTypes.isBigDecimal(value)) return known.numeric
+  if (Money.isMoney(value)) return encoderFor(BuiltIn.money, dialect)
   if (PgArray.isPgArray(value)) return known.array
-  return UnknownValue.isUnknownValue(value) ? ofUnknown(value) : refuse(value)
+  if (Json.isJsonNull(value)) return known.json
+  return UnknownValue.isUnknownValue(value) ? unknownValueEncoder(value) : refuse(value)
 }
 
-/** What came from a server can go back to it. */
-const ofUnknown = ({ format, typeOid }: UnknownValue.UnknownValue): Encoder => ({
+/** Sends a value of unknown type back with the OID and the format it came with. */
+const unknownValueEncoder = ({ format, typeOid }: UnknownValue.UnknownValue): Encoder => ({
   typeOid,
   format,
   write: (out, value) => out.copy((value as UnknownValue.UnknownValue).bytes)
 })
 
 const refuse = (value: unknown): never => {
+  const kind = ValueError.kind(value)
   throw ValueError.reason(
     "TypeMismatch",
     "parameter",
     undefined,
     "a value that a type can be inferred from, or a type given with Parameter.make",
-    ValueError.kind(value)
+    kind.startsWith("@") ? `${kind}, which is no value, or of another version of its package` : kind
   )
 }
 
-const textOids = new Set(
-  [BuiltIn.text, BuiltIn.varchar, BuiltIn.bpchar, BuiltIn.name, BuiltIn.unknown].map(({ oid }) => oid)
-)
+const textOids = TypeRegistry.oidsOf("text")
 const isText = ({ oid }: Type.Any): boolean => textOids.has(oid)
 
-const jsonOids = new Set([BuiltIn.json, BuiltIn.jsonb].map(({ oid }) => oid))
+const jsonOids = TypeRegistry.oidsOf("json")
 const isJson = ({ oid }: Type.Any): boolean => jsonOids.has(oid)
 
-/** A number where the server wants a text, or a type that is not known here: its digits. */
-const digits: Encoder = {
+/** Sends a number as its digits where the server expects a text or an unknown type; a decimal keeps its scale. */
+const digitsEncoder: Encoder = {
   typeOid: 0,
   format: 0,
-  write: (out, value) => out.utf8(BigDecimal.isBigDecimal(value) ? BigDecimal.format(value) : String(value))
+  write: (out, value) => {
+    if (EffectTypes.isBigDecimal(value)) BuiltIn.numeric.text.write(out, value, -1)
+    else out.utf8(Object.is(value, -0) ? "-0" : String(value))
+  }
 }
 
 /**
- * How a value is sent to PostgreSQL for a parameter of which the server has said the type; `undefined` is a type that is
- * not known here.
+ * Returns the encoder of a value for PostgreSQL, for a parameter whose type the server described; `undefined` is a type
+ * that is not in the registry.
  *
  * **Details**
  *
- * Numbers are sent as the type wants them, and so are arrays and objects where it is not JSON that is wanted; everything
- * else as {@link encoder} says. Throws a plain `ValueError.Reason` for what cannot be sent.
+ * Numbers are encoded in the described type, and so are arrays and objects unless that type is JSON; all other values
+ * as {@link encoder} does. Throws a plain `ValueError.Reason` for a value that cannot be sent.
  *
  * **Example** (A number for a `bigint`)
  *
@@ -315,39 +360,62 @@ const digits: Encoder = {
  * import { strict as assert } from "node:assert"
  *
  * assert.equal(Parameter.encoder(1, "postgres").typeOid, 23)
- * assert.equal(Parameter.encoderIn(1, BuiltIn.int8).typeOid, 20)
+ * assert.equal(Parameter.describedEncoder(1, BuiltIn.int8).typeOid, 20)
  * ```
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encoderIn = (value: unknown, type: Type.Any | undefined): Encoder => {
+export const describedEncoder = (value: unknown, type: Type.Any | undefined): Encoder => {
   switch (typeof value) {
     case "number":
     case "bigint":
-      return numericIn(type)
+      return describedNumeric(type)
+    case "boolean":
+      return describedBoolean(type)
     case "object":
-      if (value === null || value instanceof Uint8Array) break
-      return BigDecimal.isBigDecimal(value) ? numericIn(type) : objectIn(value, type)
+      if (value === null || value instanceof Uint8Array) return encoder(value, "postgres")
+      return EffectTypes.isBigDecimal(value) ? describedNumeric(type) : describedObject(value, type)
+    default:
+      return encoder(value, "postgres")
   }
-  return encoder(value, "postgres")
 }
 
-const numericIn = (type: Type.Any | undefined): Encoder => {
-  // The bytes of a domain are those of what it is over.
+const describedNumeric = (type: Type.Any | undefined): Encoder => {
+  // A domain has the encoding of its base type.
   const wanted = type && Type.underlying(type)
-  return wanted === undefined || isText(wanted) ? digits : encoderFor(wanted, "postgres")
+  return wanted === undefined || isText(wanted) ? digitsEncoder : encoderFor(wanted, "postgres")
 }
 
-const objectIn = (value: object, type: Type.Any | undefined): Encoder => {
+const describedBoolean = (type: Type.Any | undefined): Encoder => {
+  const wanted = type && Type.underlying(type)
+  return wanted !== undefined && isJson(wanted) ? encoderFor(wanted, "postgres") : inferredByDialect.postgres.bool
+}
+
+const describedObject = (value: object, type: Type.Any | undefined): Encoder => {
   const inferred = encoder(value, "postgres")
-  // An array, or an object that is no value type of its own: JSON, unless the server wants an array, a range, a point ...
+  // An array, or an object of no value type: JSON, unless the server expects an array, a range, a point ...
   if (inferred.typeOid !== 0 || type === undefined || isParameter(value)) return inferred
   const wanted = Type.underlying(type)
   return isJson(wanted) || isText(wanted) ? inferred : encoderFor(wanted, "postgres")
 }
 
-const encodersBy = (
+/**
+ * Returns other encoders after a value was rejected, if there is another way to send it: in text, with strings inside
+ * the value that the server reads as literals. `undefined` if there is none.
+ *
+ * @internal
+ */
+export const alternativeEncoders = (
+  encoders: ReadonlyArray<Encoder>,
+  refusal: unknown
+): ReadonlyArray<Encoder> | undefined => {
+  if (!ValueError.isReason(refusal) || refusal.location !== "parameter" || refusal.index === undefined) return undefined
+  const asText = encoders[refusal.index - 1]?.asText
+  return asText === undefined || refusal.found !== "string" ? undefined : encoders.with(refusal.index - 1, asText())
+}
+
+const mapEncoders = (
   values: ReadonlyArray<unknown>,
   choose: (value: unknown, index: number) => Encoder
 ): ReadonlyArray<Encoder> => {
@@ -362,64 +430,59 @@ const encodersBy = (
 }
 
 /**
- * As {@link encoder}, for all values of a statement. The reason that is thrown says the parameter.
+ * Like {@link encoder}, for all values of a statement. The thrown reason names the parameter.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const encoders = (values: ReadonlyArray<unknown>, dialect: Dialect): ReadonlyArray<Encoder> =>
-  encodersBy(values, (value) => encoder(value, dialect))
+  mapEncoders(values, (value) => encoder(value, dialect))
 
 /**
- * Throws a plain `ValueError.Reason` unless there are as many values as types.
+ * Throws a plain `ValueError.Reason` unless there is one value per type.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const checkCount = (values: ReadonlyArray<unknown>, types: ReadonlyArray<unknown>): void => {
   if (values.length !== types.length) {
-    throw ValueError.reason("TypeMismatch", "parameter", undefined, `${types.length} parameters`, `${values.length}`)
+    throw ValueError.reason("TypeMismatch", "parameters", undefined, `${types.length} parameters`, `${values.length}`)
   }
 }
 
 /**
- * As {@link encoderIn}, for all values of a statement: as many as there are types, or it throws. The reason that is thrown
- * says the parameter.
+ * Like {@link describedEncoder}, for all values of a statement. Throws unless there is one value per type. The thrown
+ * reason names the parameter.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const encodersIn = (
+export const describedEncoders = (
   values: ReadonlyArray<unknown>,
   types: ReadonlyArray<Type.Any | undefined>
 ): ReadonlyArray<Encoder> => {
   checkCount(values, types)
-  return encodersBy(values, (value, i) => encoderIn(value, types[i]))
+  return mapEncoders(values, (value, i) => describedEncoder(value, types[i]))
 }
 
 /**
- * Writes a parameter as Bind wants it: the length in four bytes and the value's bytes, or the length -1 for NULL.
+ * Writes a parameter as in Bind: a four-byte length and the value's bytes, or the length -1 for NULL.
  *
  * **Gotchas**
  *
- * When it throws, part of the parameter may have been written; the caller takes back what it wrote of the message.
+ * If it throws, part of the parameter may have been written; the caller removes what it wrote of the message.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const write = (out: ByteWriter, encoder: Encoder, value: unknown): void => {
-  const plain = isParameter(value) ? value.value : value
-  if (plain === null) return out.int32(-1)
-  out.int32(0)
-  // The writer may move its bytes while it grows, so sizes count and not positions.
-  const before = out.size
-  encoder.write(out, plain, -1)
-  const length = out.size - before
-  out.setInt32(out.position - length - 4, length)
+  const given = isParameter(value) ? value.value : value
+  if (given === null) return out.int32(-1)
+  writeSized(out, encoder.write, given)
 }
 
-/** Values on their way into a message: they write themselves in place. */
-class Parameters implements Wire.Writable {
+/** Parameter values that write themselves directly into a message. */
+class ParameterValues implements Wire.Writable {
   private readonly encoders: ReadonlyArray<Encoder>
   private readonly values: ReadonlyArray<unknown>
 
@@ -441,27 +504,28 @@ class Parameters implements Wire.Writable {
   }
 }
 
-/** Values run code of their own while they are written, such as `toJSON`. */
+/** The reason if a value's own code throws while it is written, such as `toJSON`. */
 const unwritable = () =>
   ValueError.reason("TypeMismatch", "parameter", undefined, "a value that can be written", "one that throws")
 
 /**
- * The `parameters` of a Bind message, or the `arguments` of a FunctionCall, for `Wire.inPlace`: values that are written
- * straight into the frame, each by its encoder.
+ * Returns the `parameters` of a Bind message, or the `arguments` of a FunctionCall, for `Wire.asBytes`: the values are
+ * written directly into the frame by their encoders.
  *
  * **Details**
  *
- * The formats that the message names are those of {@link formats}. What cannot be written is thrown as a plain
- * `ValueError.Reason`, which says the parameter, when the message is written.
+ * The message must have the formats of {@link formats}. If a value cannot be written, writing the message throws a
+ * plain `ValueError.Reason` that names the parameter.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const writable = (encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>): Wire.Writable =>
-  new Parameters(encoders, values)
+  new ParameterValues(encoders, values)
 
 /**
- * One format for all parameters where that is possible, else one for each: the `parameterFormats` of a Bind message.
+ * Returns the `parameterFormats` of a Bind message: a single format if all parameters have the same one, otherwise one
+ * per parameter.
  *
  * @category encoding
  * @since 0.1.0

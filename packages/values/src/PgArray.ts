@@ -1,23 +1,24 @@
 /**
- * Arrays of the database.
+ * Database arrays.
  *
- * A usual one is a JavaScript array, nested as deep as the array has dimensions, with `null` for NULL. PostgreSQL also lets
- * an array begin at another index than 1 (`'[0:2]={1,2,3}'`), which a JavaScript array has no place for. Such an array is a
- * {@link PgArray}, so that nothing is lost, and so is an array of JSON of more than one dimension, whose elements may be
+ * Usually an array is a JavaScript array, with one level of nesting per dimension, and `null` for NULL. A PostgreSQL
+ * array may also start at an index other than 1 (`'[0:2]={1,2,3}'`), which a JavaScript array cannot represent. Such an
+ * array is a lossless {@link PgArray}. So is an array of JSON of more than one dimension, because its elements may be
  * arrays themselves.
  *
- * Hyper has arrays of one dimension that begin at 1.
+ * Hyper's arrays have one dimension and start at 1.
  *
  * @since 0.1.0
  */
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
 
-const TypeId = "~@hyperfect/values/PgArray"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/PgArray")
 
 /**
- * How many elements there are in one direction, and the index of the first of them, which is usually 1.
+ * The number of elements in one dimension, and the index of the first of them, usually 1.
  *
  * @category models
  * @since 0.1.0
@@ -28,21 +29,21 @@ export interface Dimension {
 }
 
 /**
- * An array with its dimensions and bounds.
+ * An array with its dimensions and lower bounds.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgArray<out A> extends Equal.Equal {
   readonly [TypeId]: typeof TypeId
-  /** The outermost first; none for an empty array. */
+  /** The dimensions, outermost first; empty for an empty array. */
   readonly dimensions: ReadonlyArray<Dimension>
-  /** All elements, the last index running fastest. */
+  /** All elements, in row-major order (the last index varies fastest). */
   readonly elements: ReadonlyArray<A | null>
 }
 
 /**
- * JavaScript arrays, all of one length where they are beside each other.
+ * Nested JavaScript arrays; all arrays of one level have the same length.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +51,7 @@ export interface PgArray<out A> extends Equal.Equal {
 export interface Nested<out A> extends ReadonlyArray<A | null | Nested<A>> {}
 
 /**
- * What array columns are read as, and what is taken for them.
+ * The values that array columns are read as, and that array parameters accept.
  *
  * @category models
  * @since 0.1.0
@@ -90,16 +91,16 @@ const maxDimensions = 6
 const maxInt32 = 0x7fffffff
 
 /**
- * Whether a value is a {@link PgArray}.
+ * True if the value is a {@link PgArray}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isPgArray = (u: unknown): u is PgArray<unknown> =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isPgArray = (u: unknown): u is PgArray<unknown> => hasProperty(u, TypeId)
 
 /**
- * An array of these dimensions; none when they do not hold exactly these elements, or are more than the 6 of PostgreSQL.
+ * Creates an array with these dimensions; none if their product is not the number of elements, or there are more than
+ * PostgreSQL's 6 dimensions.
  *
  * @category constructors
  * @since 0.1.0
@@ -118,11 +119,11 @@ const isDimension = ({ length, lowerBound }: Dimension): boolean =>
   Number.isInteger(length) && length > 0 && (lowerBound | 0) === lowerBound && lowerBound + length - 1 <= maxInt32
 
 /**
- * Takes dimensions and elements as they are.
+ * Creates an array from dimensions and elements, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where they are known to fit: nothing is checked.
+ * Use in codecs, and where the dimensions are known to fit the elements.
  *
  * @category constructors
  * @since 0.1.0
@@ -131,7 +132,7 @@ export const makeUnsafe = <A>(dimensions: ReadonlyArray<Dimension>, elements: Re
   new Value(dimensions, elements)
 
 /**
- * The elements as nested JavaScript arrays, without the bounds.
+ * Returns the elements as nested JavaScript arrays, without the bounds.
  *
  * @category converting
  * @since 0.1.0
@@ -149,8 +150,8 @@ export const toNested = <A>(self: ArrayValue<A>): Nested<A> => {
 }
 
 /**
- * The dimensions and elements of nested JavaScript arrays, whose bounds are all 1; none when they are not all of one length
- * and depth, or empty inside another.
+ * Converts nested JavaScript arrays to an array whose lower bounds are all 1; none if they are not all of the same
+ * length and depth, or one inside another is empty.
  *
  * @category converting
  * @since 0.1.0

@@ -1,16 +1,16 @@
 /**
- * PostgreSQL's ranges: all values between two bounds, each of which may belong to it or not, or be missing.
+ * PostgreSQL's ranges: all values between two bounds, each of which is inclusive, exclusive or absent.
  *
- * They are plain data and compare with Effect's `Equal`. The server brings ranges of integers and days into the form
- * `[lower, upper)` and a range without any value into `empty`; this module changes nothing.
+ * Ranges are plain data, which Effect's `Equal` compares by value. The server normalises ranges of integers and days to
+ * the form `[lower, upper)`, and a range without values to `empty`; this module does not normalise.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 
 /**
- * The range without any value.
+ * The empty range, which contains no values.
  *
  * @category models
  * @since 0.1.0
@@ -20,7 +20,7 @@ export interface Empty {
 }
 
 /**
- * The values between `lower` and `upper`, where `null` is no bound at all.
+ * The values between `lower` and `upper`; `null` is no bound.
  *
  * @category models
  * @since 0.1.0
@@ -29,14 +29,14 @@ export interface Between<out A> {
   readonly _tag: "Between"
   readonly lower: A | null
   readonly upper: A | null
-  /** Whether `lower` itself belongs to it. False without one. */
+  /** True if the range includes `lower`. False if there is no lower bound. */
   readonly includesLower: boolean
-  /** Whether `upper` itself belongs to it. False without one. */
+  /** True if the range includes `upper`. False if there is no upper bound. */
   readonly includesUpper: boolean
 }
 
 /**
- * A range: empty, or what lies between two bounds.
+ * A range: empty, or the values between two bounds.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Between<out A> {
 export type Range<A> = Empty | Between<A>
 
 /**
- * Ranges that do not touch each other, from the lowest to the highest. None of them is empty.
+ * Ranges that do not touch each other, in ascending order. None of them is empty.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +54,7 @@ export interface Multirange<out A> {
 }
 
 /**
- * The range without any value.
+ * The empty range.
  *
  * @category constants
  * @since 0.1.0
@@ -62,14 +62,14 @@ export interface Multirange<out A> {
 export const empty: Range<never> = { _tag: "Empty" }
 
 /**
- * The values from `lower` to `upper`; `null` for no bound.
+ * Creates the range from `lower` to `upper`; `null` is no bound.
  *
  * **Details**
  *
- * `bounds` is written as in SQL: a bracket where the bound belongs to the range, a parenthesis where it does not. `[)` when
- * left out.
+ * `bounds` is written as in SQL: a bracket for an inclusive bound, a parenthesis for an exclusive one. The default is
+ * `[)`.
  *
- * **Example** (Half of a range)
+ * **Example** (A range without an upper bound)
  *
  * ```ts
  * import * as Range from "@hyperfect/values/Range"
@@ -96,7 +96,7 @@ export const between = <A>(lower: A | null, upper: A | null, bounds: "[)" | "[]"
 })
 
 /**
- * Whether a value is a {@link Range}.
+ * True if the value is a {@link Range}.
  *
  * @category guards
  * @since 0.1.0
@@ -107,7 +107,7 @@ const isEmpty = (u: unknown): u is Empty =>
   typeof u === "object" && u !== null && (u as Partial<Empty>)._tag === "Empty"
 
 /**
- * Whether a value is a range that is not empty.
+ * True if the value is a range that is not empty.
  *
  * @category guards
  * @since 0.1.0
@@ -121,7 +121,7 @@ export const isBetween = (u: unknown): u is Between<unknown> => {
 }
 
 /**
- * Whether a value is a {@link Multirange}.
+ * True if the value is a {@link Multirange}.
  *
  * @category guards
  * @since 0.1.0
@@ -137,7 +137,7 @@ const generated = <A>(element: Schema.Schema<A>) => {
 }
 
 /**
- * The Schema of ranges of what another Schema describes.
+ * Creates the Schema of ranges whose bounds match another Schema.
  *
  * @category schemas
  * @since 0.1.0
@@ -154,7 +154,7 @@ export const Range = <A>(element: Schema.Schema<A>): Schema.declare<Range<A>> =>
 }
 
 /**
- * The Schema of multiranges of what another Schema describes.
+ * Creates the Schema of multiranges whose bounds match another Schema.
  *
  * @category schemas
  * @since 0.1.0

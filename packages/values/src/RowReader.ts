@@ -1,30 +1,31 @@
 /**
- * Rows out of DataRow messages, by a function that is compiled once for the columns of a result.
+ * Reading of DataRow messages, with a function that is compiled once for the columns of a result.
  *
- * The function reads each column straight out of the frame into an object or an array, without a list of ranges in
- * between. What it returns shares no memory with the frame. A row that is wrong makes it throw a plain
- * `ValueError.Reason`; the frame's end is known, so the rows behind it can still be read.
+ * The function reads each column directly from the frame into an object or an array, without an intermediate list of
+ * ranges. The returned row shares no memory with the frame. For an invalid row it throws a plain `ValueError.Reason`;
+ * the end of the frame is known, so the following rows can still be read.
  *
- * A value of a type that nobody knows, or that does not exist in the format, is handed over as what it is: a string in text,
- * an `UnknownValue` with its bytes in the binary formats.
+ * A value whose type is unknown, or has no codec for the format, is returned as a string in text format, and as an
+ * `UnknownValue` with its bytes in the binary formats.
  *
- * There are two back ends with the same behaviour. Generated code is the faster one, but it pays only after some rows: a
- * reader begins with closures and changes over by itself. Where `new Function` is forbidden it stays with closures.
+ * There are two implementations with the same behaviour: generated code, which is faster but pays only after some rows,
+ * and closures. A reader starts with closures and switches to generated code after 512 rows. Where `new Function` is
+ * forbidden it keeps using closures.
  *
  * @since 0.1.0
  */
-import * as Wire from "@hyperfect/protocol/Wire"
+import { UseCount } from "@hyperfect/protocol/internal/codegen"
+import type * as Wire from "@hyperfect/protocol/Wire"
 import * as Result from "effect/Result"
-import * as JsonReader from "./internal/jsonReader.ts"
-import * as Closures from "./internal/rowClosures.ts"
-import * as Generated from "./internal/rowGenerated.ts"
-import * as Plan from "./internal/rowPlan.ts"
+import * as Generated from "./internal/rows/generated.ts"
+import * as Interpreted from "./internal/rows/interpreted.ts"
+import * as Plan from "./internal/rows/plan.ts"
 import type * as Type from "./Type.ts"
 import type * as TypeRegistry from "./TypeRegistry.ts"
 import * as ValueError from "./ValueError.ts"
 
 /**
- * What a reader has to know of a column: a part of RowDescription's fields.
+ * The parts of a RowDescription field that a reader needs.
  *
  * @category models
  * @since 0.1.0
@@ -33,12 +34,12 @@ export interface Column {
   readonly name: string
   readonly typeOid: number
   readonly typeModifier: number
-  /** The type to read it by; what the registry has for `typeOid` when left out. */
+  /** The type that reads the column; the registry's type for `typeOid` by default. */
   readonly type?: Type.Any | undefined
 }
 
 /**
- * Reads the row in the body of a DataRow message, which is `bytes[start, end)` and begins with the number of columns.
+ * Reads the row in the body of a DataRow message, `bytes[start, end)`, which starts with the number of columns.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +47,7 @@ export interface Column {
 export type RowReader<Row> = (bytes: Uint8Array, start: number, end: number) => Row
 
 /**
- * A row by the names of its columns. `null` is NULL.
+ * A row keyed by column name. NULL is `null`.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +55,7 @@ export type RowReader<Row> = (bytes: Uint8Array, start: number, end: number) => 
 export type ObjectRow = { readonly [name: string]: unknown }
 
 /**
- * A row by the positions of its columns. `null` is NULL.
+ * A row as an array in column order. NULL is `null`.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +63,54 @@ export type ObjectRow = { readonly [name: string]: unknown }
 export type ArrayRow = ReadonlyArray<unknown>
 
 /**
- * What has to be known of a result to read its rows.
+ * The handling of duplicate column names in rows as objects.
+ *
+ * **Details**
+ *
+ * - `"refuse"`: no reader is created (`DuplicateColumn`), because one column would hide the other.
+ * - `"last"`: the last column wins, as in many other drivers.
+ * - `"suffix"`: all but the first are renamed to `name_2`, `name_3` and so on, with the next number whose name no other
+ *   column has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Duplicates = "refuse" | "last" | "suffix"
+
+/**
+ * Makes column names unique, by the rule `"suffix"` of {@link Duplicates}.
+ *
+ * **Example** (Two columns of one name)
+ *
+ * ```ts
+ * import { RowReader } from "@hyperfect/values"
+ * import { strict as assert } from "node:assert"
+ *
+ * assert.deepEqual(RowReader.suffixedNames(["id", "name", "id"]), ["id", "name", "id_2"])
+ * ```
+ *
+ * @internal
+ */
+export const suffixedNames = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const taken = new Set(names)
+  const seen = new Map<string, number>()
+  return names.map((name) => {
+    let number = seen.get(name)
+    if (number === undefined) {
+      seen.set(name, 1)
+      return name
+    }
+    let suffixed: string
+    do suffixed = `${name}_${++number}`
+    while (taken.has(suffixed))
+    seen.set(name, number)
+    taken.add(suffixed)
+    return suffixed
+  })
+}
+
+/**
+ * The description of a result whose rows are read.
  *
  * @category models
  * @since 0.1.0
@@ -70,46 +118,35 @@ export type ArrayRow = ReadonlyArray<unknown>
 export interface Options {
   readonly columns: ReadonlyArray<Column>
   /**
-   * The format of each column, or of all. It is what Bind asked for: RowDescription is not to be believed, as Hyper always
-   * says text in it.
+   * The format of each column, or of all. Pass the formats that were requested in Bind: those in RowDescription are not
+   * reliable, because Hyper always reports text.
    */
   readonly formats: Type.Format | ReadonlyArray<Type.Format>
-  /** What knows the types of columns that do not say theirs; `TypeRegistry.builtIn` when left out. */
+  /** The registry for columns without a type; `TypeRegistry.builtIn` by default. */
   readonly registry?: TypeRegistry.TypeRegistry | undefined
-  /** A back end to keep to from the first row on. */
-  readonly backEnd?: Wire.BackEnd | undefined
+  /** The handling of duplicate column names in rows as objects; `"refuse"` by default. */
+  readonly duplicates?: Duplicates | undefined
+  /** Selects one implementation, which is used from the first row on. */
+  readonly codegen?: Wire.Codegen | undefined
 }
 
-/** How many rows a reader reads with closures first: about where the cost of generating code is earned back (measured). */
+/** About the number of rows after which generating code pays (M-11, M-18). */
 const rowsBeforeGenerating = 512
 
-/** Beyond this many columns code that reads them all is optimised less and less well, and closures are faster (measured). */
-const maxGeneratedColumns = 128
-
-const generate = <Row>(
-  plan: ReadonlyArray<Plan.Column>,
-  shape: "object" | "array",
-  closures: RowReader<Row>
-): RowReader<Row> => {
-  const learning = plan.map(JsonReader.learning)
-  return plan.length <= maxGeneratedColumns
-    ? Generated.make(learning, shape, closures)
-    : shape === "object"
-    ? Generated.wide(learning, Closures.make<ArrayRow>(learning, "array"))
-    : Closures.make(learning, "array")
-}
-
 const compile = <Row>(options: Options, shape: "object" | "array"): RowReader<Row> => {
-  const { backEnd } = options
-  const plan = Plan.make(options)
-  if (shape === "object") refuseDuplicates(plan)
-  const closures = Closures.make<Row>(plan, shape)
-  if (backEnd === "closures" || Wire.defaultBackEnd === "closures") return closures
-  if (backEnd === "generated") return generate(plan, shape, closures)
-  let rows = 0
-  let read = closures
+  const { codegen, duplicates = "refuse" } = options
+  let plan = Plan.make(options)
+  if (shape === "object" && duplicates === "refuse") refuseDuplicates(plan)
+  if (shape === "object" && duplicates === "suffix") {
+    const names = suffixedNames(plan.map(({ name }) => name))
+    plan = plan.map((column, i) => ({ ...column, name: names[i]! }))
+  }
+  const interpreted = Interpreted.make<Row>(plan, shape)
+  if (codegen !== undefined) return Generated.make(plan, shape, codegen, interpreted)
+  const uses = new UseCount(rowsBeforeGenerating)
+  let read = interpreted
   return (bytes, start, end) => {
-    if (rows < rowsBeforeGenerating && ++rows === rowsBeforeGenerating) read = generate(plan, shape, closures)
+    if (uses.reaches()) read = Generated.make(plan, shape, undefined, interpreted)
     return read(bytes, start, end)
   }
 }
@@ -124,7 +161,7 @@ const refuseDuplicates = (columns: ReadonlyArray<Plan.Column>): void => {
           "DuplicateColumn",
           typeName,
           format,
-          "names that differ; rename one with AS, or read rows as arrays",
+          "names that differ; rename one with AS, read rows as arrays, or say which counts with Preset.withDuplicates",
           `the name of column ${first} again`
         ),
         name,
@@ -136,13 +173,13 @@ const refuseDuplicates = (columns: ReadonlyArray<Plan.Column>): void => {
 }
 
 /**
- * A reader of rows as objects, by the names of the columns.
+ * Creates a reader of rows as objects, keyed by column name.
  *
  * **Details**
  *
- * The objects are plain data: any name is safe, `__proto__` as well, which becomes an own property. Two columns of one name
- * are refused (`DuplicateColumn`), because one would hide the other; read them as arrays or give one another name. Throws a
- * plain `ValueError.Reason`, as the reader does.
+ * The objects are plain data: any column name is safe, including `__proto__`, which becomes an own property. Duplicate
+ * column names are rejected (`DuplicateColumn`) unless `duplicates` allows them. Throws a plain `ValueError.Reason`, as
+ * the reader does.
  *
  * @see {@link objects} for a `Result` instead of exceptions
  *
@@ -152,7 +189,7 @@ const refuseDuplicates = (columns: ReadonlyArray<Plan.Column>): void => {
 export const objectsUnsafe = (options: Options): RowReader<ObjectRow> => compile(options, "object")
 
 /**
- * A reader of rows as arrays, by the positions of the columns, which may have any names. Throws a plain
+ * Creates a reader of rows as arrays in column order. Column names may be duplicates. Throws a plain
  * `ValueError.Reason`, as the reader does.
  *
  * @see {@link arrays} for a `Result` instead of exceptions
@@ -162,23 +199,23 @@ export const objectsUnsafe = (options: Options): RowReader<ObjectRow> => compile
  */
 export const arraysUnsafe = (options: Options): RowReader<ArrayRow> => compile(options, "array")
 
-const attempt = <A>(make: () => A): Result.Result<A, ValueError.ValueError> =>
+const toResult = <A>(make: () => A): Result.Result<A, ValueError.ValueError> =>
   Result.try({ try: make, catch: ValueError.fromThrown })
 
 /**
- * As {@link objectsUnsafe}, with what is wrong with the columns as a failure. The reader itself still throws.
+ * Like {@link objectsUnsafe}, but returns a failure for invalid columns. The reader itself still throws.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const objects = (options: Options): Result.Result<RowReader<ObjectRow>, ValueError.ValueError> =>
-  attempt(() => objectsUnsafe(options))
+  toResult(() => objectsUnsafe(options))
 
 /**
- * As {@link arraysUnsafe}, with what is wrong with the columns as a failure. The reader itself still throws.
+ * Like {@link arraysUnsafe}, but returns a failure for invalid columns. The reader itself still throws.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const arrays = (options: Options): Result.Result<RowReader<ArrayRow>, ValueError.ValueError> =>
-  attempt(() => arraysUnsafe(options))
+  toResult(() => arraysUnsafe(options))

@@ -1,5 +1,5 @@
 /**
- * What the writers of rows for COPY have in common: the columns that they are compiled for, and the function that they are.
+ * Common types of the row writers for COPY: the columns they are compiled for, and the writer function.
  *
  * The writers themselves are in `HyperBinaryCopy` and `PgBinaryCopy`.
  *
@@ -10,7 +10,7 @@ import type * as Wire from "@hyperfect/protocol/Wire"
 import type * as Type from "./Type.ts"
 
 /**
- * A column as the table has it.
+ * A column of the table.
  *
  * @category models
  * @since 0.1.0
@@ -18,9 +18,9 @@ import type * as Type from "./Type.ts"
 export interface Column {
   readonly name: string
   readonly type: Type.Any
-  /** What the type was declared with; `numeric` needs it, for its scale and its width. -1 when left out. */
+  /** The type modifier of the column's declaration; `numeric` needs it, for its scale and width. -1 by default. */
   readonly typeModifier?: number | undefined
-  /** Whether the column takes NULL. True when left out. */
+  /** True if the column may be NULL; this is the default. */
   readonly nullable?: boolean | undefined
 }
 
@@ -29,8 +29,8 @@ export interface Column {
  *
  * **Details**
  *
- * `index` is the row's number for the error. When a row is wrong the function throws a plain `ValueError.Reason`, which
- * names column and row, and leaves `out` as it was before the row.
+ * `index` is the row number reported in errors. For an invalid row the function throws a plain `ValueError.Reason`,
+ * which names the column and the row, and leaves `out` as it was before the row.
  *
  * @category models
  * @since 0.1.0
@@ -38,13 +38,13 @@ export interface Column {
 export type RowWriter<Row> = (out: ByteWriter, row: Row, index: number) => void
 
 /**
- * What has to be known of a table to write its rows.
+ * The description of a table whose rows are written.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly columns: ReadonlyArray<Column>
-  /** Generated code where that is allowed, when left out. */
-  readonly backEnd?: Wire.BackEnd | undefined
+  /** The implementation; by default generated code where it is allowed. */
+  readonly codegen?: Wire.Codegen | undefined
 }

@@ -1,85 +1,60 @@
 /**
- * A time of day without a zone: what PostgreSQL and Hyper call `time`.
+ * Times of day without a time zone: the type `time` of PostgreSQL and Hyper.
  *
- * Microseconds since midnight, up to and with 24:00:00, which both servers keep apart from 00:00:00.
+ * A time is a number of microseconds since midnight, up to and including 24:00:00, which both servers distinguish from
+ * 00:00:00.
  *
  * @since 0.1.0
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as order from "effect/Order"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Calendar from "./internal/calendar.ts"
-import * as IsoText from "./internal/isoText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as Calendar from "./internal/dateTime/calendar.ts"
+import * as IsoText from "./internal/dateTime/isoText.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 
-const TypeId = "~@hyperfect/values/TimeOfDay"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/TimeOfDay")
 
 /**
- * What a clock shows, to the microsecond, up to 24:00:00.
+ * A time of day from 00:00:00 to 24:00:00, to the microsecond.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TimeOfDay extends Equal.Equal {
+export interface TimeOfDay extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** Microseconds since midnight, 0 to 86400000000. */
   readonly microsecond: number
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements TimeOfDay {
-  readonly microsecond: number
+const Value = ValueSchema.define(
+  "TimeOfDay",
+  TypeId,
+  (self: TimeOfDay) => format(self),
+  class {
+    readonly microsecond: number
 
-  constructor(microsecond: number) {
-    this.microsecond = microsecond
+    constructor(microsecond: number) {
+      this.microsecond = microsecond
+    }
   }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isTimeOfDay(that) && this.microsecond === that.microsecond
-  }
-
-  [Hash.symbol](): number {
-    return Hash.number(this.microsecond)
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `TimeOfDay(${format(this)})`
-  }
-}
+)
 
 /**
- * Whether a value is a {@link TimeOfDay}.
+ * True if the value is a {@link TimeOfDay}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isTimeOfDay = (u: unknown): u is TimeOfDay =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isTimeOfDay = (u: unknown): u is TimeOfDay => hasProperty(u, TypeId)
 
 /**
- * Takes a number of microseconds as it is.
+ * Creates a time from microseconds since midnight, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the number is known to be right: nothing is checked.
+ * Use in codecs, and where the number is known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -87,7 +62,7 @@ export const isTimeOfDay = (u: unknown): u is TimeOfDay =>
 export const fromMicrosecondUnsafe = (microsecond: number): TimeOfDay => new Value(microsecond)
 
 /**
- * The time so many microseconds after midnight; none beyond 86400000000, which is 24:00:00.
+ * Creates a time from microseconds since midnight; none above 86400000000, which is 24:00:00.
  *
  * @category constructors
  * @since 0.1.0
@@ -98,7 +73,7 @@ export const fromMicrosecond = (microsecond: number): Option.Option<TimeOfDay> =
     : Option.none()
 
 /**
- * A time from its parts; none when there is no such time.
+ * Creates a time from its parts; none if the time does not exist.
  *
  * **Example** (The end of a day)
  *
@@ -121,7 +96,7 @@ export const make = (hour: number, minute: number, second = 0, microsecond = 0):
     : Option.none()
 
 /**
- * As {@link make}, but throws a `ValueError` when there is no such time.
+ * Like {@link make}, but throws a `ValueError` if the time does not exist.
  *
  * @category constructors
  * @since 0.1.0
@@ -130,7 +105,7 @@ export const makeUnsafe = (hour: number, minute: number, second = 0, microsecond
   ValueSchema.getOrThrow(make(hour, minute, second, microsecond), "time", "00:00:00 to 24:00:00")
 
 /**
- * Reads what {@link format} writes: `09:05:00.00025`. Seconds may be left out.
+ * Parses the output of {@link format}: `09:05:00.00025`. The seconds are optional.
  *
  * @category converting
  * @since 0.1.0
@@ -141,7 +116,7 @@ export const fromString = (text: string): Option.Option<TimeOfDay> => {
 }
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not a time.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not a time.
  *
  * @category converting
  * @since 0.1.0
@@ -150,7 +125,7 @@ export const fromStringUnsafe = (text: string): TimeOfDay =>
   ValueSchema.getOrThrow(fromString(text), "time", "HH:MM:SS.ffffff")
 
 /**
- * The text that both servers take, which is ISO 8601.
+ * Formats a time as text that both servers accept (ISO 8601).
  *
  * @category converting
  * @since 0.1.0
@@ -158,7 +133,7 @@ export const fromStringUnsafe = (text: string): TimeOfDay =>
 export const format = (self: TimeOfDay): string => IsoText.formatTime(self.microsecond)
 
 /**
- * From the earliest to the latest.
+ * Orders times from the earliest to the latest.
  *
  * @category instances
  * @since 0.1.0
@@ -177,7 +152,7 @@ const schemas = ValueSchema.declare("TimeOfDay", {
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -185,7 +160,7 @@ const schemas = ValueSchema.declare("TimeOfDay", {
 export const TimeOfDay: Schema.declare<TimeOfDay> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0

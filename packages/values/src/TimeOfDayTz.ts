@@ -1,92 +1,67 @@
 /**
- * A time of day with an offset from UTC: what PostgreSQL calls `timetz` (`time with time zone`). Hyper has no such type.
+ * Times of day with an offset from UTC: PostgreSQL's type `timetz` (`time with time zone`). Hyper has no such type.
  *
- * The offset is part of the value, and is seldom useful without a date; PostgreSQL's own documentation advises against it.
+ * The offset is part of the value, and seldom useful without a date; PostgreSQL's documentation advises against the
+ * type.
  *
  * @since 0.1.0
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Calendar from "./internal/calendar.ts"
-import * as IsoText from "./internal/isoText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as Calendar from "./internal/dateTime/calendar.ts"
+import * as IsoText from "./internal/dateTime/isoText.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 import type * as TimeOfDay from "./TimeOfDay.ts"
 
-const TypeId = "~@hyperfect/values/TimeOfDayTz"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/TimeOfDayTz")
 
 /**
- * What a clock shows, and how far it is from UTC.
+ * A time of day and its offset from UTC.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TimeOfDayTz extends Equal.Equal {
+export interface TimeOfDayTz extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** Microseconds since midnight, 0 to 86400000000. */
   readonly microsecond: number
   /** Seconds east of UTC, -57599 to 57599. */
   readonly offset: number
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements TimeOfDayTz {
-  readonly microsecond: number
-  readonly offset: number
+const Value = ValueSchema.define(
+  "TimeOfDayTz",
+  TypeId,
+  (self: TimeOfDayTz) => format(self),
+  class {
+    readonly microsecond: number
+    readonly offset: number
 
-  constructor(microsecond: number, offset: number) {
-    this.microsecond = microsecond
-    this.offset = offset
+    constructor(microsecond: number, offset: number) {
+      this.microsecond = microsecond
+      this.offset = offset
+    }
   }
+)
 
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isTimeOfDayTz(that) && this.microsecond === that.microsecond && this.offset === that.offset
-  }
-
-  [Hash.symbol](): number {
-    return Hash.combine(Hash.number(this.microsecond), Hash.number(this.offset))
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `TimeOfDayTz(${format(this)})`
-  }
-}
-
-/** Below 16 hours. */
+/** PostgreSQL's limit in seconds: less than 16 hours. */
 const maxOffset = 57_599
 
 /**
- * Whether a value is a {@link TimeOfDayTz}.
+ * True if the value is a {@link TimeOfDayTz}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isTimeOfDayTz = (u: unknown): u is TimeOfDayTz =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isTimeOfDayTz = (u: unknown): u is TimeOfDayTz => hasProperty(u, TypeId)
 
 /**
- * Takes the microsecond and the seconds east of UTC as they are.
+ * Creates a time from microseconds since midnight and seconds east of UTC, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the numbers are known to be right: nothing is checked.
+ * Use in codecs, and where the numbers are known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -94,7 +69,7 @@ export const isTimeOfDayTz = (u: unknown): u is TimeOfDayTz =>
 export const fromPartsUnsafe = (microsecond: number, offset: number): TimeOfDayTz => new Value(microsecond, offset)
 
 /**
- * A time with an offset in seconds east of UTC; none when the offset is not below 16 hours.
+ * Creates a time with an offset in seconds east of UTC; none if the offset is 16 hours or more.
  *
  * @category constructors
  * @since 0.1.0
@@ -105,7 +80,7 @@ export const make = (time: TimeOfDay.TimeOfDay, offset: number): Option.Option<T
     : Option.none()
 
 /**
- * Reads what {@link format} writes: `09:05:00.00025+02`, `12:00:00-03:30`.
+ * Parses the output of {@link format}: `09:05:00.00025+02`, `12:00:00-03:30`.
  *
  * @category converting
  * @since 0.1.0
@@ -120,7 +95,7 @@ export const fromString = (text: string): Option.Option<TimeOfDayTz> => {
 }
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not a time with an offset.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not a time with an offset.
  *
  * @category converting
  * @since 0.1.0
@@ -129,7 +104,7 @@ export const fromStringUnsafe = (text: string): TimeOfDayTz =>
   ValueSchema.getOrThrow(fromString(text), "timetz", "HH:MM:SS.ffffff with an offset")
 
 /**
- * The text that PostgreSQL takes and prints.
+ * Formats a time as text that PostgreSQL accepts and prints.
  *
  * @category converting
  * @since 0.1.0
@@ -149,7 +124,7 @@ const schemas = ValueSchema.declare("TimeOfDayTz", {
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -157,7 +132,7 @@ const schemas = ValueSchema.declare("TimeOfDayTz", {
 export const TimeOfDayTz: Schema.declare<TimeOfDayTz> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0

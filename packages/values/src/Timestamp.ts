@@ -1,94 +1,68 @@
 /**
- * A date and a time of day without a zone: what PostgreSQL and Hyper call `timestamp` (`without time zone`).
+ * Dates with a time of day and no time zone: the type `timestamp` (`without time zone`) of PostgreSQL and Hyper.
  *
- * It is what a clock on some wall shows, not an instant: making a JavaScript `Date` of it means to choose a zone, so
- * that is asked for by name ({@link inUtc}). Microseconds, years before Christ and PostgreSQL's infinities are kept.
+ * A timestamp is a local time, not an instant: converting it to a JavaScript `Date` requires a time zone, which must be
+ * chosen explicitly ({@link inUtc}). Microseconds, years BC and PostgreSQL's infinities are preserved.
  *
  * @since 0.1.0
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type * as order from "effect/Order"
+import { hasProperty } from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as CalendarDate from "./CalendarDate.ts"
-import * as Calendar from "./internal/calendar.ts"
-import * as DayTime from "./internal/dayTime.ts"
-import * as IsoText from "./internal/isoText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import * as Calendar from "./internal/dateTime/calendar.ts"
+import * as IsoText from "./internal/dateTime/isoText.ts"
+import * as TimestampParts from "./internal/dateTime/timestampParts.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 import * as TimeOfDay from "./TimeOfDay.ts"
 import * as TimestampTz from "./TimestampTz.ts"
 
-const TypeId = "~@hyperfect/values/Timestamp"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/Timestamp")
 
 /**
- * A day and a time of it, in no time zone, or one of the infinities.
+ * A date and a time of day without a time zone, or one of the infinities.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Timestamp extends Equal.Equal {
+export interface Timestamp extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** Days since 2000-01-01; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
   readonly day: number
   /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
   readonly microsecond: number
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements Timestamp {
-  readonly day: number
-  readonly microsecond: number
+const Value = ValueSchema.define(
+  "Timestamp",
+  TypeId,
+  (self: Timestamp) => format(self),
+  class {
+    readonly day: number
+    readonly microsecond: number
 
-  constructor(day: number, microsecond: number) {
-    this.day = day
-    this.microsecond = microsecond
+    constructor(day: number, microsecond: number) {
+      this.day = day
+      this.microsecond = microsecond
+    }
   }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isTimestamp(that) && this.day === that.day && this.microsecond === that.microsecond
-  }
-
-  [Hash.symbol](): number {
-    return DayTime.hash(this)
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `Timestamp(${format(this)})`
-  }
-}
+)
 
 /**
- * Whether a value is a {@link Timestamp}.
+ * True if the value is a {@link Timestamp}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isTimestamp = (u: unknown): u is Timestamp =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isTimestamp = (u: unknown): u is Timestamp => hasProperty(u, TypeId)
 
 /**
- * Takes a day number in PostgreSQL's count and a microsecond of that day as they are.
+ * Creates a timestamp from a day number counted as PostgreSQL does and a microsecond of that day, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the numbers are known to be right: nothing is checked.
+ * Use in codecs, and where the numbers are known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -111,13 +85,13 @@ export const infinity: Timestamp = new Value(Calendar.infinity, 0)
  */
 export const negativeInfinity: Timestamp = new Value(Calendar.negativeInfinity, 0)
 
-const fromParts = DayTime.within(fromPartsUnsafe)
+const fromParts = TimestampParts.makeInRange(fromPartsUnsafe)
 
 /**
- * The timestamp of a date and a time of day. With 24:00:00 it is the midnight at the end of that day. None beyond
- * 294276-12-31, the last day of timestamps.
+ * Creates a timestamp from a date and a time of day. The time 24:00:00 is the midnight at the end of the day. None
+ * after 294276-12-31, the last day in the range of timestamps.
  *
- * **Example** (What the wall shows)
+ * **Example** (A date and a time of day)
  *
  * ```ts
  * import * as CalendarDate from "@hyperfect/values/CalendarDate"
@@ -141,7 +115,7 @@ export const make = (date: CalendarDate.CalendarDate, time: TimeOfDay.TimeOfDay)
     : fromParts(date.day, time.microsecond)
 
 /**
- * The day, or an infinity.
+ * Returns the date, or an infinity.
  *
  * @category converting
  * @since 0.1.0
@@ -149,7 +123,7 @@ export const make = (date: CalendarDate.CalendarDate, time: TimeOfDay.TimeOfDay)
 export const toCalendarDate = (self: Timestamp): CalendarDate.CalendarDate => CalendarDate.fromDayUnsafe(self.day)
 
 /**
- * The time of day; midnight for the infinities.
+ * Returns the time of day; midnight for the infinities.
  *
  * @category converting
  * @since 0.1.0
@@ -157,7 +131,7 @@ export const toCalendarDate = (self: Timestamp): CalendarDate.CalendarDate => Ca
 export const toTimeOfDay = (self: Timestamp): TimeOfDay.TimeOfDay => TimeOfDay.fromMicrosecondUnsafe(self.microsecond)
 
 /**
- * The instant at which clocks that run on UTC show this.
+ * Returns the instant at which the local time in UTC is this timestamp.
  *
  * @category converting
  * @since 0.1.0
@@ -166,7 +140,7 @@ export const inUtc = (self: Timestamp): TimestampTz.TimestampTz =>
   TimestampTz.fromPartsUnsafe(self.day, self.microsecond)
 
 /**
- * What clocks that run on UTC show at an instant.
+ * Returns the local time in UTC at an instant.
  *
  * @category converting
  * @since 0.1.0
@@ -174,8 +148,8 @@ export const inUtc = (self: Timestamp): TimestampTz.TimestampTz =>
 export const fromUtc = (instant: TimestampTz.TimestampTz): Timestamp => new Value(instant.day, instant.microsecond)
 
 /**
- * Reads what {@link format} writes, with a blank or a `T` in the middle: `2024-02-29 12:30:00.5`,
- * `0044-03-15 12:00:00 BC`, `infinity`. A text with a zone is not a timestamp without one.
+ * Parses the output of {@link format}, with a space or a `T` between date and time: `2024-02-29 12:30:00.5`,
+ * `0044-03-15 12:00:00 BC`, `infinity`. A text with a time zone is rejected.
  *
  * @category converting
  * @since 0.1.0
@@ -184,7 +158,7 @@ export const fromString = (text: string): Option.Option<Timestamp> =>
   IsoText.parseTimestamp(text, false, fromParts) ?? Option.none()
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not a timestamp.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not a timestamp.
  *
  * @category converting
  * @since 0.1.0
@@ -193,7 +167,7 @@ export const fromStringUnsafe = (text: string): Timestamp =>
   ValueSchema.getOrThrow(fromString(text), "timestamp", "YYYY-MM-DD HH:MM:SS.ffffff without a zone")
 
 /**
- * The text, in ISO 8601 for the years 1 to 9999.
+ * Formats a timestamp, in ISO 8601 for the years 1 to 9999.
  *
  * @category converting
  * @since 0.1.0
@@ -201,31 +175,31 @@ export const fromStringUnsafe = (text: string): Timestamp =>
 export const format = (self: Timestamp): string => IsoText.formatTimestamp(self.day, self.microsecond, "T", "")
 
 /**
- * Whether it is a point in time at all, and not an infinity.
+ * True if the timestamp is not one of the infinities.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isFinite: (self: Timestamp) => boolean = DayTime.isFinite
+export const isFinite: (self: Timestamp) => boolean = TimestampParts.isFinite
 
 /**
- * From the earliest to the latest.
+ * Orders timestamps from the earliest to the latest.
  *
  * @category instances
  * @since 0.1.0
  */
-export const Order: order.Order<Timestamp> = DayTime.Order
+export const Order: order.Order<Timestamp> = TimestampParts.Order
 
 const schemas = ValueSchema.declare("Timestamp", {
   is: isTimestamp,
   parse: fromString,
   format,
-  arbitrary: DayTime.arbitrary,
+  arbitrary: TimestampParts.arbitrary,
   fromArbitrary: ([day, microsecond]) => fromPartsUnsafe(day, microsecond)
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -233,7 +207,7 @@ const schemas = ValueSchema.declare("Timestamp", {
 export const Timestamp: Schema.declare<Timestamp> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0

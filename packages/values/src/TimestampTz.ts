@@ -1,25 +1,26 @@
 /**
- * An instant: what PostgreSQL and Hyper call `timestamptz` (`timestamp with time zone`).
+ * Instants: the type `timestamptz` (`timestamp with time zone`) of PostgreSQL and Hyper.
  *
- * The servers store no zone with it, only the instant; a zone matters where it is shown. It keeps microseconds, years
- * before Christ and PostgreSQL's infinities, which JavaScript's `Date` and Effect's `DateTime` cannot: the conversions
- * to these give none rather than something near.
+ * The servers store the instant only, without a time zone, which matters only for printing. Microseconds, years BC and
+ * PostgreSQL's infinities are preserved. JavaScript's `Date` and Effect's `DateTime` cannot represent them: the
+ * conversions to these return none instead of an approximation.
  *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
-import * as Inspectable from "effect/Inspectable"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as order from "effect/Order"
-import type * as Schema from "effect/Schema"
-import * as Calendar from "./internal/calendar.ts"
-import * as DayTime from "./internal/dayTime.ts"
-import * as IsoText from "./internal/isoText.ts"
-import * as ValueSchema from "./internal/valueSchema.ts"
+import { hasProperty } from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Calendar from "./internal/dateTime/calendar.ts"
+import * as IsoText from "./internal/dateTime/isoText.ts"
+import * as TimestampParts from "./internal/dateTime/timestampParts.ts"
+import * as ValueSchema from "./internal/schema/value.ts"
 
-const TypeId = "~@hyperfect/values/TimestampTz"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/TimestampTz")
 
 /**
  * An instant, to the microsecond, or one of the infinities.
@@ -27,67 +28,43 @@ const TypeId = "~@hyperfect/values/TimestampTz"
  * @category models
  * @since 0.1.0
  */
-export interface TimestampTz extends Equal.Equal {
+export interface TimestampTz extends ValueSchema.Instance {
   readonly [TypeId]: typeof TypeId
   /** Days since 2000-01-01 in UTC; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
   readonly day: number
   /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
   readonly microsecond: number
-  /** As `format`. */
-  toString(): string
-  /** As `format`. */
-  toJSON(): string
 }
 
-class Value implements TimestampTz {
-  readonly day: number
-  readonly microsecond: number
+const Value = ValueSchema.define(
+  "TimestampTz",
+  TypeId,
+  (self: TimestampTz) => format(self),
+  class {
+    readonly day: number
+    readonly microsecond: number
 
-  constructor(day: number, microsecond: number) {
-    this.day = day
-    this.microsecond = microsecond
+    constructor(day: number, microsecond: number) {
+      this.day = day
+      this.microsecond = microsecond
+    }
   }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return isTimestampTz(that) && this.day === that.day && this.microsecond === that.microsecond
-  }
-
-  [Hash.symbol](): number {
-    return DayTime.hash(this)
-  }
-
-  toString(): string {
-    return format(this)
-  }
-
-  toJSON(): string {
-    return format(this)
-  }
-
-  [Inspectable.NodeInspectSymbol](): string {
-    return `TimestampTz(${format(this)})`
-  }
-}
+)
 
 /**
- * Whether a value is a {@link TimestampTz}.
+ * True if the value is a {@link TimestampTz}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isTimestampTz = (u: unknown): u is TimestampTz =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isTimestampTz = (u: unknown): u is TimestampTz => hasProperty(u, TypeId)
 
 /**
- * Takes a day number in PostgreSQL's count and a microsecond of that day as they are.
+ * Creates an instant from a day number counted as PostgreSQL does and a microsecond of that day, without checks.
  *
  * **When to use**
  *
- * Use in codecs, and where the numbers are known to be right: nothing is checked.
+ * Use in codecs, and where the numbers are known to be valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -110,11 +87,11 @@ export const infinity: TimestampTz = new Value(Calendar.infinity, 0)
  */
 export const negativeInfinity: TimestampTz = new Value(Calendar.negativeInfinity, 0)
 
-const fromParts = DayTime.within(fromPartsUnsafe)
+const fromParts = TimestampParts.makeInRange(fromPartsUnsafe)
 
 /**
- * Reads what {@link format} writes and what servers print in any zone: `2024-02-29 12:30:00.5+02`,
- * `0044-03-15 12:00:00+00 BC`, `2024-02-29T12:30:00Z`, `infinity`. A text without a zone is not an instant.
+ * Parses the output of {@link format}, and of servers in any time zone: `2024-02-29 12:30:00.5+02`,
+ * `0044-03-15 12:00:00+00 BC`, `2024-02-29T12:30:00Z`, `infinity`. A text without a time zone is rejected.
  *
  * @category converting
  * @since 0.1.0
@@ -123,7 +100,7 @@ export const fromString = (text: string): Option.Option<TimestampTz> =>
   IsoText.parseTimestamp(text, true, fromParts) ?? Option.none()
 
 /**
- * As {@link fromString}, but throws a `ValueError` when the text is not a timestamptz.
+ * Like {@link fromString}, but throws a `ValueError` if the text is not a timestamptz.
  *
  * @category converting
  * @since 0.1.0
@@ -132,7 +109,7 @@ export const fromStringUnsafe = (text: string): TimestampTz =>
   ValueSchema.getOrThrow(fromString(text), "timestamptz", "YYYY-MM-DD HH:MM:SS.ffffff with a zone")
 
 /**
- * The text in UTC, in ISO 8601 for the years 1 to 9999.
+ * Formats an instant in UTC, in ISO 8601 for the years 1 to 9999.
  *
  * @category converting
  * @since 0.1.0
@@ -146,7 +123,7 @@ const fromEpochMilliseconds = (milliseconds: number): Option.Option<TimestampTz>
 }
 
 /**
- * The instant of a `Date`; none for an invalid one, or one before 4714-11-24 BC.
+ * Returns the instant of a `Date`; none if it is invalid, or before 4714-11-24 BC.
  *
  * @category converting
  * @since 0.1.0
@@ -154,7 +131,7 @@ const fromEpochMilliseconds = (milliseconds: number): Option.Option<TimestampTz>
 export const fromDate = (date: Date): Option.Option<TimestampTz> => fromEpochMilliseconds(date.getTime())
 
 /**
- * The same instant as a `Date`; none when it has microseconds that a `Date` would lose, or is infinite, or too far away.
+ * Returns the instant as a `Date`; none if a `Date` would lose its microseconds, or if it is infinite or out of range.
  *
  * @category converting
  * @since 0.1.0
@@ -166,11 +143,11 @@ export const toDate = (self: TimestampTz): Option.Option<Date> => {
 }
 
 /**
- * The `Date` of the millisecond in which the instant lies.
+ * Returns the instant as a `Date`, truncated to milliseconds.
  *
  * **Gotchas**
  *
- * Microseconds are cut off. For the infinities and for instants that a `Date` cannot hold it is an invalid `Date`.
+ * The microseconds are lost. The infinities and instants outside the range of a `Date` become an invalid `Date`.
  *
  * @category converting
  * @since 0.1.0
@@ -179,7 +156,7 @@ export const toDateUnsafe = (self: TimestampTz): Date =>
   new Date((self.day - Calendar.unixEpochDay) * 86_400_000 + Math.floor(self.microsecond / 1000))
 
 /**
- * The instant of a `DateTime`, whose zone is left behind; none before 4714-11-24 BC.
+ * Returns the instant of a `DateTime`, without its time zone; none before 4714-11-24 BC.
  *
  * @category converting
  * @since 0.1.0
@@ -188,8 +165,8 @@ export const fromDateTime = (dateTime: DateTime.DateTime): Option.Option<Timesta
   fromEpochMilliseconds(DateTime.toEpochMillis(dateTime))
 
 /**
- * The same instant as a `DateTime`; none when it has microseconds that a `DateTime` would lose, or is infinite, or too
- * far away.
+ * Returns the instant as a `DateTime`; none if a `DateTime` would lose its microseconds, or if it is infinite or out of
+ * range.
  *
  * @category converting
  * @since 0.1.0
@@ -198,31 +175,31 @@ export const toDateTime = (self: TimestampTz): Option.Option<DateTime.Utc> =>
   Option.map(toDate(self), (date) => DateTime.makeUnsafe(date))
 
 /**
- * Whether it is a point in time at all, and not an infinity.
+ * True if the instant is not one of the infinities.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isFinite: (self: TimestampTz) => boolean = DayTime.isFinite
+export const isFinite: (self: TimestampTz) => boolean = TimestampParts.isFinite
 
 /**
- * From the earliest to the latest.
+ * Orders instants from the earliest to the latest.
  *
  * @category instances
  * @since 0.1.0
  */
-export const Order: order.Order<TimestampTz> = DayTime.Order
+export const Order: order.Order<TimestampTz> = TimestampParts.Order
 
 const schemas = ValueSchema.declare("TimestampTz", {
   is: isTimestampTz,
   parse: fromString,
   format,
-  arbitrary: DayTime.arbitrary,
+  arbitrary: TimestampParts.arbitrary,
   fromArbitrary: ([day, microsecond]) => fromPartsUnsafe(day, microsecond)
 })
 
 /**
- * The Schema of the instances; as JSON they are their text.
+ * The Schema of the instances; their JSON form is their text.
  *
  * @category schemas
  * @since 0.1.0
@@ -230,9 +207,60 @@ const schemas = ValueSchema.declare("TimestampTz", {
 export const TimestampTz: Schema.declare<TimestampTz> = schemas.instance
 
 /**
- * Reads and writes the text of {@link format}.
+ * Decodes from and encodes to the text of {@link format}.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const TimestampTzFromString: Schema.decodeTo<Schema.declare<TimestampTz>, Schema.String> = schemas.fromString
+
+/**
+ * Decodes an instant to Effect's `DateTime.Utc`, whatever the preset has read it as: a {@link TimestampTz}, a `Date`, or
+ * the text of the server with an offset. It encodes to a {@link TimestampTz}.
+ *
+ * **Gotchas**
+ *
+ * A `DateTime` has milliseconds: the microseconds below are dropped. The infinities, and instants outside the range of
+ * a `Date`, are refused.
+ *
+ * **Example** (A field of a row)
+ *
+ * ```ts
+ * import { TimestampTz } from "@hyperfect/values"
+ * import { DateTime, Schema } from "effect"
+ * import { strict as assert } from "node:assert"
+ *
+ * const Event = Schema.Struct({ at: TimestampTz.DateTimeUtc })
+ * const event = Schema.decodeUnknownSync(Event)({ at: new Date(0) })
+ * assert.equal(DateTime.formatIso(event.at), "1970-01-01T00:00:00.000Z")
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DateTimeUtc: Schema.decodeTo<
+  Schema.DateTimeUtc,
+  Schema.Union<readonly [Schema.declare<TimestampTz>, Schema.Date, Schema.String]>
+> = Schema.Union([TimestampTz, Schema.Date, Schema.String]).pipe(Schema.decodeTo(
+  Schema.DateTimeUtc,
+  SchemaTransformation.transformEffect<DateTime.Utc, TimestampTz | Date | string>({
+    decode: (value, options) =>
+      Option.match(
+        value instanceof Date
+          ? DateTime.make(value)
+          : Option.flatMap(
+            typeof value === "string" ? fromString(value) : Option.some(value),
+            ({ day, microsecond }) => toDateTime(fromPartsUnsafe(day, microsecond - microsecond % 1000))
+          ),
+        {
+          onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected: "an instant" }, value, options)),
+          onSome: Effect.succeed
+        }
+      ),
+    encode: (dateTime, options) =>
+      Option.match(fromDateTime(dateTime), {
+        onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected: "an instant" }, dateTime, options)),
+        onSome: Effect.succeed
+      })
+  })
+))

@@ -1,10 +1,9 @@
 /**
- * What a database type is to this library: its names, the Schema of its JavaScript values, and one codec for each
- * format that the type exists in.
+ * Database types: their names, the Schema of their JavaScript values, and one codec for each format that they have.
  *
- * A codec reads straight out of a range of a larger byte array, without a view of its own, and writes straight into a
- * `ByteWriter`; the length word before a value is the caller's. What it returns shares no memory with the bytes. When
- * bytes or value are wrong it throws a plain `ValueError.Reason`.
+ * A codec reads directly from a range of a larger byte array, without creating a view, and writes directly to a
+ * `ByteWriter`; the caller handles the length word before a value. The returned value shares no memory with the bytes.
+ * If the bytes or the value are invalid, it throws a plain `ValueError.Reason`.
  *
  * @since 0.1.0
  */
@@ -12,7 +11,7 @@ import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import type * as Schema from "effect/Schema"
 
 /**
- * A format as the protocol numbers it: 0 text, 1 PostgreSQL binary (big-endian), 2 HyperBinary (little-endian).
+ * A format code of the protocol: 0 text, 1 PostgreSQL binary (big-endian), 2 HyperBinary (little-endian).
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +35,7 @@ export const text = 0
 export const binary = 1
 
 /**
- * Format 2: HyperBinary, which only Hyper knows.
+ * Format 2: HyperBinary, which only Hyper supports.
  *
  * @category constants
  * @since 0.1.0
@@ -44,12 +43,13 @@ export const binary = 1
 export const hyperBinary = 2
 
 /**
- * The two directions of one type in one format. `A` is what it reads, `I` what it is willing to write.
+ * The reader and writer of one type in one format. `A` is the type of values it reads, `I` of the values it accepts for
+ * writing.
  *
  * **Details**
  *
- * `read` is given the value's own bytes, `bytes[start, end)`, which the caller knows to exist. `write` writes the
- * value's bytes only. The type modifier is the one of RowDescription, or -1.
+ * `read` receives the range of the value, `bytes[start, end)`, which the caller has checked to exist. `write` writes
+ * the value's bytes only. The type modifier is the one in RowDescription, or -1.
  *
  * @category models
  * @since 0.1.0
@@ -60,41 +60,68 @@ export interface Codec<out A, in I = A> {
 }
 
 /**
- * A codec of format 2, which also knows how many bytes a value takes.
+ * A codec of format 2, which also knows the size of a value.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HyperCodec<out A, in I = A> extends Codec<A, I> {
-  /** The fixed number of bytes under a type modifier, or -1 for types that carry a length in COPY and in arrays. */
+  /**
+   * Returns the fixed size in bytes under a type modifier, or -1 for types whose values have a length prefix in COPY
+   * and in arrays.
+   */
   readonly size: (typeModifier: number) => number
-  /** How the value is written inside an array, where that is another way. */
+  /** The codec for the value as an array element, if it differs. */
   readonly element?: HyperCodec<A, I> | undefined
+  /** The codec for the value in COPY data, if it differs. */
+  readonly copy?: HyperCodec<A, I> | undefined
+  /** True if the bytes depend on the type modifier, which the declaration of a parameter does not have. */
+  readonly needsModifier?: boolean | undefined
 }
 
 /**
- * A database type. `A` is its JavaScript value, `I` what is accepted for it when writing.
+ * The kind of a type's values, where the handling of a value depends on it.
+ *
+ * **Details**
+ *
+ * `"number"` stands for integers and `numeric`, `"float"` for floating-point numbers, and `"time"` for the types that a
+ * server without `integer_datetimes` sends as floating-point numbers, which `date` is not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Category = "boolean" | "number" | "float" | "money" | "text" | "json" | "time"
+
+/**
+ * A database type. `A` is the type of its JavaScript values, `I` of the values accepted for writing.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Type<out A, in I = A> {
   readonly name: string
-  /** 0 for a type of an extension, whose OID each database chooses anew: it is found by its name. */
+  /** 0 for an extension type, whose OID differs between databases: it is found by its name. */
   readonly oid: number
-  /** The OID of the array of this type, or 0 when there is none. */
+  /** The OID of this type's array type, or 0 if there is none. */
   readonly arrayOid: number
-  /** The byte between elements in the text of an array: a comma unless said otherwise. */
+  readonly category?: Category | undefined
+  /** The byte that separates elements in the text of an array; a comma by default. */
   readonly delimiter?: number | undefined
-  /** Whether values are JavaScript arrays themselves, so that an array of them cannot be told from its dimensions. */
+  /**
+   * True if the values are JavaScript arrays, so that the dimensions of an array of them cannot be inferred from its
+   * nesting.
+   */
   readonly hasArrayValues?: boolean | undefined
-  /** Whether results are better asked in text than in PostgreSQL's binary format, because the text is what is wanted. */
+  /** True if values should be sent and requested in text instead of PostgreSQL's binary format. */
   readonly prefersText?: boolean | undefined
-  /** The same type over other parts, for types that are made of others, such as the elements of an array. */
+  /** Rebuilds a type that consists of others, such as an array, with other component types. */
   readonly mapParts?: ((change: (part: Any) => Any) => Any) | undefined
-  /** The type that a domain is made over. Values, and the bytes of a value that stands alone, are those of that type. */
+  /**
+   * The base type of a domain. Its values, and the bytes of a value outside an array or composite, are those of the
+   * base type.
+   */
   readonly base?: Any | undefined
-  /** Describes the JavaScript values. Not consulted while reading or writing. */
+  /** Describes the JavaScript values. Not used for reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>
   readonly binary: Codec<A, I> | undefined
@@ -102,7 +129,7 @@ export interface Type<out A, in I = A> {
 }
 
 /**
- * Any type at all, for collections of types.
+ * Any type, for collections of types.
  *
  * @category models
  * @since 0.1.0
@@ -111,7 +138,7 @@ export interface Type<out A, in I = A> {
 export type Any = Type<any, any>
 
 /**
- * The codec of a type in a format, or `undefined` when the type does not exist in it.
+ * Returns the codec of a type in a format, or `undefined` if the type has none.
  *
  * @category decoding
  * @since 0.1.0
@@ -120,12 +147,13 @@ export const codec = <A, I>(type: Type<A, I>, format: Format): Codec<A, I> | und
   format === text ? type.text : format === binary ? type.binary : type.hyper
 
 /**
- * The format to ask results of a type in: the wanted one where the type exists in it, else text, which all have.
+ * Returns the format to request results of a type in: the wanted format if the type has it, otherwise text, which all
+ * types have.
  *
  * **When to use**
  *
- * Use to choose the result formats of Bind, so that a type that is known only as text, or not at all, arrives as a string
- * instead of as bytes that nobody can read.
+ * Use to choose the result formats of Bind, so that a type that is unknown, or has only a text format, is sent as a
+ * string instead of as bytes that cannot be decoded.
  *
  * @category decoding
  * @since 0.1.0
@@ -136,7 +164,7 @@ export const formatFor = (type: Any | undefined, wanted: Format): Format =>
     : wanted
 
 /**
- * The type below a domain, and below all domains that it is made over; any other type is its own.
+ * Returns the base type of a domain, through nested domains; any other type is returned as it is.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,46 +1,48 @@
 /**
- * Which types there are: from an OID, or a name, to the codecs.
+ * Lookup of types by OID or name.
  *
- * A registry is an immutable value. {@link builtIn} knows the types of both servers; {@link extend} makes another that
- * knows more of them, or reads some of them differently. Readers and writers are compiled against one registry, so looking
- * up costs nothing per row.
+ * A registry is immutable. {@link builtIn} contains the types of both servers; {@link extend} creates a registry with
+ * additional or replaced types. Readers and writers are compiled against one registry, so a lookup costs nothing per
+ * row.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Pipeable from "effect/Pipeable"
+import { hasProperty } from "effect/Predicate"
 import * as BuiltIn from "./BuiltIn.ts"
 import type * as Type from "./Type.ts"
 
-const TypeId = "~@hyperfect/values/TypeRegistry"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/TypeRegistry")
 
 /**
- * Types by their OIDs and names.
+ * Types by OID and name.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TypeRegistry {
+export interface TypeRegistry extends Pipeable.Pipeable {
   readonly [TypeId]: typeof TypeId
-  /** The type of an OID, or `undefined`. */
+  /** Returns the type with an OID, or `undefined`. */
   readonly find: (oid: number) => Type.Any | undefined
-  /** The type of a name such as `int4`, or `undefined`. */
+  /** Returns the type with a name such as `int4`, or `undefined`. */
   readonly findByName: (name: string) => Type.Any | undefined
   /** All types, each once. */
   readonly types: ReadonlyArray<Type.Any>
 }
 
-/** OIDs below this are PostgreSQL's own and looked up in an array; those of user types begin at 16384. */
+/** OIDs below this limit are PostgreSQL's own and looked up in an array; user types start at 16384. */
 const tableSize = 0x2000
 
 /**
- * A registry of exactly these types. Of two types with one OID, or one name, the later one counts.
+ * Creates a registry of exactly these types. If two types have the same OID or name, the later one wins.
  *
  * **Details**
  *
- * A type with the OID 0 is found by its name alone. It stands for the type of that name that an extension makes, and is what
- * `Catalogue.types` gives the OID of a database.
+ * A type with OID 0 is found by its name only. It stands for the extension type of that name; `Catalogue.types` derives
+ * a type with the OID of a database from it.
  *
  * @category constructors
  * @since 0.1.0
@@ -48,7 +50,7 @@ const tableSize = 0x2000
 export const make = (types: Iterable<Type.Any>): TypeRegistry => {
   const byOid = new Map<number, Type.Any>()
   const named: Array<Type.Any> = []
-  // The fields of a record are whatever this registry takes them for.
+  // The fields of a record are read by this registry's types.
   const find = (oid: number): Type.Any | undefined => oid < tableSize ? table[oid] : byOid.get(oid)
   const record = BuiltIn.record(find)
   for (const type of [...types, record, BuiltIn.array(record)]) {
@@ -59,6 +61,7 @@ export const make = (types: Iterable<Type.Any>): TypeRegistry => {
   const byName = new Map(all.map((type) => [type.name, type]))
   const table = Array.from({ length: tableSize }, (_, oid) => byOid.get(oid))
   return {
+    ...Pipeable.Prototype,
     [TypeId]: TypeId,
     find,
     findByName: (name) => byName.get(name),
@@ -67,7 +70,7 @@ export const make = (types: Iterable<Type.Any>): TypeRegistry => {
 }
 
 /**
- * A registry that knows these types as well; where it knew a type of the same OID, the new one takes its place.
+ * Returns a registry that also contains these types; they replace types with the same OID.
  *
  * @category combinators
  * @since 0.1.0
@@ -77,85 +80,20 @@ export const extend: {
   (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry
 } = dual(2, (self: TypeRegistry, types: Iterable<Type.Any>): TypeRegistry => make([...self.types, ...types]))
 
-const scalars: ReadonlyArray<Type.Any> = [
-  BuiltIn.bool,
-  BuiltIn.bytea,
-  BuiltIn.char,
-  BuiltIn.name,
-  BuiltIn.int8,
-  BuiltIn.int2,
-  BuiltIn.int4,
-  BuiltIn.text,
-  BuiltIn.oid,
-  BuiltIn.json,
-  BuiltIn.xml,
-  BuiltIn.float4,
-  BuiltIn.float8,
-  BuiltIn.unknown,
-  BuiltIn.bpchar,
-  BuiltIn.varchar,
-  BuiltIn.date,
-  BuiltIn.time,
-  BuiltIn.timestamp,
-  BuiltIn.timestamptz,
-  BuiltIn.interval,
-  BuiltIn.numeric,
-  BuiltIn.refcursor,
-  BuiltIn.uuid,
-  BuiltIn.jsonb,
-  BuiltIn.geography,
-  BuiltIn.timetz,
-  BuiltIn.bit,
-  BuiltIn.varbit,
-  BuiltIn.money,
-  BuiltIn.inet,
-  BuiltIn.cidr,
-  BuiltIn.macaddr,
-  BuiltIn.macaddr8,
-  BuiltIn.point,
-  BuiltIn.line,
-  BuiltIn.lseg,
-  BuiltIn.box,
-  BuiltIn.path,
-  BuiltIn.polygon,
-  BuiltIn.circle,
-  BuiltIn.int4range,
-  BuiltIn.int8range,
-  BuiltIn.numrange,
-  BuiltIn.tsrange,
-  BuiltIn.tstzrange,
-  BuiltIn.daterange,
-  BuiltIn.int4multirange,
-  BuiltIn.int8multirange,
-  BuiltIn.nummultirange,
-  BuiltIn.tsmultirange,
-  BuiltIn.tstzmultirange,
-  BuiltIn.datemultirange,
-  BuiltIn.xid,
-  BuiltIn.cid,
-  BuiltIn.xid8,
-  BuiltIn.tid,
-  BuiltIn.pgLsn,
-  BuiltIn.pgSnapshot,
-  BuiltIn.txidSnapshot,
-  ...BuiltIn.registeredTypes,
-  BuiltIn.int2vector,
-  BuiltIn.oidvector,
-  BuiltIn.tsvector,
-  BuiltIn.tsquery,
-  BuiltIn.jsonpath,
-  BuiltIn.aclitem,
-  BuiltIn.pgNodeTree,
-  BuiltIn.void_,
-  ...BuiltIn.extensionTypes
-]
+const isType = (u: unknown): u is Type.Any => hasProperty(u, "arrayOid")
+
+/** The types by their names. `int8` is found before `int8Number`, which is another reading of the same type. */
+const scalars = new Map<string, Type.Any>()
+for (const [, exported] of Object.entries(BuiltIn).sort(([a], [b]) => a < b ? -1 : 1)) {
+  for (const type of [exported].flat().filter(isType)) if (!scalars.has(type.name)) scalars.set(type.name, type)
+}
 
 /**
- * Types together with their array types.
+ * Returns the types together with their array types.
  *
  * **When to use**
  *
- * Use to {@link extend} a registry by a type that reads something in another way, so that it does in arrays as well.
+ * Use to {@link extend} a registry with a type that reads values differently, so that arrays of it do too.
  *
  * @category combinators
  * @since 0.1.0
@@ -164,16 +102,28 @@ export const withArrays = (types: Iterable<Type.Any>): ReadonlyArray<Type.Any> =
   Array.from(types).flatMap((type) => (type.arrayOid === 0 ? [type] : [type, BuiltIn.array(type)]))
 
 /**
- * The types that PostgreSQL and Hyper have by themselves, and their arrays, lossless: 64-bit integers are `bigint`, numerics
- * `BigDecimal`, dates and times this package's own.
+ * The built-in types of PostgreSQL and Hyper and some extension types, with their arrays. Values are lossless: 64-bit
+ * integers are `bigint`, numerics `BigDecimal`, dates and times this package's own types.
  *
  * @category constants
  * @since 0.1.0
  */
-export const builtIn: TypeRegistry = make(withArrays(scalars))
+export const builtIn: TypeRegistry = make(withArrays(scalars.values()))
 
 /**
- * The registry that clients use. Nobody has to provide it: it is {@link builtIn} unless a layer says otherwise.
+ * Returns the OIDs of the built-in types of these categories.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const oidsOf = (...categories: ReadonlyArray<Type.Category>): ReadonlySet<number> =>
+  new Set(
+    builtIn.types.filter(({ category, oid }) => oid !== 0 && category !== undefined && categories.includes(category))
+      .map(({ oid }) => oid)
+  )
+
+/**
+ * The registry that clients use; {@link builtIn} by default.
  *
  * @category services
  * @since 0.1.0
@@ -184,7 +134,7 @@ export const TypeRegistry: Context.Reference<TypeRegistry> = Context.Reference<T
 )
 
 /**
- * Makes a registry the one that clients use.
+ * Sets the registry that clients use.
  *
  * **Example** (JSON as text)
  *

@@ -1,22 +1,23 @@
 /**
- * A value of a type that the registry does not know, or not in this format, as the bytes that came.
+ * Values whose type the registry does not know, or not in this format, as their bytes.
  *
  * @since 0.1.0
  */
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Bytes from "./internal/bytes.ts"
+import * as Bytes from "./internal/codec/bytes.ts"
 import type { Format } from "./Type.ts"
 
-const TypeId = "~@hyperfect/values/UnknownValue"
+const TypeId: unique symbol = Symbol.for("@hyperfect/values/UnknownValue")
 
 /**
- * Bytes of a type that nobody has told the registry of.
+ * The bytes of a value whose type the registry does not know.
  *
  * **Details**
  *
- * It appears only in the binary formats: in text such a value is a string, which is what it is. The bytes are a copy.
+ * It appears only in the binary formats: in text format such a value is read as a string. The bytes are a copy.
  *
  * @category models
  * @since 0.1.0
@@ -58,16 +59,15 @@ class Value implements UnknownValue {
 }
 
 /**
- * Whether a value is an {@link UnknownValue}.
+ * True if the value is an {@link UnknownValue}.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isUnknownValue = (u: unknown): u is UnknownValue =>
-  typeof u === "object" && u !== null && (u as { readonly [TypeId]?: unknown })[TypeId] === TypeId
+export const isUnknownValue = (u: unknown): u is UnknownValue => hasProperty(u, TypeId)
 
 /**
- * An unknown value of bytes, which it keeps.
+ * Creates an unknown value that keeps a reference to these bytes.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,34 +1,38 @@
 /**
- * What can be wrong with a value on its way between bytes and JavaScript.
+ * Errors of reading and writing values.
  *
- * Codecs, row readers and row writers are plain synchronous functions; they throw a plain {@link Reason} object, which
- * costs no stack capture, and whoever stands at the boundary wraps it once into a {@link ValueError}. A reason tells the
- * type, the format, the column or parameter, and why; it never holds the value itself, so it can be logged as it is.
+ * Codecs, row readers and row writers are synchronous functions. They throw a plain {@link Reason} object, which avoids
+ * capturing a stack trace, and the caller at the boundary wraps it into a {@link ValueError}. A reason names the type,
+ * the format, the column or parameter, and the problem. It never contains the value, so it can be logged.
  *
  * @since 0.1.0
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 const fields = {
-  /** The type's name, such as `int4`, or what was being read or written when no type is at fault, such as `row`. */
+  /**
+   * The type's name, such as `int4`, or what was read or written if the error does not concern a type, such as `row`.
+   */
   typeName: Schema.String,
-  /** 0 text, 1 PostgreSQL binary, 2 HyperBinary; `undefined` when no format is involved. */
+  /** The format: 0 text, 1 PostgreSQL binary, 2 HyperBinary; `undefined` if the error does not concern a format. */
   format: Schema.UndefinedOr(Schema.Literals([0, 1, 2])),
-  /** Where the value stood. `value` when nobody said. */
+  /** The place of the value; `value` if it is not known. */
   location: Schema.Literals(["column", "parameter", "value"]),
-  /** The column's name; empty for parameters and where nobody said. */
+  /** The column's name; empty for parameters, and if the place is not known. */
   name: Schema.String,
-  /** The column's position from 0, or the parameter's number from 1. */
+  /** The column's index from 0, or the parameter's number from 1. */
   index: Schema.UndefinedOr(Schema.Number),
-  /** The row's position from 0 in what is being written. */
+  /** The row's index from 0, among the rows being written. */
   row: Schema.UndefinedOr(Schema.Number),
   wanted: Schema.String,
   found: Schema.String
 }
 
 /**
- * The ways in which a value cannot be read or written.
+ * The reasons why a value cannot be read or written.
  *
  * **Details**
  *
@@ -40,16 +44,16 @@ const fields = {
  *
  * Writing:
  *
- * - `TypeMismatch`: the JavaScript value is of another kind than the type takes, `undefined` among them.
- * - `OutOfRange`: of the right kind, but beyond what the type holds.
- * - `NotRepresentable`: within the type, but this format or server has no bytes for it, such as an infinite date in
- *   HyperBinary, or U+0000 in a PostgreSQL text.
+ * - `TypeMismatch`: the type does not accept a JavaScript value of this kind (such as `undefined`).
+ * - `OutOfRange`: the value has the right kind, but is outside the type's range.
+ * - `NotRepresentable`: the type has the value, but this format or server cannot represent it, such as an infinite date
+ *   in HyperBinary, or U+0000 in a PostgreSQL text.
  * - `NullNotAllowed`: NULL for a column that was declared NOT NULL.
  *
- * Before either:
+ * Before reading or writing:
  *
- * - `FormatUnsupported`: the type does not exist in this format.
- * - `DuplicateColumn`: two columns of one name cannot both be properties of one object.
+ * - `FormatUnsupported`: the type has no codec for this format.
+ * - `DuplicateColumn`: two columns of the same name cannot both be properties of one object.
  *
  * @category errors
  * @since 0.1.0
@@ -67,7 +71,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * Why a value could not be read or written: one tag for each way.
+ * The reason why a value could not be read or written, with one tag for each kind.
  *
  * @category errors
  * @since 0.1.0
@@ -76,34 +80,51 @@ export type Reason = typeof Reason.Type
 
 const formatNames = ["text", "binary", "HyperBinary"] as const
 
+/** The message for a statement with the wrong number of values, or with too many. */
+const parameterCount = ({ _tag, found, wanted }: Reason): string =>
+  _tag === "OutOfRange"
+    ? `the statement has ${found} parameters, but the server accepts ${wanted}; ${listHint}, or Copy.into for rows`
+    : `the statement has ${wanted === "1 parameters" ? "1 parameter" : wanted}, but ${
+      found === "1" ? "1 value was" : `${found} values were`
+    } given`
+
+const listHint = "use = any($1) with an array, Statement.list"
+
+/** A hint for mistakes that are common and whose remedy is not obvious. */
+const hintFor = ({ found, location, typeName }: Reason): string => {
+  if (location !== "parameter") return found === "undefined" ? "; use null for NULL" : ""
+  if (found === "undefined") return "; use null for NULL"
+  if (found === "a number with a fraction") return "; round it, or write a cast such as $1::numeric"
+  if (found === "array" && !typeName.endsWith("[]")) return `; for a list of values ${listHint}`
+  return ""
+}
+
 /**
- * A value that cannot be read from these bytes, or cannot be written as this type.
+ * An error for bytes that cannot be read, or a value that cannot be written, as a type.
  *
  * **Details**
  *
- * It concerns one value of one query. The session is not harmed, and trying again gives the same error.
+ * It concerns one value of one query. The session remains usable, and a retry fails with the same error.
  *
  * @category errors
  * @since 0.1.0
  */
-export class ValueError extends Schema.TaggedError<ValueError>()("ValueError", { reason: Reason }) {
-  override get message(): string {
-    const { _tag, format, found, index, location, name, row, typeName, wanted } = this.reason
-    let where = row === undefined ? "" : `row ${row}, `
-    if (location === "parameter") where += `parameter $${index}, `
-    if (location === "column") where += `column ${index === undefined ? "" : `${index} `}${JSON.stringify(name)}, `
-    const how = format === undefined ? typeName : `${typeName} (${formatNames[format]})`
-    return `${where}${how}: ${_tag}: wanted ${wanted}, found ${found}`
+export class ValueError extends TaggedError<ValueError>()("ValueError", { reason: Reason }, ({ reason }) => {
+  const { _tag, format, found, index, location, name, row, typeName, wanted } = reason
+  let where = row === undefined ? "" : `row ${row}, `
+  if (location === "parameter") where += `parameter $${index}, `
+  if (location === "column") where += `column ${index === undefined ? "" : `${index} `}${JSON.stringify(name)}, `
+  if (typeName === "parameters") return parameterCount(reason)
+  if (typeName === "parameter" && found === "undefined") {
+    return `${where.slice(0, -2)} is undefined; use null for NULL`
   }
-
-  /** Always false: the same value fails the same way. */
-  get isRetryable(): false {
-    return false
-  }
-}
+  const how = format === undefined ? typeName : `${typeName} (${formatNames[format]})`
+  // Names of columns and types are the server's.
+  return ErrorField.printable(`${where}${how}: ${_tag}: wanted ${wanted}, found ${found}${hintFor(reason)}`)
+}) {}
 
 /**
- * Builds a reason that does not know yet where its value stands.
+ * Creates a reason without the place of its value.
  *
  * **When to use**
  *
@@ -131,7 +152,7 @@ export const reason = (
 })
 
 /**
- * Whether something that was thrown is a {@link Reason}.
+ * True if a thrown value is a {@link Reason}.
  *
  * @category guards
  * @since 0.1.0
@@ -139,7 +160,7 @@ export const reason = (
 export const isReason: (u: unknown) => u is Reason = Schema.is(Reason)
 
 /**
- * Turns what a codec threw into a reason that knows its column; anything but a {@link Reason} is handed back as it is.
+ * Adds the column to a reason that a codec threw; returns anything but a {@link Reason} unchanged.
  *
  * @category combinators
  * @since 0.1.0
@@ -148,8 +169,7 @@ export const atColumn = (thrown: unknown, name: string, index: number, row?: num
   locate(thrown, "column", name, index, row)
 
 /**
- * Turns what a codec threw into a reason that knows its parameter, counted from 1; anything but a {@link Reason} is
- * handed back as it is.
+ * Adds the parameter's number, from 1, to a reason that a codec threw; returns anything but a {@link Reason} unchanged.
  *
  * @category combinators
  * @since 0.1.0
@@ -168,15 +188,15 @@ const locate = (
   return found === undefined ? thrown : { ...found, location, name, index, row }
 }
 
-/** A value that does not fit into one message is the value's fault, not the protocol's. */
+/** Turns the protocol error for a message that is too long into a reason, because it is caused by the value. */
 const tooLarge = (thrown: unknown): Reason | undefined =>
   ProtocolError.isReason(thrown) && thrown._tag === "LengthExceeded"
     ? reason("OutOfRange", "value", undefined, thrown.wanted, thrown.found)
     : undefined
 
 /**
- * Wraps what a synchronous codec, reader or writer threw: a {@link Reason} becomes a {@link ValueError}, anything else
- * is a bug and is thrown again.
+ * Wraps an exception of a synchronous codec, reader or writer: a {@link Reason} becomes a {@link ValueError}, anything
+ * else is a bug and is rethrown.
  *
  * @category constructors
  * @since 0.1.0
@@ -189,7 +209,19 @@ export const fromThrown = (thrown: unknown): ValueError => {
 }
 
 /**
- * What kind of thing a value is, for the `found` of a reason: never what is in it.
+ * Returns the brand of a value of these packages, of any copy or version. JSON data cannot contain symbols, so it has
+ * no brand.
+ */
+const brandOf = (value: object): string | undefined => {
+  for (let at: unknown = value; typeof at === "object" && at !== null; at = Object.getPrototypeOf(at)) {
+    const brand = Object.getOwnPropertySymbols(at).map(Symbol.keyFor).find((key) => key?.startsWith("@hyperfect/"))
+    if (brand !== undefined) return brand
+  }
+  return undefined
+}
+
+/**
+ * Describes the kind of a value, for `found` in a reason; never its contents.
  *
  * @category converting
  * @since 0.1.0
@@ -198,6 +230,8 @@ export const kind = (value: unknown): string => {
   if (value === null) return "null"
   if (typeof value !== "object") return Number.isNaN(value) ? "NaN" : typeof value
   if (Array.isArray(value)) return "array"
+  const brand = brandOf(value)
+  if (brand !== undefined) return brand
   const constructor: unknown = value.constructor
   return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object"
 }

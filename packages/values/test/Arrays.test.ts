@@ -9,7 +9,7 @@ const texts = BuiltIn.array(BuiltIn.text)
 const readText = (type: Type.Any, text: string) => read(type, 0, utf8(text))
 const writeText = (type: Type.Any, value: unknown) => new TextDecoder().decode(write(type, 0, value))
 
-describe("the text of an array", () => {
+describe("BuiltIn.array > text format", () => {
   const cases: ReadonlyArray<readonly [Type.Any, string, unknown]> = [
     [int4s, "{}", []],
     [int4s, "{1,2,NULL}", [1, 2, null]],
@@ -38,15 +38,15 @@ describe("the text of an array", () => {
     [BuiltIn.array(BuiltIn.json), "{\"[1, 2]\",null,NULL}", [[1, 2], null, null]]
   ]
 
-  it.each(cases)("%#: is read as PostgreSQL prints it", (type, text, value) => {
+  it.each(cases)("%#: reads what PostgreSQL prints", (type, text, value) => {
     assert.deepStrictEqual(readText(type, text), value)
   })
 
-  it.each(cases.slice(0, -1))("%#: is written as PostgreSQL prints it", (type, text, value) => {
+  it.each(cases.slice(0, -1))("%#: writes what PostgreSQL prints", (type, text, value) => {
     assert.strictEqual(writeText(type, value), text)
   })
 
-  it("may have blanks and any case of null, and quotation marks where none are needed", () => {
+  it("accepts whitespace, null in any case, and unnecessary quotes", () => {
     assert.deepStrictEqual(readText(int4s, " { 1 , nUlL,\"3\"}".trim()), [1, null, 3])
     assert.deepStrictEqual(readText(texts, "{ a b , c}"), ["a b", "c"])
     assert.deepStrictEqual(
@@ -55,7 +55,7 @@ describe("the text of an array", () => {
     )
   })
 
-  it("may begin with bounds and then hold texts of any length in any script", () => {
+  it("round-trips bounds with texts of any length in any script", () => {
     const value = PgArray.makeUnsafe([{ length: 40, lowerBound: 0 }], Array.from({ length: 40 }, () => "\u{1f600}é"))
     for (let shift = 0; shift < 4; shift++) {
       const shifted = PgArray.makeUnsafe(value.dimensions, ["x".repeat(shift), ...value.elements.slice(1)])
@@ -63,7 +63,7 @@ describe("the text of an array", () => {
     }
   })
 
-  it("is read in Hyper's form as well", () => {
+  it("reads Hyper's syntax as well", () => {
     assert.deepStrictEqual(readText(int4s, "[1,2,NULL]"), [1, 2, null])
     assert.deepStrictEqual(readText(int4s, "[]"), [])
     assert.deepStrictEqual(readText(texts, "[\"a\nb\",\"é\",\"\\\"\\\\\",NULL]"), ["a\nb", "é", "\"\\", null])
@@ -94,11 +94,11 @@ describe("the text of an array", () => {
     "1",
     "{a}",
     "{1\\2}"
-  ])("is refused when it is %j", (text) => {
+  ])("rejects %j", (text) => {
     assert.strictEqual(reasonOf(() => readText(int4s, text))._tag, "Malformed")
   })
 
-  it("is not read when cut anywhere", () => {
+  it("rejects an array truncated at any position", () => {
     const cases = [[texts, "{{\"a\\\"b\",NULL},{c,\"d\"}}"], [int4s, "[0:1][1:2]={{1,NULL},{2,\"3\"}}"]] as const
     for (const [type, text] of cases) {
       assert.instanceOf(readText(type, text), Object)
@@ -109,8 +109,8 @@ describe("the text of an array", () => {
   })
 })
 
-describe("the binary form of an array", () => {
-  it("is PostgreSQL's", () => {
+describe("BuiltIn.array > binary format", () => {
+  it("reads and writes PostgreSQL's encoding", () => {
     const hex = "0000000100000001000000170000000200000000" + "0000000400000001" + "ffffffff"
     const value = PgArray.makeUnsafe([{ length: 2, lowerBound: 0 }], [1, null])
     assert.deepStrictEqual(read(int4s, 1, fromHex(hex)), value)
@@ -118,19 +118,19 @@ describe("the binary form of an array", () => {
     assert.strictEqual(toHex(write(int4s, 1, [])), "000000000000000000000017")
   })
 
-  it("keeps any number of dimensions", () => {
+  it("keeps all dimensions", () => {
     const value = [[[1, 2], [3, 4], [5, 6]]]
     assert.deepStrictEqual(read(int4s, 1, write(int4s, 1, value)), value)
   })
 
-  it("keeps arrays of JSON apart from JSON that is an array", () => {
+  it("distinguishes arrays of JSON from JSON that is an array", () => {
     const jsons = BuiltIn.array(BuiltIn.jsonb)
     assert.deepStrictEqual(read(jsons, 1, write(jsons, 1, [[1], []])), [[1], []])
     const matrix = PgArray.makeUnsafe([{ length: 1, lowerBound: 1 }, { length: 2, lowerBound: 1 }], [[1], 2])
     assert.deepStrictEqual(read(jsons, 1, write(jsons, 1, matrix)), matrix)
   })
 
-  it("is refused when it lies about itself", () => {
+  it("rejects inconsistent counts, lengths and OIDs", () => {
     const header = "000000010000000000000017"
     for (
       const hex of [
@@ -150,8 +150,8 @@ describe("the binary form of an array", () => {
   })
 })
 
-describe("the HyperBinary of an array", () => {
-  it.each([0, 1, 7, 8, 9, 64, 65])("has one length for %i elements", (count) => {
+describe("BuiltIn.array > HyperBinary", () => {
+  it.each([0, 1, 7, 8, 9, 64, 65])("round-trips %i elements", (count) => {
     for (const element of [BuiltIn.bool, BuiltIn.int4, BuiltIn.uuid, BuiltIn.text] as ReadonlyArray<Type.Any>) {
       const type = BuiltIn.array(element)
       const one: unknown = element === BuiltIn.bool
@@ -166,19 +166,19 @@ describe("the HyperBinary of an array", () => {
     }
   })
 
-  it("has one dimension that begins at 1", () => {
+  it("rejects more than one dimension, and a lower bound other than 1", () => {
     assert.strictEqual(reasonOf(() => write(int4s, 2, [[1], [2]]))._tag, "NotRepresentable")
     const shifted = PgArray.makeUnsafe([{ length: 1, lowerBound: 0 }], [1])
     assert.strictEqual(reasonOf(() => write(int4s, 2, shifted))._tag, "NotRepresentable")
   })
 
-  it("has no bitmap in COPY of elements that are not NULL", () => {
+  it("has no bitmap in COPY if elements are NOT NULL", () => {
     const type = BuiltIn.arrayNotNull(BuiltIn.text)
     assert.strictEqual(toHex(write(type, 2, ["a", "bb"])), "02000000010000000300000061" + "6262")
     assert.strictEqual(reasonOf(() => write(type, 2, ["a", null]))._tag, "NullNotAllowed")
   })
 
-  it("is refused in any length that no array has, and with offsets that go back or out", () => {
+  it("rejects lengths that no array has, and offsets that decrease or exceed the array", () => {
     for (const hex of ["00", "00000000", "00".repeat(11)]) {
       assert.strictEqual(reasonOf(() => read(int4s, 2, fromHex(hex)))._tag, "Malformed")
     }
@@ -197,8 +197,8 @@ describe("the HyperBinary of an array", () => {
   })
 })
 
-describe("arrays in JavaScript", () => {
-  it("are refused when they are not rectangular", () => {
+describe("PgArray and nested JavaScript arrays", () => {
+  it("rejects arrays that are not rectangular", () => {
     for (const value of [[1, [2]], [[1], [2, 3]], [[1], 2], [[], []], [[[[[[[1]]]]]]], [[1], null]]) {
       for (const format of [0, 1] as const) {
         assert.strictEqual(reasonOf(() => write(int4s, format, value))._tag, "OutOfRange")
@@ -212,7 +212,7 @@ describe("arrays in JavaScript", () => {
     assert.strictEqual(reasonOf(() => write(int4s, 1, impossible))._tag, "OutOfRange")
   })
 
-  it("go to PgArray and back", () => {
+  it("converts nested arrays to PgArray and back", () => {
     const nested = [[1, 2, 3], [4, 5, null]]
     const array = Option.getOrThrow(PgArray.fromNested<number>(nested))
     assert.deepStrictEqual(array.dimensions, [{ length: 2, lowerBound: 1 }, { length: 3, lowerBound: 1 }])
@@ -220,13 +220,13 @@ describe("arrays in JavaScript", () => {
     assert.isTrue(Option.isNone(PgArray.fromNested<number>([[1], [2, 3]])))
   })
 
-  it("of PgArray are equal by value", () => {
+  it("compares PgArrays by value", () => {
     const make = (lowerBound: number) => PgArray.makeUnsafe([{ length: 2, lowerBound }], [1, null])
     assert.isTrue(Equal.equals(make(0), make(0)))
     assert.isFalse(Equal.equals(make(0), make(2)))
   })
 
-  it("exist for every type of the registry that has an array", () => {
+  it("has an array type for every type of the registry with an array OID", () => {
     for (const type of TypeRegistry.builtIn.types) {
       if (type.arrayOid !== 0) assert.strictEqual(TypeRegistry.builtIn.find(type.arrayOid)?.name, `${type.name}[]`)
     }

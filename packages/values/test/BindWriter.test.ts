@@ -5,8 +5,8 @@ import { BindWriter, BuiltIn, CalendarDate, Parameter, type Type, type ValueErro
 import { BigDecimal } from "effect"
 import { reasonOf, toHex } from "./fixtures.ts"
 
-/** More messages than it takes to have code generated. */
-const many = 100
+/** More messages than code generation takes to start. */
+const messageCount = 100
 
 const types: ReadonlyArray<Type.Any | undefined> = [
   BuiltIn.bool,
@@ -45,7 +45,7 @@ const row = (i: number): Array<unknown> => [
 const withNulls = (i: number): Array<unknown> =>
   row(i).map((value, column) => ((i >> 2) + column) % 4 === 0 ? null : value)
 
-/** What the same message is when it is put together from bytes that each parameter was written to alone. */
+/** Encodes the same message from parameters that are each written separately. */
 const expected = (values: ReadonlyArray<unknown>, formats: ReadonlyArray<number>): Uint8Array =>
   Frontend.encodeUnsafe({
     _tag: "Bind",
@@ -55,7 +55,7 @@ const expected = (values: ReadonlyArray<unknown>, formats: ReadonlyArray<number>
     parameters: values.map((value, i) => {
       if (value === null) return null
       const out = ByteWriter.make()
-      Parameter.encoderIn(value, types[i]).write(out, value, -1)
+      Parameter.describedEncoder(value, types[i]).write(out, value, -1)
       return out.take()
     }),
     resultFormats: [1, 0, 1]
@@ -69,43 +69,43 @@ const decode = (bytes: Uint8Array): Frontend.Bind => {
 const make = (options?: Partial<BindWriter.Options>) =>
   BindWriter.make({ statement: "a statement", portal: "p", types, resultFormats: [1, 0, 1], ...options })
 
-const one = (write: BindWriter.BindWriter, values: ReadonlyArray<unknown>): Uint8Array => {
+const writeOne = (write: BindWriter.BindWriter, values: ReadonlyArray<unknown>): Uint8Array => {
   const out = ByteWriter.make()
   write(out, values)
   return out.take()
 }
 
-describe.each(["closures", "generated"] as const)("Bind messages written by %s", (backEnd) => {
-  it("are whole frames with each value as its type wants it, however many came before", () => {
-    const write = make({ backEnd })
+describe.each(["interpreted", "generated"] as const)("BindWriter, %s", (codegen) => {
+  it("writes complete frames with each value in the encoding of its type, for any number of messages", () => {
+    const write = make({ codegen: codegen })
     const out = ByteWriter.make(64)
-    for (let i = 0; i < many; i++) {
-      const values = i < many / 2 ? row(i) : withNulls(i)
+    for (let i = 0; i < messageCount; i++) {
+      const values = i < messageCount / 2 ? row(i) : withNulls(i)
       write(out, values)
       const bytes = out.take()
       const { parameterFormats } = decode(bytes)
       assert.strictEqual(toHex(bytes), toHex(expected(values, parameterFormats)))
       values.forEach((value, column) => {
-        // The format of a NULL means nothing.
+        // The format of a NULL has no meaning.
         if (value !== null) {
-          assert.strictEqual(parameterFormats[column], Parameter.encoderIn(value, types[column]).format)
+          assert.strictEqual(parameterFormats[column], Parameter.describedEncoder(value, types[column]).format)
         }
       })
     }
   })
 
-  it("name one format when all values have the same, and none when there are no values", () => {
-    const write = make({ backEnd, types: [BuiltIn.int4, BuiltIn.bool] })
-    const empty = make({ backEnd, types: [] })
-    for (let i = 0; i < many; i++) {
-      assert.deepStrictEqual(decode(one(write, [i, true])).parameterFormats, [1])
-      const { parameterFormats, parameters, resultFormats } = decode(one(empty, []))
+  it("writes a single format if all values have the same one, and none without values", () => {
+    const write = make({ codegen: codegen, types: [BuiltIn.int4, BuiltIn.bool] })
+    const empty = make({ codegen: codegen, types: [] })
+    for (let i = 0; i < messageCount; i++) {
+      assert.deepStrictEqual(decode(writeOne(write, [i, true])).parameterFormats, [1])
+      const { parameterFormats, parameters, resultFormats } = decode(writeOne(empty, []))
       assert.deepStrictEqual([parameterFormats, parameters, resultFormats], [[], [], [1, 0, 1]])
     }
   })
 
-  it("follow values that change their kind", () => {
-    const write = make({ backEnd, types: [BuiltIn.int4, BuiltIn.text, BuiltIn.int8] })
+  it("adapts to values that change their kind", () => {
+    const write = make({ codegen: codegen, types: [BuiltIn.int4, BuiltIn.text, BuiltIn.int8] })
     const kinds: ReadonlyArray<ReadonlyArray<unknown>> = [
       [1, "text", BigInt(1)],
       ["2", "text", 5],
@@ -114,20 +114,23 @@ describe.each(["closures", "generated"] as const)("Bind messages written by %s",
       [Parameter.make(null, BuiltIn.int2), { a: 1 }, Parameter.make(BigInt(7), BuiltIn.int8)]
     ]
     const reference = kinds.map((values) =>
-      toHex(one(make({ types: [BuiltIn.int4, BuiltIn.text, BuiltIn.int8] }), values))
+      toHex(writeOne(make({ types: [BuiltIn.int4, BuiltIn.text, BuiltIn.int8] }), values))
     )
     for (let round = 0; round < 3; round++) {
       kinds.forEach((values, kind) => {
-        for (let i = 0; i < many; i++) assert.strictEqual(toHex(one(write, values)), reference[kind])
+        for (let i = 0; i < messageCount; i++) assert.strictEqual(toHex(writeOne(write, values)), reference[kind])
       })
     }
-    for (let i = 0; i < 5 * many; i++) {
-      assert.strictEqual(toHex(one(write, kinds[i % kinds.length]!)), reference[i % kinds.length])
+    for (let i = 0; i < 5 * messageCount; i++) {
+      assert.strictEqual(toHex(writeOne(write, kinds[i % kinds.length]!)), reference[i % kinds.length])
     }
   })
 
-  it("go to the end of a range, and say the parameter that is beyond it", () => {
-    const write = make({ backEnd, types: [BuiltIn.int4, BuiltIn.int8, BuiltIn.int8, BuiltIn.text, BuiltIn.int2] })
+  it("writes the limits of a range, and names the parameter that exceeds them", () => {
+    const write = make({
+      codegen: codegen,
+      types: [BuiltIn.int4, BuiltIn.int8, BuiltIn.int8, BuiltIn.text, BuiltIn.int2]
+    })
     const out = ByteWriter.make()
     const most = BigInt("9223372036854775807")
     const good = [0x7fffffff, most, Number.MIN_SAFE_INTEGER, "a", -0x8000]
@@ -146,7 +149,7 @@ describe.each(["closures", "generated"] as const)("Bind messages written by %s",
       [4, () => 1, "TypeMismatch"],
       [5, 0x8000, "OutOfRange"]
     ]
-    for (let i = 0; i < many; i++) {
+    for (let i = 0; i < messageCount; i++) {
       write(out, good)
       const [index, value, tag] = wrong[i % wrong.length]!
       const before = toHex(out.bytes.subarray(0, out.position))
@@ -157,30 +160,32 @@ describe.each(["closures", "generated"] as const)("Bind messages written by %s",
     }
   })
 
-  it("need as many values as there are types", () => {
-    const write = make({ backEnd, types: [BuiltIn.int4] })
-    for (let i = 0; i < many; i++) {
-      for (const values of [[], [1, 2]]) assert.strictEqual(reasonOf(() => one(write, values)).wanted, "1 parameters")
-      one(write, [1])
+  it("requires one value per type", () => {
+    const write = make({ codegen: codegen, types: [BuiltIn.int4] })
+    for (let i = 0; i < messageCount; i++) {
+      for (const values of [[], [1, 2]]) {
+        assert.strictEqual(reasonOf(() => writeOne(write, values)).wanted, "1 parameters")
+      }
+      writeOne(write, [1])
     }
   })
 
-  it("are not sent when a value throws while it is written", () => {
-    const write = make({ backEnd, types: [BuiltIn.jsonb] })
+  it("writes nothing if encoding a value throws", () => {
+    const write = make({ codegen: codegen, types: [BuiltIn.jsonb] })
     const throws = {
       toJSON: () => {
         throw new Error("on purpose")
       }
     }
-    for (let i = 0; i < many; i++) {
-      one(write, [{ i }])
-      assert.deepInclude(reasonOf(() => one(write, [throws])), { location: "parameter", index: 1 })
+    for (let i = 0; i < messageCount; i++) {
+      writeOne(write, [{ i }])
+      assert.deepInclude(reasonOf(() => writeOne(write, [throws])), { location: "parameter", index: 1 })
     }
   })
 })
 
-describe("a Bind message whose types are inferred", () => {
-  it("is written with the encoders that are given", () => {
+describe("BindWriter.writeUnsafe", () => {
+  it("writes a message with the given encoders", () => {
     const values = [1, null, "two"]
     const encoders = Parameter.encoders(values, "hyper")
     const out = ByteWriter.make()

@@ -45,7 +45,7 @@ const tags = [
   "Values"
 ]
 
-const backEnds = ["closures", "generated"] as const
+const codegens = ["interpreted", "generated"] as const
 const formats = [0, 1, 2] as const
 
 const Row = Schema.Tuple(
@@ -54,12 +54,12 @@ const Row = Schema.Tuple(
   )
 )
 
-const sample = Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(Row), { count: 1100, seed: "columns" }))
+const sampleRows = Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(Row), { count: 1100, seed: "columns" }))
 
-describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
-  describe.each(formats)("in format %s", (format) => {
-    // HyperBinary has no infinite days, and dates only as far as timestamps go.
-    const rows = sample.map((row) =>
+describe.each(codegens)("Columns, %s", (codegen) => {
+  describe.each(formats)("format %s", (format) => {
+    // HyperBinary has no infinite days, and its dates have the range of timestamps.
+    const rows = sampleRows.map((row) =>
       row.map((value, i) => {
         if (value === null) return null
         try {
@@ -70,9 +70,9 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       })
     )
 
-    it("hold the same whatever the result before them held", () => {
-      const start = Columns.make({ columns, formats: format, backEnd })
-      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+    it("reads the same values regardless of earlier results", () => {
+      const start = Columns.make({ columns, formats: format, codegen: codegen })
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, codegen: codegen })
       for (
         const [first, length] of [[0, 1], [5, 63], [0, 0], [9, 64], [1, 65], [3, 1000], [7, 70], [0, 1097], [2, 64]]
       ) {
@@ -88,9 +88,9 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       }
     })
 
-    it("hold what rows read as arrays hold", () => {
-      const reader = Columns.make({ columns, formats: format, backEnd })()
-      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+    it("reads the same values as arrays of rows", () => {
+      const reader = Columns.make({ columns, formats: format, codegen: codegen })()
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, codegen: codegen })
       const expected = rows.map((row) => {
         const bytes = dataRow(row)
         reader.append(bytes, 0, bytes.length)
@@ -108,9 +108,9 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       }
     })
 
-    it("keep nothing of a row that is wrong, at whatever byte it ends", () => {
-      const reader = Columns.make({ columns, formats: format, backEnd })()
-      // A row in which nothing is NULL.
+    it("keeps nothing of an invalid row, truncated at any byte", () => {
+      const reader = Columns.make({ columns, formats: format, codegen: codegen })()
+      // A row without NULL.
       const good = dataRow(columns.map((_, i) => rows.find((row) => row[i] !== null)![i]!))
       const nulls = dataRow(columns.map(() => null))
       for (const bytes of [good, nulls]) {
@@ -123,15 +123,15 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       }
       assert.isTrue(reader.take().every(({ length, nullCount }) => length === 0 && nullCount === 0))
       reader.append(good, 0, good.length)
-      const readRow = RowReader.arraysUnsafe({ columns, formats: format, backEnd })
+      const readRow = RowReader.arraysUnsafe({ columns, formats: format, codegen: codegen })
       assert.deepStrictEqual(reader.take().map((one) => Columns.get(one, 0)), readRow(good, 0, good.length))
       assert.isTrue(reader.take().every(({ nullCount, validity }) => nullCount === 0 && validity === undefined))
     })
   })
 
-  it("hold instants or what a clock shows by the type that they are read by", () => {
+  it("stores instants or local times by the type that reads them", () => {
     const one = { ...column("t", BuiltIn.timestamptz), type: BuiltIn.timestamp }
-    const reader = Columns.make({ columns: [one], formats: 1, backEnd })()
+    const reader = Columns.make({ columns: [one], formats: 1, codegen: codegen })()
     const row = dataRow([fromHex("0000000000000007")])
     reader.append(row, 0, row.length)
     const [found] = reader.take()
@@ -139,8 +139,8 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.strictEqual(String(Columns.get(found!, 0)), "2000-01-01T00:00:00.000007")
   })
 
-  it("have a bitmap of what is there, and a zero where nothing is", () => {
-    const reader = Columns.make({ columns: columns.slice(2, 3), formats: 1, backEnd })()
+  it("has a validity bitmap, and a zero for each NULL", () => {
+    const reader = Columns.make({ columns: columns.slice(2, 3), formats: 1, codegen: codegen })()
     const row = dataRow([fromHex("fffffff9")])
     const nothing = dataRow([null])
     for (let i = 0; i < 10; i++) {
@@ -162,8 +162,8 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     ])
   })
 
-  it("lay texts out as Arrow does", () => {
-    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+  it("lays out texts as Arrow does", () => {
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, codegen: codegen })()
     for (const value of ["ab", null, "", "é", "x".repeat(40_000)]) {
       const bytes = dataRow([value === null ? null : utf8(value)])
       reader.append(bytes, 0, bytes.length)
@@ -176,8 +176,8 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.deepStrictEqual(Columns.toArray(one), ["ab", null, "", "é", "x".repeat(40_000)])
   })
 
-  it("find text that is not UTF-8 in its row, short or long", () => {
-    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+  it("detects invalid UTF-8 in its own row, short or long", () => {
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, codegen: codegen })()
     for (const hex of ["ff", "c3", "61c3", "eda080", "61".repeat(100) + "c0af"]) {
       const bytes = dataRow([fromHex(hex)])
       assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), {
@@ -192,7 +192,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.deepStrictEqual(Columns.toArray(reader.take()[0]!), ["ok"])
   })
 
-  it("take the texts that are UTF-8 and no others, of any three bytes", () => {
+  it("accepts exactly the valid UTF-8 among all combinations of boundary bytes", () => {
     const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
     const edges = [
       0x00,
@@ -215,7 +215,7 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
       0xf5,
       0xff
     ]
-    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, backEnd })()
+    const reader = Columns.make({ columns: [column("t", BuiltIn.text)], formats: 1, codegen: codegen })()
     const good: Array<string> = []
     const texts = edges.flatMap((a) => edges.flatMap((b) => edges.map((c) => Uint8Array.of(a, b, c))))
     for (
@@ -241,8 +241,8 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.deepStrictEqual(Columns.toArray(reader.take()[0]!), good)
   })
 
-  it("refuse values of another width, lengths below -1 and another number of columns", () => {
-    const reader = Columns.make({ columns: columns.slice(2, 4), formats: 1, backEnd })()
+  it("rejects values of another width, lengths below -1 and another number of columns", () => {
+    const reader = Columns.make({ columns: columns.slice(2, 4), formats: 1, codegen: codegen })()
     const refuse = (bytes: Uint8Array, reason: object) =>
       assert.deepInclude(reasonOf(() => reader.append(bytes, 0, bytes.length)), reason)
     refuse(dataRow([fromHex("000001"), fromHex("00000001")]), { _tag: "Malformed", index: 0, found: "3 bytes" })
@@ -252,13 +252,13 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     assert.strictEqual(reader.take()[0]!.length, 0)
   })
 
-  it("take columns of one name, of names such as __proto__, and of types that nobody knows", () => {
+  it("accepts duplicate column names, names such as __proto__, and unknown types", () => {
     const strange = [column("__proto__", BuiltIn.int4), column("__proto__", BuiltIn.text), {
       name: "x",
       typeOid: 99_999,
       typeModifier: -1
     }]
-    const reader = Columns.make({ columns: strange, formats: [1, 1, 0], backEnd })()
+    const reader = Columns.make({ columns: strange, formats: [1, 1, 0], codegen: codegen })()
     const bytes = dataRow([fromHex("00000001"), utf8("a"), utf8("?")])
     reader.append(bytes, 0, bytes.length)
     assert.deepStrictEqual(reader.take().map((one) => [one.name, Columns.get(one, 0)]), [
@@ -268,10 +268,10 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     ])
   })
 
-  it("keep what a preset makes of a type", () => {
+  it("stores the values of a preset's codec", () => {
     const preset = Preset.withTypes(Preset.native, { float8: Preset.text })
     const typed = Preset.typed(preset, [column("n", BuiltIn.int8), column("f", BuiltIn.float8)], TypeRegistry.builtIn)
-    const reader = Columns.make({ columns: typed, formats: 0, backEnd })()
+    const reader = Columns.make({ columns: typed, formats: 0, codegen: codegen })()
     const bytes = dataRow([utf8("1"), utf8("1.50")])
     reader.append(bytes, 0, bytes.length)
     assert.deepStrictEqual(reader.take().map((one) => [one._tag, Columns.get(one, 0)]), [["Values", "1"], [
@@ -280,8 +280,8 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
     ]])
   })
 
-  it("can be taken while more are added", () => {
-    const reader = Columns.make({ columns: [column("n", BuiltIn.int8)], formats: 1, backEnd })()
+  it("returns columns while more rows are added", () => {
+    const reader = Columns.make({ columns: [column("n", BuiltIn.int8)], formats: 1, codegen: codegen })()
     const bytes = dataRow([fromHex("7fffffffffffffff")])
     for (let i = 0; i < 5; i++) reader.append(bytes, 0, bytes.length)
     const before = reader.take()[0]!
@@ -292,16 +292,16 @@ describe.each(backEnds)("rows read into columns by %s", (backEnd) => {
   })
 })
 
-describe("a reader of columns", () => {
-  it("has no columns, or more than generated code is made for", () => {
-    const none = Columns.make({ columns: [], formats: 1, backEnd: "generated" })()
+describe("Columns.make", () => {
+  it("reads no columns, and more than code is generated for", () => {
+    const none = Columns.make({ columns: [], formats: 1, codegen: "generated" })()
     none.append(fromHex("0000"), 0, 2)
     assert.deepStrictEqual(none.take(), [])
     for (const count of [15, 16, 17, 33, 200, 512, 513, 1600]) {
       const many = Array.from({ length: count }, (_, i) => column(`c${i}`, BuiltIn.int4))
       const bytes = dataRow(many.map((_, i) => i % 7 === 3 ? null : write(BuiltIn.int4, 1, i)))
-      for (const backEnd of backEnds) {
-        const reader = Columns.make({ columns: many, formats: 1, backEnd })()
+      for (const codegen of codegens) {
+        const reader = Columns.make({ columns: many, formats: 1, codegen: codegen })()
         reader.append(bytes, 0, bytes.length)
         assert.strictEqual(reasonOf(() => reader.append(bytes, 0, bytes.length - 1))._tag, "RowTruncated")
         assert.deepStrictEqual(
@@ -312,7 +312,7 @@ describe("a reader of columns", () => {
     }
   })
 
-  it("changes from closures to generated code without a difference", () => {
+  it("switches from closures to generated code without a difference", () => {
     const reader = Columns.make({ columns: columns.slice(0, 8), formats: 1 })()
     const bytes = dataRow([true, 2, 3, 4, BigInt(5), 6.5, 7.5, "eight"].map((value, i) => write(types[i]!, 1, value)))
     for (let i = 0; i < 2000; i++) {

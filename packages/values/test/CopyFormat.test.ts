@@ -17,7 +17,7 @@ const write = (format: CopyFormat.CopyFormat, columns: ReadonlyArray<RowWriter.C
   return out.take()
 }
 
-/** Reads data in pieces of this size, each of which lies in the midst of other bytes and is overwritten afterwards. */
+/** Reads data in chunks of this size, each surrounded by other bytes and overwritten afterwards. */
 const read = (
   format: CopyFormat.CopyFormat,
   columns: ReadonlyArray<RowWriter.Column>,
@@ -88,10 +88,10 @@ const Rows = Schema.Array(Schema.Tuple([
   Schema.Number
 ])).check(Schema.isMaxLength(6))
 
-describe("rows come back as they went", () => {
+describe("CopyFormat > round trips", () => {
   for (const [name, format] of formats) {
     it.effect.prop(
-      `in ${name}, cut anywhere`,
+      `${name}, in chunks of any size`,
       { rows: Rows, pieceSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })) },
       ({ pieceSize, rows }) =>
         Effect.sync(() => {
@@ -102,28 +102,28 @@ describe("rows come back as they went", () => {
       { arbitrary: { runs: 150 } }
     )
 
-    it(`in ${name}, every text that could be mistaken, as objects too`, () => {
+    it(`${name}, with texts that need escaping, also as objects`, () => {
       const one = [{ name: "__proto__", type: BuiltIn.text }]
       for (const value of [...special, null]) {
         assert.deepStrictEqual(read(format, one, write(format, one, [[value], [value]])), [[value], [value]])
         const out = ByteWriter.make()
         const writer = format.writer("object", one)
-        const row = JSON.parse(`{"__proto__":${JSON.stringify(value)}}`) as CopyFormat.Shapes["object"]
+        const row = JSON.parse(`{"__proto__":${JSON.stringify(value)}}`) as CopyFormat.RowShapes["object"]
         writer.begin(out)
         writer.row(out, row, 0)
         writer.end(out)
         const bytes = out.take()
         const rows: Array<unknown> = []
         const reader = format.reader("object", one)
-        reader.push(bytes, 0, bytes.length, rows as Array<CopyFormat.Shapes["object"]>)
-        reader.end(rows as Array<CopyFormat.Shapes["object"]>)
+        reader.push(bytes, 0, bytes.length, rows as Array<CopyFormat.RowShapes["object"]>)
+        reader.end(rows as Array<CopyFormat.RowShapes["object"]>)
         assert.deepStrictEqual(rows, [row])
       }
     })
   }
 })
 
-describe("data that is wrong", () => {
+describe("CopyFormat > invalid data", () => {
   const rows: ReadonlyArray<Row> = [
     [1, "one", ["a", null], Uint8Array.of(1, 2), 1.5],
     [2, null, null, null, -0],
@@ -131,24 +131,25 @@ describe("data that is wrong", () => {
   ]
 
   for (const [name, format] of formats) {
-    it(`${name} that is cut off is found out, or is whole rows`, () => {
+    it(`${name}: truncated data is rejected, or consists of complete rows`, () => {
       const bytes = write(format, columns, rows)
       for (let length = 0; length < bytes.length; length++) {
         let found: ReadonlyArray<Row>
         try {
           found = read(format, columns, bytes.subarray(0, length))
         } catch (thrown) {
-          assert.isTrue(ValueError.isReason(thrown), String(thrown))
+          if (!ValueError.isReason(thrown)) assert.fail(String(thrown))
           continue
         }
-        // Lines say nothing of how many there are, HyperBinary has no mark of its end, and a last number may be shorter.
+        // Text formats do not contain the number of rows, HyperBinary has no end marker, and a truncated last number
+        // may be valid.
         assert.notStrictEqual(name, "binary")
         assert.isAtMost(found.length, rows.length)
         for (const [i, row] of found.slice(0, -1).entries()) assert.isTrue(Equal.equals(row, rows[i]))
       }
     })
 
-    it(`${name} with any byte changed gives rows or a reason`, () => {
+    it(`${name}: data with any changed byte returns rows or throws a reason`, () => {
       const bytes = write(format, columns, rows)
       for (let at = 0; at < bytes.length; at++) {
         for (const change of [0x01, 0x20, 0x80, 0xff]) {
@@ -157,14 +158,14 @@ describe("data that is wrong", () => {
           try {
             read(format, columns, changed, 7)
           } catch (thrown) {
-            assert.isTrue(ValueError.isReason(thrown), String(thrown))
+            if (!ValueError.isReason(thrown)) assert.fail(String(thrown))
           }
         }
       }
     })
   }
 
-  it("names the row and the column", () => {
+  it("errors name the row and the column", () => {
     const two = [{ name: "n", type: BuiltIn.int4 }, { name: "s", type: BuiltIn.text }]
     for (const [name, format] of formats) {
       const writing = reasonOf(() => write(format, two, [[1, "a"], [2, "b"], [3, 4]]))
@@ -182,7 +183,7 @@ describe("data that is wrong", () => {
     assert.deepInclude(refused, { _tag: "NullNotAllowed", row: 0, name: "n" })
   })
 
-  it("of the text format: escapes, the end mark, what stands behind it", () => {
+  it("text format: escapes, the end marker, and data after it", () => {
     const one = [{ name: "s", type: BuiltIn.text }]
     const of = (data: string, format = text()) => read(format, one, utf8(data)).map(([value]) => value)
     assert.deepStrictEqual(of("\\b\\f\\n\\r\\t\\v\\\\\n"), ["\b\f\n\r\t\v\\"])
@@ -200,7 +201,7 @@ describe("data that is wrong", () => {
     assert.strictEqual(reasonOf(() => write(text({ null: "" }), one, [[""]]))._tag, "NotRepresentable")
   })
 
-  it("of CSV: quotes in the midst, line ends, what is not NULL", () => {
+  it("CSV: quotes inside values, line ends, and texts similar to NULL", () => {
     const two = [{ name: "a", type: BuiltIn.text }, { name: "b", type: BuiltIn.text }]
     const of = (data: string, format = csv()) => read(format, two, utf8(data))
     assert.deepStrictEqual(of("x\"y,\"\"z\",\"\"\n"), [["xy,\"z", ""]])
@@ -208,12 +209,12 @@ describe("data that is wrong", () => {
     assert.deepStrictEqual(of("a,b"), [["a", "b"]])
     assert.deepStrictEqual(of("'it\\'s','\\\\n'\n", csv({ quote: "'", escape: "\\" })), [["it's", "\\n"]])
     assert.strictEqual(reasonOf(() => of("a,\"b\n"))._tag, "RowTruncated")
-    // In time that grows with the line's length.
+    // This takes time linear in the line's length.
     assert.strictEqual(reasonOf(() => of("\"\",".repeat(1_000_000) + "\n"))._tag, "ColumnCountMismatch")
     assert.strictEqual(print(write(csv(), two, [["", null], ["a,b", "\\."]])), "\"\",\n\"a,b\",\"\\.\"\n")
   })
 
-  it("of the header line: other names", () => {
+  it("rejects a header line with other names", () => {
     const one = [{ name: "s", type: BuiltIn.text }]
     for (const format of [text({ header: true }), csv({ header: true })]) {
       assert.deepStrictEqual(read(format, one, utf8("s\nx\n")), [["x"]])
@@ -223,7 +224,7 @@ describe("data that is wrong", () => {
     }
   })
 
-  it("of the binary header: signature, flags, OIDs, extension, what stands behind the end", () => {
+  it("binary header: signature, flags, OIDs, extension, and data after the end", () => {
     const one = [{ name: "n", type: BuiltIn.int4 }]
     const signature = "5047434f50590aff0d0a00"
     const row = "0001" + "00000004" + "00000007"
@@ -237,7 +238,7 @@ describe("data that is wrong", () => {
       [`${signature.replace("0d0a", "0a0a")}0000000000000000ffff`, "Malformed"],
       [`${signature}0001000000000000ffff`, "Malformed"], // OIDs
       [`${signature}0002000000000000ffff`, "Malformed"], // an unknown flag
-      [`${signature}00000000ffffffffffff`, "Malformed"], // an extension of less than nothing
+      [`${signature}00000000ffffffffffff`, "Malformed"], // an extension of negative length
       [`${signature}0000000000000003aabb`, "RowTruncated"],
       [`${signature}0000000000000000${row}`, "RowTruncated"],
       [`${signature}0000000000000000${row}ff`, "RowTruncated"],
@@ -255,7 +256,7 @@ describe("data that is wrong", () => {
     }
   })
 
-  it("a long value that comes in small pieces is read in time that grows with its length", () => {
+  it("reads a long value in small chunks in time linear in its length", () => {
     const one = [{ name: "s", type: BuiltIn.text }]
     const value = "x\ty".repeat(400_000)
     for (const [name, format] of formats) {
@@ -264,7 +265,7 @@ describe("data that is wrong", () => {
   })
 })
 
-it("options that the servers would refuse are refused", () => {
+it("CopyFormat rejects options that the servers would reject", () => {
   const wrong = [
     () => text({ delimiter: "\n" }),
     () => text({ delimiter: "" }),
@@ -283,7 +284,7 @@ it("options that the servers would refuse are refused", () => {
   for (const make of wrong) assert.strictEqual(reasonOf(make)._tag, "OutOfRange", String(make))
   assert.strictEqual(
     csv({ delimiter: ";", null: "it's", header: true, quote: "^", escape: "\\" }).options,
-    "FORMAT csv, DELIMITER ';', NULL 'it''s', HEADER, QUOTE '^', ESCAPE E'\\\\'"
+    "FORMAT csv, DELIMITER ';', NULL 'it''s', HEADER, QUOTE '^', ESCAPE  E'\\\\'"
   )
   assert.strictEqual(text().options, "FORMAT text")
 })

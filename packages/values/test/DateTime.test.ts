@@ -6,7 +6,7 @@ const date = CalendarDate.fromStringUnsafe
 const instant = TimestampTz.fromStringUnsafe
 
 describe("CalendarDate", () => {
-  it("agrees with the calendar of JavaScript on every day of eight centuries", () => {
+  it("agrees with JavaScript's calendar on every day of eight centuries", () => {
     const first = Date.UTC(1600, 0, 1) / 86_400_000
     for (let day = 0; day < 292_194; day += 1) {
       const shown = new Date((first + day) * 86_400_000).toISOString().slice(0, 10)
@@ -16,7 +16,7 @@ describe("CalendarDate", () => {
     }
   })
 
-  it("knows the days that both servers agree on", () => {
+  it("has the day numbers that both servers use", () => {
     const cases = [
       ["2000-01-01", 0],
       ["1970-01-01", -10_957],
@@ -35,7 +35,7 @@ describe("CalendarDate", () => {
     }
   })
 
-  it("does not read what is no day", () => {
+  it("rejects text that is not a date", () => {
     for (
       const text of [
         "",
@@ -69,7 +69,7 @@ describe("CalendarDate", () => {
     assert.deepStrictEqual(CalendarDate.toParts(CalendarDate.infinity), Option.none())
   })
 
-  it("goes to Date and DateTime only where these are exact", () => {
+  it("converts to and from Date and DateTime only if that is exact", () => {
     const day = date("2024-02-29")
     assert.strictEqual(Option.getOrThrow(CalendarDate.toDate(day)).toISOString(), "2024-02-29T00:00:00.000Z")
     assert.deepStrictEqual(CalendarDate.fromDate(new Date("2024-02-29T00:00:00Z")), Option.some(day))
@@ -87,7 +87,7 @@ describe("CalendarDate", () => {
 })
 
 describe("TimeOfDay", () => {
-  it("goes from 00:00 to 24:00, to the microsecond", () => {
+  it("has the range 00:00 to 24:00, to the microsecond", () => {
     for (const text of ["00:00:00", "00:00:00.000001", "12:34:56.7", "23:59:59.999999", "24:00:00"]) {
       assert.strictEqual(TimeOfDay.format(TimeOfDay.fromStringUnsafe(text)), text)
     }
@@ -113,7 +113,7 @@ describe("TimeOfDay", () => {
 })
 
 describe("Timestamp", () => {
-  it("is put together from a date and a time", () => {
+  it("is made from a date and a time", () => {
     const end = Timestamp.make(date("2024-02-29"), TimeOfDay.makeUnsafe(24, 0))
     assert.strictEqual(String(Option.getOrThrow(end)), "2024-03-01T00:00:00")
     assert.deepStrictEqual(
@@ -127,13 +127,13 @@ describe("Timestamp", () => {
     assert.strictEqual(String(Timestamp.toTimeOfDay(value)), "12:34:56.789012")
   })
 
-  it("has no zone, and does not read one", () => {
+  it("has no time zone, and does not parse one", () => {
     assert.isTrue(Option.isNone(Timestamp.fromString("2024-02-29 12:00:00+00")))
     assert.isTrue(Option.isNone(Timestamp.fromString("2024-02-29T12:00:00Z")))
     assert.isTrue(Option.isNone(TimestampTz.fromString("2024-02-29 12:00:00")))
   })
 
-  it("becomes an instant when a zone is chosen", () => {
+  it("becomes an instant when a time zone is chosen", () => {
     const wall = Timestamp.fromStringUnsafe("0044-03-15 12:00:00.5 BC")
     assert.strictEqual(String(Timestamp.inUtc(wall)), "0044-03-15T12:00:00.5Z BC")
     assert.isTrue(Equal.equals(Timestamp.fromUtc(Timestamp.inUtc(wall)), wall))
@@ -141,7 +141,7 @@ describe("Timestamp", () => {
 })
 
 describe("TimestampTz", () => {
-  it("is the same instant in every zone that a server prints", () => {
+  it("parses the same instant from every time zone that a server prints", () => {
     const utc = instant("2024-02-29 23:30:00+00")
     for (
       const text of [
@@ -157,7 +157,7 @@ describe("TimestampTz", () => {
     assert.strictEqual(String(instant("0001-12-31 23:00:00-01 BC")), "0001-01-01T00:00:00Z")
   })
 
-  it("does not read what is no instant", () => {
+  it("rejects text that is not an instant", () => {
     for (
       const text of [
         "",
@@ -174,7 +174,7 @@ describe("TimestampTz", () => {
     assert.throws(() => instant("now"), ValueError.ValueError)
   })
 
-  it("goes to Date and DateTime only where these are exact", () => {
+  it("converts to and from Date and DateTime only if that is exact", () => {
     const exact = instant("2024-02-29 12:34:56.789+00")
     const finer = instant("2024-02-29 12:34:56.789012+00")
     assert.strictEqual(Option.getOrThrow(TimestampTz.toDate(exact)).toISOString(), "2024-02-29T12:34:56.789Z")
@@ -192,7 +192,7 @@ describe("TimestampTz", () => {
     assert.deepStrictEqual(TimestampTz.fromDateTime(dateTime), Option.some(exact))
   })
 
-  it.effect.prop("comes back from Date", {
+  it.effect.prop("round-trips a Date", {
     date: Schema.Date.check(Schema.isBetweenDate({
       minimum: new Date(-210_866_803_200_000),
       maximum: new Date(8.64e15)
@@ -205,14 +205,14 @@ describe("TimestampTz", () => {
 })
 
 describe("Interval", () => {
-  it("takes parts within their range only", () => {
+  it("accepts only parts within their range", () => {
     assert.isTrue(Option.isNone(Interval.make({ months: 2 ** 31 })))
     assert.isTrue(Option.isNone(Interval.make({ days: 0.5 })))
     assert.isTrue(Option.isNone(Interval.make({ microseconds: BigInt("9223372036854775808") })))
     assert.throws(() => Interval.makeUnsafe({ days: NaN }), ValueError.ValueError)
   })
 
-  it("is written as ISO 8601", () => {
+  it("is formatted as ISO 8601", () => {
     const cases = [
       [{}, "PT0S"],
       [{ months: 14 }, "P1Y2M"],
@@ -228,7 +228,7 @@ describe("Interval", () => {
     }
   })
 
-  it("is equal only when all parts are", () => {
+  it("is equal only if all parts are", () => {
     assert.isFalse(Equal.equals(Interval.makeUnsafe({ months: 1 }), Interval.makeUnsafe({ days: 30 })))
     assert.isFalse(
       Equal.equals(Interval.makeUnsafe({ days: 1 }), Interval.makeUnsafe({ microseconds: BigInt(86_400_000_000) }))
@@ -236,7 +236,7 @@ describe("Interval", () => {
   })
 })
 
-describe("the value types", () => {
+describe("date and time types", () => {
   const values = [
     [CalendarDate.CalendarDate, CalendarDate.CalendarDateFromString],
     [TimeOfDay.TimeOfDay, TimeOfDay.TimeOfDayFromString],
@@ -249,7 +249,7 @@ describe("the value types", () => {
 
   for (const [index, [schema, fromString]] of values.entries()) {
     it.effect.prop(
-      `${index}: come back from their text and from JSON, equal and with one hash`,
+      `${index}: round-trip as text and as JSON, with the same hash`,
       { value: schema },
       ({ value }) =>
         Effect.gen(function*() {
@@ -266,7 +266,7 @@ describe("the value types", () => {
         })
     )
 
-    it.effect(`${index}: do not come from another text`, () =>
+    it.effect(`${index}: reject any other text`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Schema.decodeEffect(fromString)("x"))
         assert.strictEqual(error._tag, "SchemaError")
@@ -286,7 +286,7 @@ describe("the value types", () => {
     }
   })
 
-  it("are ordered, with the infinities at the ends", () => {
+  it("are ordered, with the infinities first and last", () => {
     const instants = [
       TimestampTz.negativeInfinity,
       instant("1999-12-31 23:59:59.999999+00"),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BuiltIn, Numeric } from "@hyperfect/values"
+import { BuiltIn, Numeric, type Type } from "@hyperfect/values"
 import { BigDecimal, Effect, Schema } from "effect"
 import { fromHex, read, reasonOf, toHex, utf8, write } from "./fixtures.ts"
 
@@ -10,8 +10,8 @@ const big = (digits: string): bigint => BigInt(digits)
 /** numeric(38, 10) */
 const typeModifier = ((38 << 16) | 10) + 4
 
-describe("numerics", () => {
-  // Bytes as PostgreSQL's numeric_send makes them.
+describe("numeric", () => {
+  // Bytes as encoded by PostgreSQL's numeric_send.
   const cases: ReadonlyArray<readonly [string, string]> = [
     ["0", "0000000000000000"],
     ["0.00", "0000000000000002"],
@@ -31,14 +31,14 @@ describe("numerics", () => {
     ["-Infinity", "00000000f0000000"]
   ]
 
-  it.each(cases)("%s has PostgreSQL's bytes", (text, hex) => {
+  it.each(cases)("encodes %s as PostgreSQL does", (text, hex) => {
     const value = read(BuiltIn.numeric, 0, utf8(text)) as Numeric.Numeric
     assert.strictEqual(Numeric.format(value), text)
     assert.strictEqual(toHex(write(BuiltIn.numeric, 1, value)), hex)
     assert.strictEqual(Numeric.format(read(BuiltIn.numeric, 1, fromHex(hex)) as Numeric.Numeric), text)
   })
 
-  it("keep every digit and the scale", () => {
+  it("keeps every digit and the scale", () => {
     const long = `${"123456789".repeat(200)}.${"987654321".repeat(100)}0`
     for (const text of [long, `-${long}`, `0.${"0".repeat(1000)}1`, "1" + "0".repeat(500), "7".repeat(131_072)]) {
       const value = read(BuiltIn.numeric, 0, utf8(text))
@@ -49,7 +49,7 @@ describe("numerics", () => {
     }
   })
 
-  it("are written from bigints and from numbers with a negative scale", () => {
+  it("writes bigints and decimals with a negative scale", () => {
     const decimal = BigDecimal.make(big("12"), -3)
     for (const format of [0, 1] as const) {
       assert.strictEqual(
@@ -73,7 +73,7 @@ describe("numerics", () => {
     }
   })
 
-  it("keep digits that a server sends beyond the scale", () => {
+  it("keeps digits that a server sends beyond the scale", () => {
     const value = read(
       BuiltIn.numeric,
       1,
@@ -82,8 +82,23 @@ describe("numerics", () => {
     assert.strictEqual(Numeric.format(value), "1.3456")
   })
 
-  it("refuse what is none, and more digits than there is room for", () => {
-    for (const value of [1, NaN, "1", "nan", "Inf", null]) {
+  it("writes any number, including NaN and the infinities", () => {
+    const written = (value: unknown, format: Type.Format) => toHex(write(BuiltIn.numeric, format, value, typeModifier))
+    for (const format of [0, 1] as const) {
+      for (const value of [NaN, Infinity, -Infinity]) {
+        assert.strictEqual(written(value, format), written(String(value), format))
+      }
+    }
+    for (const format of formats) {
+      assert.strictEqual(written(0.5, format), written(BigDecimal.make(big("5"), 1), format))
+    }
+    for (const value of [NaN, Infinity, -Infinity]) {
+      assert.strictEqual(reasonOf(() => written(value, 2))._tag, "NotRepresentable")
+    }
+  })
+
+  it("rejects values that are not numbers, and too many digits", () => {
+    for (const value of [true, "1", "nan", "Inf", null]) {
       for (const format of formats) {
         assert.strictEqual(
           reasonOf(() => write(BuiltIn.numeric, format, value, typeModifier))._tag,
@@ -107,7 +122,7 @@ describe("numerics", () => {
     }
   })
 
-  it("are refused when malformed", () => {
+  it("rejects malformed text and bytes", () => {
     for (const text of ["", "-", ".", "1.", ".5", "1e3", "+1", " 1", "1,5", "nan", "inf"]) {
       assert.strictEqual(reasonOf(() => read(BuiltIn.numeric, 0, utf8(text)))._tag, "Malformed")
     }
@@ -134,7 +149,7 @@ describe("numerics", () => {
   })
 
   it.effect.prop(
-    "of HyperBinary have the width of their precision",
+    "has the HyperBinary size of its precision",
     { digits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 38 })), unscaled: Schema.BigInt },
     ({ digits, unscaled }) =>
       Effect.sync(() => {

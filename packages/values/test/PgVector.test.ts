@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { BuiltIn, type Type } from "@hyperfect/values"
 import { fromHex, read, reasonOf, toHex, utf8, write } from "./fixtures.ts"
 
-// The layouts are those of vector_send, halfvec_send and sparsevec_send in pgvector's src (0.8): the bytes below were put
-// together from them by hand.
+// The layouts are those of vector_send, halfvec_send and sparsevec_send in pgvector's src (0.8). The bytes below were
+// derived from them by hand.
 const goldens: ReadonlyArray<
   { readonly type: Type.Any; readonly text: string; readonly value: unknown; readonly hex: string }
 > = [
@@ -16,7 +16,7 @@ const goldens: ReadonlyArray<
   { type: BuiltIn.vector, text: "[-0.5]", value: [-0.5], hex: "0001" + "0000" + "bf000000" },
   { type: BuiltIn.vector, text: "[0.10000000149011612]", value: [Math.fround(0.1)], hex: "0001" + "0000" + "3dcccccd" },
   { type: BuiltIn.halfvec, text: "[1,-2]", value: [1, -2], hex: "0002" + "0000" + "3c00" + "c000" },
-  // The largest, the smallest normal and the smallest of all numbers of 16 bits.
+  // The largest, the smallest normal and the smallest positive 16-bit number.
   {
     type: BuiltIn.halfvec,
     text: "[65504,0.00006103515625,5.960464477539063e-8]",
@@ -37,16 +37,16 @@ const goldens: ReadonlyArray<
   }
 ]
 
-describe("pgvector", () => {
+describe("pgvector types", () => {
   for (const { hex, text, type, value } of goldens) {
-    it(`${type.name} ${text} in text and in binary, both ways`, () => {
+    it(`read and write ${type.name} ${text} in text and in binary`, () => {
       assert.deepStrictEqual(read(type, 0, utf8(text)), value)
       assert.deepStrictEqual(read(type, 1, fromHex(hex)), value)
       assert.strictEqual(new TextDecoder().decode(write(type, 0, value)), text)
       assert.strictEqual(toHex(write(type, 1, value)), hex)
     })
 
-    it(`${type.name} ${text} cut short anywhere, or longer, is malformed`, () => {
+    it(`reject ${type.name} ${text} truncated at any byte, or with extra bytes`, () => {
       const bytes = fromHex(hex)
       for (let length = 0; length < bytes.length; length++) {
         assert.strictEqual(reasonOf(() => read(type, 1, bytes.subarray(0, length)))._tag, "Malformed")
@@ -55,23 +55,23 @@ describe("pgvector", () => {
     })
   }
 
-  it("numbers of 16 bits are rounded to the nearest, of two as near to the even one", () => {
+  it("round to the nearest 16-bit number, with ties to even", () => {
     const bits = (value: number) => toHex(write(BuiltIn.halfvec, 1, [value])).slice(8)
     // Between 1 (3c00) and its neighbour 1 + 2^-10 (3c01), and between that and the next.
     assert.strictEqual(bits(1 + 2 ** -11), "3c00")
     assert.strictEqual(bits(1 + 2 ** -11 + 2 ** -30), "3c01")
     assert.strictEqual(bits(1 + 3 * 2 ** -11), "3c02")
-    // Half of the smallest becomes 0, and keeps its sign.
+    // Half of the smallest number becomes 0, and keeps its sign.
     assert.strictEqual(bits(2 ** -25), "0000")
     assert.strictEqual(bits(-(2 ** -25)), "8000")
     assert.strictEqual(bits(2 ** -25 + 2 ** -40), "0001")
-    // From here on it would be infinite.
+    // From here on a number would be infinite.
     assert.strictEqual(bits(65519.999), "7bff")
     assert.strictEqual(reasonOf(() => bits(65520))._tag, "OutOfRange")
   })
 
-  it("every number of 16 bits comes back as it went", () => {
-    // NaN and the infinities, which a vector cannot hold, have all bits of the exponent set.
+  it("round-trip every 16-bit number", () => {
+    // NaN and the infinities, which a vector cannot contain, have all exponent bits set.
     const all = Array.from({ length: 0x10000 }, (_, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00)
     for (let at = 0; at < all.length; at += 1024) {
       const some = all.slice(at, at + 1024)
@@ -80,7 +80,7 @@ describe("pgvector", () => {
     }
   })
 
-  it("refuses what the server would refuse", () => {
+  it("reject what the server would reject", () => {
     for (const type of [BuiltIn.vector, BuiltIn.halfvec]) {
       for (const format of [0, 1] as const) {
         assert.strictEqual(reasonOf(() => write(type, format, []))._tag, "OutOfRange")

@@ -10,6 +10,7 @@ import {
   type Type,
   TypeRegistry
 } from "@hyperfect/values"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import { Arbitrary, Context, Effect, Equal, Exit, Result, Schema, SchemaTransformation } from "effect"
 
 const column = (name: string, type: Type.Any): Row.Column => ({ name, type })
@@ -25,20 +26,30 @@ const mismatch = <A, RD>(schema: Schema.Decoder<A, RD>, columns: ReadonlyArray<R
 const id = column("id", BuiltIn.int8)
 const name = column("name", BuiltIn.text)
 
-describe("a Schema of rows", () => {
-  it.effect("hands rows on as they are when the columns guarantee what it says", () =>
+describe("Row.schema", () => {
+  it.effect("returns rows unchanged if the columns guarantee what the Schema requires", () =>
     Effect.gen(function*() {
-      const { decode, isFused } = decoder(Schema.Struct({ id: Schema.BigInt, name: Schema.NullOr(Schema.String) }), [
-        id,
-        name
-      ])
-      assert.isTrue(isFused)
+      const { decode, isPassThrough } = decoder(
+        Schema.Struct({ id: Schema.BigInt, name: Schema.NullOr(Schema.String) }),
+        [
+          id,
+          name
+        ]
+      )
+      assert.isTrue(isPassThrough)
       const rows = [{ id: BigInt(1), name: null }, { id: BigInt(2), name: "x" }]
       const decoded = yield* decode(rows, 0)
       assert.strictEqual<unknown>(decoded, rows)
     }))
 
-  it.effect("finds NULL where a field does not take it, in its row", () =>
+  it.effect("leaves out columns without a field", () =>
+    Effect.gen(function*() {
+      const { decode, isPassThrough } = decoder(Schema.Struct({ id: Schema.BigInt }), [id, name])
+      assert.isFalse(isPassThrough)
+      assert.deepStrictEqual(yield* decode([{ id: BigInt(1), name: "x" }], 0), [{ id: BigInt(1) }])
+    }))
+
+  it.effect("reports the row with a NULL in a field that does not accept it", () =>
     Effect.gen(function*() {
       const { decode } = decoder(Schema.Struct({ id: Schema.BigInt }), [id])
       const refusal = yield* Effect.flip(decode([{ id: BigInt(1) }, { id: null }], 10))
@@ -48,13 +59,16 @@ describe("a Schema of rows", () => {
       assert.strictEqual((yield* Effect.flip(proto.decode([JSON.parse("{\"__proto__\":null}")], 0))).row, 0)
     }))
 
-  it("says what is missing, what is too much and what is of another type", () => {
+  it("reports missing, unexpected and mistyped columns", () => {
     const User = Schema.Struct({ id: Schema.String, name: Schema.String, age: Schema.optionalKey(Schema.Int) })
     assert.deepStrictEqual(mismatch(User, [id, column("x", BuiltIn.bool)]), {
       missing: ["name"],
       unexpected: ["x"],
       mistyped: [{ name: "id", typeName: "int8", wanted: "string", found: "bigint" }]
     })
+    const Id = Schema.Struct({ id: Schema.BigInt })
+    const strict = Row.schema(Id, { onExcessColumn: "error" })([id, name])
+    assert.deepStrictEqual(Result.isFailure(strict) && strict.failure.unexpected, ["name"])
     const Dated = Schema.Struct({ day: Schema.NullOr(Schema.Date) })
     assert.deepStrictEqual(mismatch(Dated, [column("day", BuiltIn.date)]).mistyped, [
       { name: "day", typeName: "date", wanted: "Date | null", found: "CalendarDate" }
@@ -67,11 +81,11 @@ describe("a Schema of rows", () => {
       mismatch(Schema.Struct({ n: Schema.FiniteFromString }), [column("n", BuiltIn.int4)]).mistyped[0]?.wanted,
       "string"
     )
-    // An inherited name is none of a column.
+    // An inherited property name is not a column.
     assert.deepStrictEqual(mismatch(Schema.Struct({ toString: Schema.String }), []).missing, ["toString"])
   })
 
-  it("is fused with what columns usually are", () => {
+  it("needs no decoding for the usual column types", () => {
     const fused: ReadonlyArray<readonly [Schema.Decoder<unknown>, Type.Any]> = [
       [Schema.Int, BuiltIn.int4],
       [Schema.Number, BuiltIn.int2],
@@ -94,7 +108,7 @@ describe("a Schema of rows", () => {
       [Schema.String, BuiltIn.enumeration(["a", "b"], { name: "e", oid: 1, arrayOid: 0 })]
     ]
     for (const [field, type] of fused) {
-      assert.isTrue(decoder(Schema.Struct({ c: field }), [column("c", type)]).isFused, type.name)
+      assert.isTrue(decoder(Schema.Struct({ c: field }), [column("c", type)]).isPassThrough, type.name)
     }
     const decoded: ReadonlyArray<readonly [Schema.Decoder<unknown>, Type.Any]> = [
       [Schema.Finite, BuiltIn.float8],
@@ -106,15 +120,15 @@ describe("a Schema of rows", () => {
       [Schema.Array(Schema.Int), BuiltIn.array(BuiltIn.int4)]
     ]
     for (const [field, type] of decoded) {
-      assert.isFalse(decoder(Schema.Struct({ c: field }), [column("c", type)]).isFused, type.name)
+      assert.isFalse(decoder(Schema.Struct({ c: field }), [column("c", type)]).isPassThrough, type.name)
     }
   })
 
-  it.effect("decodes what it checks, transforms or makes instances of", () =>
+  it.effect("decodes rows for checks, transformations and classes", () =>
     Effect.gen(function*() {
       class User extends Schema.Class<User>("User")({ id: Schema.BigInt, name: Schema.String }) {}
       const users = decoder(User, [id, name])
-      assert.isFalse(users.isFused)
+      assert.isFalse(users.isPassThrough)
       assert.isTrue((yield* users.decode([{ id: BigInt(1), name: "x" }], 0))[0] instanceof User)
       const renamed = Schema.Struct({ id: Schema.BigInt, title: Schema.String }).pipe(
         Schema.encodeKeys({ title: "name" })
@@ -131,7 +145,85 @@ describe("a Schema of rows", () => {
       assert.deepStrictEqual(yield* decoder(Filled, []).decode([{}], 0), [{ name: "none" }])
     }))
 
-  it.effect("decodes by services and by effects that take their time", () =>
+  it.effect("decodes many rows as the Schema does, with its errors", () =>
+    Effect.gen(function*() {
+      const Even = Schema.Int.check(
+        Schema.makeFilter((n) => n % 2 === 0),
+        Schema.isBetween({ minimum: 0, maximum: 1e6 })
+      )
+      const fields = [
+        Schema.String,
+        Schema.NonEmptyString.check(Schema.isMaxLength(3)),
+        Even,
+        Schema.NullOr(Even),
+        Schema.Finite,
+        Schema.Boolean,
+        Schema.Union([Schema.BigInt, Schema.String, Schema.Null]),
+        Schema.Union([Schema.Number, Schema.Int, Schema.String], { mode: "oneOf" }),
+        Schema.Date,
+        Schema.Uint8Array,
+        CalendarDate.CalendarDate,
+        Schema.FiniteFromString,
+        Schema.Unknown,
+        Schema.Struct({ a: Schema.Int }),
+        Schema.optionalKey(Schema.Int)
+      ] as ReadonlyArray<Schema.Codec<unknown>>
+      const values: ReadonlyArray<unknown> = [
+        "abc",
+        "",
+        "12",
+        7,
+        8,
+        2e6,
+        NaN,
+        true,
+        BigInt(3),
+        null,
+        undefined,
+        new Date(0),
+        new Uint8Array(2),
+        CalendarDate.fromDayUnsafe(1),
+        { a: 1, b: 2 }
+      ]
+      for (const field of fields) {
+        // An inherited name, a name that needs quotes, and a name that an object literal does not define.
+        for (const key of ["c", "toString", "a \"b\"", "__proto__"]) {
+          const struct = Schema.Struct({ first: Schema.Int, [key]: field }) as unknown as Schema.Codec<unknown>
+          const { decode } = decoder(struct, [{ name: "first" }, { name: key }])
+          const wanted = Schema.decodeUnknownExit(struct)
+          const row = (value: unknown): ObjectRow =>
+            JSON.parse(`{"extra":1,"first":1}`, function(name, parsed: object) {
+              return name === "" ? Object.defineProperty(parsed, key, { value, enumerable: true }) : parsed
+            }) as ObjectRow
+          for (const value of values) {
+            const expected = wanted(row(value))
+            // Enough rows to use generated code, if there is any.
+            if (Exit.isSuccess(expected)) yield* decode(Array.from({ length: 600 }, () => row(value)), 0)
+          }
+          for (const candidate of [...values.map(row), { first: 1 } as ObjectRow, { [key]: "abc" } as ObjectRow]) {
+            const expected = wanted(candidate)
+            const decoded = yield* Effect.exit(decode([candidate], 0))
+            assert.strictEqual(Exit.isSuccess(decoded), Exit.isSuccess(expected), `${field.ast._tag} ${key}`)
+            if (!Exit.isSuccess(decoded) || !Exit.isSuccess(expected)) continue
+            assert.deepStrictEqual<unknown>(decoded.value, [expected.value])
+            assert.deepStrictEqual(Object.keys(decoded.value[0] as object), Object.keys(expected.value as object))
+          }
+        }
+      }
+      const { decode } = decoder(Schema.Struct({ id: Schema.Int, name: Schema.String }), [{ name: "id" }, {
+        name: "name"
+      }])
+      const rows: Array<ObjectRow> = Array.from({ length: 700 }, (_, id) => ({ id, name: "x" }))
+      yield* decode(rows, 0)
+      rows[650] = { id: 1.5, name: "x" }
+      const refusal = yield* Effect.flip(decode(rows, 1000))
+      assert.strictEqual(refusal.row, 1650)
+      assert.include(refusal.issue, "an integer")
+      rows[650] = { id: 1, name: null }
+      assert.include((yield* Effect.flip(decode(rows, 0))).issue, "column \"name\" is NULL")
+    }))
+
+  it.effect("decodes with services and asynchronous effects", () =>
     Effect.gen(function*() {
       class Prefix extends Context.Service<Prefix, { readonly text: string }>()("test/Prefix") {}
       const Prefixed = Schema.String.pipe(Schema.decodeTo(
@@ -148,21 +240,21 @@ describe("a Schema of rows", () => {
       assert.deepStrictEqual(decoded, Array.from({ length: 5 }, (_, i) => ({ name: `n${i}` })))
     }))
 
-  it("takes any columns for a record, and looks at columns once", () => {
+  it("accepts any columns for a record, and caches the result per columns", () => {
     const columns = [id, name]
     const Any = Schema.Record(Schema.String, Schema.Unknown)
-    assert.isFalse(decoder(Any, columns).isFused)
+    assert.isFalse(decoder(Any, columns).isPassThrough)
     const User = Schema.Struct({ id: Schema.BigInt, name: Schema.String })
     assert.strictEqual(Row.schema(User)(columns), Row.schema(User)(columns))
   })
 
-  it("says nothing of the type of a column that nobody knows", () => {
-    const { isFused } = decoder(Schema.Struct({ id: Schema.Boolean }), [{ name: "id", type: undefined }])
-    assert.isFalse(isFused)
+  it("accepts a column of unknown type", () => {
+    const { isPassThrough } = decoder(Schema.Struct({ id: Schema.Boolean }), [{ name: "id", type: undefined }])
+    assert.isFalse(isPassThrough)
   })
 })
 
-describe("what is said of Schemas and types by themselves", () => {
+describe("Row.schema > compatibility of fields and types", () => {
   const fields = [
     Schema.String,
     Schema.NonEmptyString,
@@ -192,14 +284,14 @@ describe("what is said of Schemas and types by themselves", () => {
     Interval.Interval
   ] as ReadonlyArray<Schema.Codec<unknown>>
 
-  // Every type by itself, and as the presets have it. Arrays are all alike.
+  // Every type, and its replacements in the presets. All arrays behave alike.
   const arrays = ["int4[]", "text[]", "timestamptz[]"]
   const own = TypeRegistry.builtIn.types.filter(({ name }) => !name.endsWith("[]") || arrays.includes(name))
   const types = own.flatMap((type) =>
     Array.from(new Set([Preset.lossless, Preset.native, Preset.text].map((preset) => preset(type, "c"))))
   )
 
-  it.effect("holds for their values", () =>
+  it.effect("agrees with decoding their values", () =>
     Effect.gen(function*() {
       for (const type of types) {
         const sampled = yield* Effect.exit(
@@ -216,9 +308,9 @@ describe("what is said of Schemas and types by themselves", () => {
           for (const value of values) {
             const decoded = decode(value)
             const what = `${type.name} ${typeof value} by ${field.ast._tag}`
-            // What does not fit takes no value at all, and what is fused takes every value as it is.
+            // A mismatch means that no value decodes, and pass-through that every value decodes to itself.
             if (Result.isFailure(fit)) assert.isTrue(Exit.isFailure(decoded), what)
-            else if (fit.success.isFused) {
+            else if (fit.success.isPassThrough) {
               assert.isTrue(Exit.isSuccess(decoded) && Equal.equals(decoded.value, value), what)
             }
           }

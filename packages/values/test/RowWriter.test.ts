@@ -12,7 +12,7 @@ import {
 import { BigDecimal, Result } from "effect"
 import { fromHex, reasonOf, toHex } from "./fixtures.ts"
 
-const backEnds = ["closures", "generated"] as const
+const codegens = ["interpreted", "generated"] as const
 
 const table: ReadonlyArray<RowWriter.Column> = [
   { name: "a", type: BuiltIn.int4, nullable: false },
@@ -20,7 +20,7 @@ const table: ReadonlyArray<RowWriter.Column> = [
   { name: "c", type: BuiltIn.float8 }
 ]
 
-/** Every kind of column: inlined or not, fixed or not, NULL or not. */
+/** Every kind of column: inlined or not, of fixed size or not, nullable or not. */
 const wide: ReadonlyArray<RowWriter.Column> = [
   BuiltIn.bool,
   BuiltIn.int2,
@@ -62,11 +62,11 @@ const wideValues = [
 
 const wideRow = wide.map((_, i) => (i % 4 === 0 ? null : wideValues[i >> 1]))
 
-describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
-  it("are the bytes that hyperd took for three rows", () => {
+describe.each(codegens)("row writers for COPY, %s", (codegen) => {
+  it("write the bytes that hyperd accepted for three rows", () => {
     const out = ByteWriter.make()
     HyperBinaryCopy.writeHeader(out)
-    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, backEnd })
+    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, codegen: codegen })
     write(out, { a: 1, b: "x", c: 1.5 }, 0)
     write(out, { a: 2, b: null, c: null }, 1)
     write(out, { a: 3, b: "héllo", c: -0.25 }, 2)
@@ -77,10 +77,10 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
     )
   })
 
-  it("have PostgreSQL's header, field counts, lengths and trailer", () => {
+  it("write PostgreSQL's header, field counts, lengths and trailer", () => {
     const out = ByteWriter.make()
     PgBinaryCopy.writeHeader(out)
-    const write = PgBinaryCopy.arraysUnsafe({ columns: table, backEnd })
+    const write = PgBinaryCopy.arraysUnsafe({ columns: table, codegen: codegen })
     write(out, [1, "x", 1.5], 0)
     write(out, [2, null, null], 1)
     PgBinaryCopy.writeTrailer(out)
@@ -92,24 +92,24 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
     )
   })
 
-  it("may be of any size and need not fit into the buffer", () => {
+  it("write rows of any size, also larger than the buffer", () => {
     for (const copy of [HyperBinaryCopy, PgBinaryCopy]) {
       const expected = ByteWriter.make(1 << 20)
-      const reference = copy.arraysUnsafe({ columns: wide, backEnd: "closures" })
+      const reference = copy.arraysUnsafe({ columns: wide, codegen: "interpreted" })
       for (let i = 0; i < 5; i++) reference(expected, wideRow, i)
       const small = ByteWriter.make(1)
-      const write = copy.arraysUnsafe({ columns: wide, backEnd })
+      const write = copy.arraysUnsafe({ columns: wide, codegen: codegen })
       small.uint8(0)
-      small.take() // what was written before does not move with what is written now
+      small.take() // bytes that were written before must not move
       for (let i = 0; i < 5; i++) write(small, wideRow, i)
       assert.strictEqual(toHex(small.take()), toHex(expected.take()))
     }
   })
 
-  it("tell the column and the row of a value of another kind, and leave what was written before", () => {
+  it("name the column and the row of an invalid value, and keep what was written before", () => {
     for (const copy of [HyperBinaryCopy, PgBinaryCopy]) {
       const out = ByteWriter.make(8)
-      const write = copy.objectsUnsafe({ columns: table, backEnd })
+      const write = copy.objectsUnsafe({ columns: table, codegen: codegen })
       write(out, { a: 1, b: "x", c: 1.5 }, 0)
       const before = out.size
       assert.deepInclude(reasonOf(() => write(out, { a: 2, b: "y".repeat(5000), c: "1.5" }, 41)), {
@@ -126,9 +126,9 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
     }
   })
 
-  it("refuse NULL where the column is NOT NULL", () => {
+  it("reject NULL in a NOT NULL column", () => {
     for (const copy of [HyperBinaryCopy, PgBinaryCopy]) {
-      const write = copy.objectsUnsafe({ columns: table, backEnd })
+      const write = copy.objectsUnsafe({ columns: table, codegen: codegen })
       const out = ByteWriter.make()
       assert.deepInclude(reasonOf(() => write(out, { a: null, b: null, c: null }, 7)), {
         _tag: "NullNotAllowed",
@@ -140,16 +140,16 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
     }
   })
 
-  it("refuse missing and undefined properties", () => {
-    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, backEnd })
+  it("reject missing and undefined properties", () => {
+    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, codegen: codegen })
     const out = ByteWriter.make()
     assert.deepInclude(reasonOf(() => write(out, { a: 1, c: 2 }, 0)), { name: "b", found: "undefined" })
     assert.deepInclude(reasonOf(() => write(out, { a: 1, b: undefined, c: 2 }, 0)), { name: "b", found: "undefined" })
   })
 
-  it("refuse rows that are no rows, and arrays of another length", () => {
-    const objects = HyperBinaryCopy.objectsUnsafe({ columns: table, backEnd })
-    const arrays = HyperBinaryCopy.arraysUnsafe({ columns: table, backEnd })
+  it("reject values that are not rows, and arrays of another length", () => {
+    const objects = HyperBinaryCopy.objectsUnsafe({ columns: table, codegen: codegen })
+    const arrays = HyperBinaryCopy.arraysUnsafe({ columns: table, codegen: codegen })
     const out = ByteWriter.make()
     for (const row of [null, undefined, 1, "row"]) {
       assert.deepInclude(reasonOf(() => objects(out, row as never, 3)), {
@@ -167,29 +167,32 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
     assert.deepInclude(reasonOf(() => arrays(out, [1, "x"], 9)), { _tag: "ColumnCountMismatch", row: 9, found: "2" })
   })
 
-  it("take a column called __proto__ from own properties only", () => {
-    const write = HyperBinaryCopy.objectsUnsafe({ columns: [{ name: "__proto__", type: BuiltIn.json }], backEnd })
+  it("read a column named __proto__ from own properties only", () => {
+    const write = HyperBinaryCopy.objectsUnsafe({
+      columns: [{ name: "__proto__", type: BuiltIn.json }],
+      codegen: codegen
+    })
     const out = ByteWriter.make()
     write(out, JSON.parse("{\"__proto__\":1}"), 0)
     assert.strictEqual(toHex(out.take()), "000100000031")
     assert.deepInclude(reasonOf(() => write(out, {}, 0)), { name: "__proto__", found: "undefined" })
   })
 
-  it("refuse U+0000 for PostgreSQL and take it for Hyper", () => {
+  it("reject U+0000 for PostgreSQL and accept it for Hyper", () => {
     const columns = [{ name: "t", type: BuiltIn.text }]
     const out = ByteWriter.make()
-    const postgres = PgBinaryCopy.objectsUnsafe({ columns, backEnd })
+    const postgres = PgBinaryCopy.objectsUnsafe({ columns, codegen: codegen })
     assert.strictEqual(reasonOf(() => postgres(out, { t: "a\0" }, 0))._tag, "NotRepresentable")
-    HyperBinaryCopy.objectsUnsafe({ columns, backEnd })(out, { t: "a\0" }, 0)
+    HyperBinaryCopy.objectsUnsafe({ columns, codegen: codegen })(out, { t: "a\0" }, 0)
     assert.strictEqual(toHex(out.take()), "00020000006100")
     for (const copy of [HyperBinaryCopy, PgBinaryCopy]) {
-      const write = copy.objectsUnsafe({ columns, backEnd })
+      const write = copy.objectsUnsafe({ columns, codegen: codegen })
       assert.strictEqual(reasonOf(() => write(out, { t: "\ud800" }, 0))._tag, "NotRepresentable")
     }
   })
 
-  it("let what a getter throws through as it is", () => {
-    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, backEnd })
+  it("rethrow the exception of a getter", () => {
+    const write = HyperBinaryCopy.objectsUnsafe({ columns: table, codegen: codegen })
     const bug = new Error("bug")
     const row = {
       get a(): number {
@@ -210,9 +213,10 @@ describe.each(backEnds)("rows for COPY written by %s", (backEnd) => {
   })
 })
 
-describe("a writer of rows", () => {
-  it("refuses types that its format does not have", () => {
-    const result = HyperBinaryCopy.objects({ columns: [{ name: "j", type: BuiltIn.jsonb }] })
+describe("row writers for COPY", () => {
+  it("reject types that the format does not have", () => {
+    const make = () => HyperBinaryCopy.objectsUnsafe({ columns: [{ name: "j", type: BuiltIn.jsonb }] })
+    const result = Result.try({ try: make, catch: ValueError.fromThrown })
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) {
       assert.instanceOf(result.failure, ValueError.ValueError)
@@ -220,7 +224,7 @@ describe("a writer of rows", () => {
     }
   })
 
-  it("needs precision and scale for numerics of Hyper, and neither rounds nor overflows", () => {
+  it("require precision and scale for Hyper's numerics, and neither round nor overflow", () => {
     const numeric = (typeModifier: number) =>
       HyperBinaryCopy.arraysUnsafe({ columns: [{ name: "n", type: BuiltIn.numeric, typeModifier }] })
     const out = ByteWriter.make()
@@ -243,7 +247,7 @@ describe("a writer of rows", () => {
     assert.strictEqual(reasonOf(() => numeric(-1)(out, [BigInt(1)], 0))._tag, "NotRepresentable")
   })
 
-  it("writes as hyperd wrote when it is asked for no rows", () => {
+  it("write only the header if there are no rows", () => {
     const out = ByteWriter.make()
     HyperBinaryCopy.writeHeader(out)
     assert.deepStrictEqual(out.take(), fromHex("48505243505900000000000000000000000000"))

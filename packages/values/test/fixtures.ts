@@ -1,4 +1,4 @@
-/** Bytes, rows and failures as the tests of this package put them together. */
+/** Helpers of this package's tests for bytes, rows and errors. */
 import { assert } from "@effect/vitest"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import { Type, ValueError } from "@hyperfect/values"
@@ -9,7 +9,7 @@ export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString(
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** Reads a value that lies somewhere in a larger array. */
+/** Reads a value from the middle of a larger array. */
 export const read = (type: Type.Any, format: Type.Format, bytes: Uint8Array, typeModifier = -1): unknown => {
   const padded = new Uint8Array(bytes.length + 7).fill(0xa5)
   padded.set(bytes, 3)
@@ -22,7 +22,7 @@ export const write = (type: Type.Any, format: Type.Format, value: unknown, typeM
   return out.take()
 }
 
-/** The body of a DataRow message. */
+/** Encodes the body of a DataRow message. */
 export const dataRow = (columns: ReadonlyArray<Uint8Array | null>): Uint8Array => {
   const out = ByteWriter.make()
   out.int16(columns.length)
@@ -33,7 +33,7 @@ export const dataRow = (columns: ReadonlyArray<Uint8Array | null>): Uint8Array =
   return out.take()
 }
 
-/** The reason that a function throws; anything else that it does fails the test. */
+/** Returns the reason that a function throws; fails the test if it does anything else. */
 export const reasonOf = (run: () => unknown): ValueError.Reason => {
   try {
     run()

@@ -1,10 +1,11 @@
 /**
- * What is asked of an OAuth authorization server: its document (OpenID Connect Discovery, RFC 8414), and tokens (RFC 6749,
- * RFC 8628).
+ * Requests to an OAuth authorization server: its metadata document (OpenID Connect Discovery, RFC 8414), and tokens
+ * (RFC 6749, RFC 8628).
  *
- * Everything that it says is checked before it is believed, and nothing that is secret is in an error: neither what was
- * sent nor what came back.
+ * All responses are validated, and errors contain nothing secret: neither the request nor the response.
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
+import * as Bytes from "effect/Bytes"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -15,60 +16,76 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TokenUnavailable } from "../AuthError.ts"
-import type { Discovery } from "../OAuthBearer.ts"
-import { utf8Text } from "./bytes.ts"
+import type { Discovery } from "../mechanisms/OAuthBearer.ts"
+import { decodeUtf8 } from "./bytes.ts"
 
-/** Who we are for the authorization server, and which one we trust. */
-export interface Client {
+/** The client's identity at the authorization server, and the trusted issuer. */
+export interface OAuthClient {
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret?: Redacted.Redacted<string> | undefined
 }
 
-export const unavailable = (problem: string) => Effect.fail(new TokenUnavailable({ problem }))
+export const tokenUnavailable = (problem: string) => Effect.fail(new TokenUnavailable({ problem }))
 
-/** As libpq has it. */
-const bodyLimit = 256 * 1024
+/** As in libpq. */
+const maxBodySize = 256 * 1024
 
-const answerLimit = "30 seconds"
+const responseTimeout = "30 seconds"
 
-/** Addresses that anybody on the way could answer for are no place for a secret. */
-const Address = Schema.String.check(Schema.isPattern(/^https:\/\/[^\s#]+$/i))
+/**
+ * An https address: no other scheme, no user information before an `@` that disguises the host, and only characters
+ * that are allowed in addresses (RFC 3986), so that it can be shown on a terminal.
+ */
+const httpsUrl = /^https:\/\/(?:\[[\da-f:.]+\]|[\w.~%-]+)(?::\d{1,5})?(?:[/?#][!#-;=?-Z[\]_a-z~%]*)?$/i
+
+/** A secret must not be sent to an address that an intermediary can impersonate (RFC 6749, section 3.2). */
+const HttpsUrl = Schema.String.check(Schema.isPattern(httpsUrl), Schema.isPattern(/^[^#]+$/))
+
+/** The address of a page for the user may contain a `#`. */
+const PageUrl = Schema.String.check(Schema.isPattern(httpsUrl))
+
+/** Text that a user reads and types: it may be printed on a terminal. */
+const PrintableText = Schema.String.check(
+  Schema.makeFilter((text) => text !== "" && ErrorField.printable(text) === text)
+)
 
 const Metadata = Schema.Struct({
   issuer: Schema.String,
-  token_endpoint: Address,
-  device_authorization_endpoint: Schema.optionalKey(Address)
+  token_endpoint: HttpsUrl,
+  device_authorization_endpoint: Schema.optionalKey(HttpsUrl)
 })
 
 const Seconds = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 31_536_000 }))
 
 const DeviceAuthorization = Schema.Struct({
   device_code: Schema.String,
-  user_code: Schema.String,
-  verification_uri: Schema.String,
-  verification_uri_complete: Schema.optionalKey(Schema.String),
+  user_code: PrintableText,
+  verification_uri: PageUrl,
+  verification_uri_complete: Schema.optionalKey(PageUrl),
   expires_in: Seconds,
   interval: Schema.optionalKey(Seconds)
 })
 
-const Granted = Schema.Struct({
+const TokenResponse = Schema.Struct({
   access_token: Schema.String,
   token_type: Schema.String,
   expires_in: Schema.optionalKey(Seconds)
 })
 
-const Denied = Schema.Struct({ error: Schema.String })
+const TokenErrorResponse = Schema.Struct({ error: Schema.String })
 
-/** A token, and how long it is good for. */
+/** A token and its validity. */
 export interface Token {
   readonly token: Redacted.Redacted<string>
   readonly lifetime: Duration.Duration
 }
 
-const unreachable = (what: string) => () => unavailable(`${what} cannot be had from the authorization server`)
+const unreachable = (what: string) => () => tokenUnavailable(`${what} cannot be had from the authorization server`)
 
-/** The answer to a request, as JSON. Redirections are not followed: what we send is for one address only. */
+/**
+ * Returns the response to a request, as JSON. Redirects are not followed: the request is meant for one address only.
+ */
 const send = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRequest, what: string) {
   const { body, status } = yield* Effect.gen(function*() {
     const response = yield* HttpClient.execute(HttpClientRequest.acceptJson(request))
@@ -77,57 +94,56 @@ const send = Effect.fnUntraced(function*(request: HttpClientRequest.HttpClientRe
     yield* Stream.runForEach(response.stream, (chunk) => {
       chunks.push(chunk)
       size += chunk.length
-      return size > bodyLimit ? Effect.fail("long") : Effect.void
+      return size > maxBodySize ? Effect.fail("long") : Effect.void
     })
-    const body = new Uint8Array(size)
-    let at = 0
-    for (const chunk of chunks) {
-      body.set(chunk, at)
-      at += chunk.length
-    }
-    return { body, status: response.status }
+    return { body: Bytes.concat(chunks), status: response.status }
   }).pipe(
-    Effect.timeout(answerLimit),
+    Effect.timeout(responseTimeout),
     Effect.catch(unreachable(what)),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "error" }),
-    // It holds codes and secrets.
+    // The request contains codes and secrets.
     Effect.withTracerEnabled(false)
   )
-  const json = Option.liftThrowable((): unknown => JSON.parse(utf8Text(body) ?? ""))()
+  const json = Option.liftThrowable((): unknown => JSON.parse(decodeUtf8(body) ?? ""))()
   return { status, json: Option.getOrUndefined(json) }
 })
 
-const read = <A>(schema: Schema.Decoder<A>, json: unknown, what: string): Effect.Effect<A, TokenUnavailable> =>
+const decodeResponse = <A>(
+  schema: Schema.Decoder<A>,
+  json: unknown,
+  what: string
+): Effect.Effect<A, TokenUnavailable> =>
   Effect.catch(
     Schema.decodeUnknownEffect(schema)(json),
-    () => unavailable(`${what} of the authorization server is malformed`)
+    () => tokenUnavailable(`${what} of the authorization server is malformed`)
   )
 
-/** The issuer that a document belongs to, by its address: the well-known part stands at its end, or behind its host. */
+/** Returns the issuer of a document, by its address: the well-known part is at its end, or after its host. */
 const issuerOf = (discoveryUrl: string): string | undefined => {
   const issuer = discoveryUrl.replace(/\/\.well-known\/(?:openid-configuration|oauth-authorization-server)(?=\/|$)/, "")
   return issuer === discoveryUrl ? undefined : issuer
 }
 
 /**
- * The document of the issuer that we trust. The database server may say where it lies, and must not lead us elsewhere.
+ * Fetches the document of the trusted issuer. The database server may name its address, but it must belong to the
+ * issuer.
  */
-export const metadata = Effect.fnUntraced(function*({ issuer }: Client, { discoveryUrl }: Discovery) {
-  if (!/^https:\/\/[^\s?#]+$/i.test(issuer)) return yield* unavailable("the issuer is not an address of https://")
+export const fetchMetadata = Effect.fnUntraced(function*({ issuer }: OAuthClient, { discoveryUrl }: Discovery) {
+  if (!/^https:\/\/[^\s?#]+$/i.test(issuer)) return yield* tokenUnavailable("the issuer is not an address of https://")
   const url = discoveryUrl ?? `${issuer}/.well-known/openid-configuration`
   if (issuerOf(url) !== issuer) {
-    return yield* unavailable(`the server has its tokens from ${url}, and ${issuer} is the one to trust`)
+    return yield* tokenUnavailable(`the server has its tokens from ${url}, and ${issuer} is the one to trust`)
   }
   const { json, status } = yield* send(HttpClientRequest.get(url), "the document")
-  if (status !== 200) return yield* unavailable(`there is no document at ${url} (${status})`)
-  const found = yield* read(Metadata, json, "the document")
-  // RFC 8414, section 3.3: or it is somebody else's.
-  return found.issuer === issuer ? found : yield* unavailable(`the document at ${url} is that of another issuer`)
+  if (status !== 200) return yield* tokenUnavailable(`there is no document at ${url} (${status})`)
+  const found = yield* decodeResponse(Metadata, json, "the document")
+  // RFC 8414, section 3.3: otherwise the document belongs to another issuer.
+  return found.issuer === issuer ? found : yield* tokenUnavailable(`the document at ${url} is that of another issuer`)
 })
 
-/** RFC 6749, section 2.3.1: a client with a secret says who it is by that, any other only by its name. */
+/** RFC 6749, section 2.3.1: a client with a secret authenticates with it, any other sends only its name. */
 const post = (
-  { clientId, clientSecret }: Client,
+  { clientId, clientSecret }: OAuthClient,
   url: string,
   parameters: Readonly<Record<string, string | undefined>>
 ): HttpClientRequest.HttpClientRequest => {
@@ -142,32 +158,34 @@ const post = (
   )
 }
 
-/** Asks for codes: one for us, one for the user (RFC 8628, section 3.1). */
-export const authorizeDevice = Effect.fnUntraced(function*(client: Client, url: string, scope: string | undefined) {
-  const { json, status } = yield* send(post(client, url, { scope }), "a code")
-  if (status !== 200) {
-    return yield* unavailable(`the authorization server has no code for us (${reasonOf(json, status)})`)
+/** Requests codes: one for the client, one for the user (RFC 8628, section 3.1). */
+export const authorizeDevice = Effect.fnUntraced(
+  function*(client: OAuthClient, url: string, scope: string | undefined) {
+    const { json, status } = yield* send(post(client, url, { scope }), "a code")
+    if (status !== 200) {
+      return yield* tokenUnavailable(`the authorization server has no code for us (${errorCode(json, status)})`)
+    }
+    return yield* decodeResponse(DeviceAuthorization, json, "the code")
   }
-  return yield* read(DeviceAuthorization, json, "the code")
-})
+)
 
-/** The error code of RFC 6749, or the status. Only what looks like one is printed. */
-const reasonOf = (json: unknown, status: number): string => {
-  const denied = Schema.decodeUnknownOption(Denied)(json)
+/** Returns the error code of RFC 6749, or the status. Only well-formed codes are printed. */
+const errorCode = (json: unknown, status: number): string => {
+  const denied = Schema.decodeUnknownOption(TokenErrorResponse)(json)
   return Option.isSome(denied) && /^[a-z_]{1,40}$/.test(denied.value.error) ? denied.value.error : String(status)
 }
 
-/** A token, or the code of the error why there is none (yet). */
+/** Returns a token, or the error code that explains why there is none (yet). */
 export const requestToken = Effect.fnUntraced(function*(
-  client: Client,
+  client: OAuthClient,
   url: string,
   parameters: Readonly<Record<string, string | undefined>>
 ) {
   const { json, status } = yield* send(post(client, url, parameters), "a token")
-  if (status !== 200) return reasonOf(json, status)
-  const granted = yield* read(Granted, json, "the token")
+  if (status !== 200) return errorCode(json, status)
+  const granted = yield* decodeResponse(TokenResponse, json, "the token")
   if (granted.token_type.toLowerCase() !== "bearer") {
-    return yield* unavailable("the token of the authorization server is not a bearer token")
+    return yield* tokenUnavailable("the token of the authorization server is not a bearer token")
   }
   const token: Token = {
     token: Redacted.make(granted.access_token),

@@ -3,28 +3,29 @@ import * as Mac from "effect/crypto/Mac"
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 
-/** The text in UTF-8. It must be well formed. */
-export const utf8Unsafe = (text: string): Uint8Array => {
-  const bytes = new Uint8Array(text.length * 3)
-  return bytes.slice(0, Utf8.writeUnsafe(text, bytes, 0))
+/** Encodes text as UTF-8. It must be well formed. */
+export const encodeUtf8Unsafe = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(Utf8.byteLength(text))
+  Utf8.writeUnsafe(text, bytes, 0)
+  return bytes
 }
 
-export const utf8Text = (bytes: Uint8Array): string | undefined => Utf8.decode(bytes, 0, bytes.length)
+export const decodeUtf8 = (bytes: Uint8Array): string | undefined => Utf8.decode(bytes, 0, bytes.length)
 
-export const base64 = (bytes: Uint8Array): string => Base64.encode(bytes)
+export const encodeBase64 = (bytes: Uint8Array): string => Base64.encode(bytes)
 
-/** Whole groups of four, padding only at the end, and no bits that the padding cuts off. */
-const canonical = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/
+/** Groups of four characters, padding only at the end, and no stray bits before the padding. */
+const canonicalBase64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/
 
-export const base64Bytes = (text: string): Uint8Array | undefined => {
-  if (!canonical.test(text)) return undefined
+export const decodeBase64 = (text: string): Uint8Array | undefined => {
+  if (!canonicalBase64.test(text)) return undefined
   const decoded = Base64.decode(text)
   return Result.isSuccess(decoded) ? decoded.success : undefined
 }
 
-/** Of arrays of the same length. */
+/** Returns the XOR of two arrays of the same length. */
 export const xor = (left: Uint8Array, right: Uint8Array): Uint8Array => left.map((byte, i) => byte ^ right[i]!)
 
-/** Takes as long for any two texts of the same length. */
-export const isSameText = (left: string, right: string): boolean =>
-  Mac.timingSafeEqual(utf8Unsafe(left), utf8Unsafe(right))
+/** Takes the same time for any two texts of the same length. */
+export const constantTimeEquals = (left: string, right: string): boolean =>
+  Mac.timingSafeEqual(encodeUtf8Unsafe(left), encodeUtf8Unsafe(right))

@@ -1,6 +1,6 @@
 /**
- * The client's side of the conversation from the StartupMessage to ReadyForQuery, with what may come at any point taken
- * out of it: notices are put aside, an ErrorResponse or the end of the line is an error.
+ * The client's side of the exchange from the StartupMessage to ReadyForQuery, with the messages handled that may come
+ * at any point: notices are collected, and an ErrorResponse or the end of the connection is an error.
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
@@ -9,49 +9,62 @@ import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type AuthError, fromErrorResponse, fromReason, PasswordMissing, ServerClosed } from "../AuthError.ts"
+import {
+  type AuthError,
+  fromErrorResponse,
+  fromReason,
+  noSecret,
+  PasswordInvalid,
+  PasswordMissing,
+  ServerClosed
+} from "../AuthError.ts"
 import type { Login } from "../Login.ts"
-import type { Method, Policy } from "../Policy.ts"
 import * as Password from "./password.ts"
+import * as Secret from "./secret.ts"
 
 export type Failure = AuthError | ProtocolError.ProtocolError | TransportError.TransportError
 
-/** What the workflow has to deal with itself. */
-export type Step = Exclude<Backend.Message, Backend.NoticeResponse | Backend.ErrorResponse>
+/** The messages that the login itself must handle. */
+export type ServerMessage = Exclude<Backend.Message, Backend.NoticeResponse | Backend.ErrorResponse>
 
-export interface ClientExchange<E = never, R = never> {
-  readonly channel: MessageChannel.Client
-  readonly login: Login<E, R>
-  readonly policy: Policy
-  readonly notices: ReadonlyArray<Backend.NoticeResponse>
-  readonly send: (message: Frontend.Message) => Effect.Effect<void, Failure>
-  readonly receive: Effect.Effect<Step, Failure>
-  /** Comes by the password, for a method that wants it. */
-  readonly password: (method: Method) => Effect.Effect<Redacted.Redacted<string>, AuthError | E, R>
+/** The rules of the policy that concern the messages of a mechanism. */
+interface Rules {
+  readonly isBindingAllowed: boolean
+  readonly permitIterations: (iterations: number) => Effect.Effect<void, AuthError>
 }
 
-/** Servers send some twenty messages. Whoever sends without end shall not fill our memory. */
+export interface ClientExchange<E = never, R = never> extends Rules {
+  readonly channel: MessageChannel.Client
+  readonly login: Login<E, R>
+  readonly notices: ReadonlyArray<Backend.NoticeResponse>
+  readonly send: (message: Frontend.Message) => Effect.Effect<void, Failure>
+  readonly receive: Effect.Effect<ServerMessage, Failure>
+  /** Returns the password for a method that requires it. */
+  readonly password: (method: string) => Effect.Effect<Redacted.Redacted<string>, AuthError | E, R>
+}
+
+/** Servers send about twenty messages. Bounds the memory that a server can fill by sending endlessly. */
 const messageLimit = 1000
 
 export const unexpected = (
   message: { readonly _tag: string },
   wanted: string
 ): Effect.Effect<never, ProtocolError.ProtocolError> =>
-  Effect.fail(
-    new ProtocolError.ProtocolError({
-      reason: ProtocolError.reason("MessageUnexpected", message._tag, "", 0, wanted, message._tag)
-    })
-  )
+  Effect.fail(ProtocolError.make("MessageUnexpected", message._tag, "", 0, wanted, message._tag))
 
-/** Receives what lets the client in. */
-export const accepted = <E, R>(exchange: ClientExchange<E, R>): Effect.Effect<void, Failure> =>
+/** Fails because of a field with an invalid value. */
+export const invalid = (messageName: string, field: string, wanted: string, found: string) =>
+  Effect.fail(ProtocolError.make("ValueInvalid", messageName, field, 0, wanted, found))
+
+/** Receives AuthenticationOk. */
+export const expectAuthenticationOk = <E, R>(exchange: ClientExchange<E, R>): Effect.Effect<void, Failure> =>
   Effect.flatMap(
     exchange.receive,
     (message) => message._tag === "AuthenticationOk" ? Effect.void : unexpected(message, "AuthenticationOk")
   )
 
-/** The other end is gone. A reset is what becomes of an end when the server had not read all that we sent. */
-const isGone = ({ reason }: TransportError.TransportError): boolean =>
+/** True if the peer disconnected. A connection is reset if the server closed it without reading all data sent. */
+const isDisconnect = ({ reason }: TransportError.TransportError): boolean =>
   reason._tag === "Closed"
     ? reason.by === "peer"
     : (reason._tag === "ReadFailed" || reason._tag === "WriteFailed") &&
@@ -60,7 +73,7 @@ const isGone = ({ reason }: TransportError.TransportError): boolean =>
 export const make = <E, R>(
   channel: MessageChannel.Client,
   login: Login<E, R>,
-  policy: Policy
+  rules: Rules
 ): ClientExchange<E, R> => {
   const notices: Array<Backend.NoticeResponse> = []
   let received = 0
@@ -71,10 +84,10 @@ export const make = <E, R>(
   const next = Effect.catchTag(
     channel.receive,
     "TransportError",
-    (error): Effect.Effect<never, Failure> => isGone(error) ? closed : Effect.fail(error)
+    (error): Effect.Effect<never, Failure> => isDisconnect(error) ? closed : Effect.fail(error)
   )
 
-  const receive: Effect.Effect<Step, Failure> = Effect.flatMap(next, (message) => {
+  const receive: Effect.Effect<ServerMessage, Failure> = Effect.flatMap(next, (message) => {
     if (++received > messageLimit) return unexpected(message, `ReadyForQuery within ${messageLimit} messages`)
     switch (message._tag) {
       case "NoticeResponse": {
@@ -91,7 +104,7 @@ export const make = <E, R>(
   return {
     channel,
     login,
-    policy,
+    ...rules,
     notices,
     receive,
     send: (message) =>
@@ -100,8 +113,9 @@ export const make = <E, R>(
         return Effect.catchTag(
           channel.send(message),
           "TransportError",
-          // A server that is gone may have said why before, and only our write came too late.
-          (error): Effect.Effect<never, Failure> => isGone(error) ? Effect.andThen(receive, closed) : Effect.fail(error)
+          // A server that disconnected may have sent the reason before, which only arrived after the failed write.
+          (error): Effect.Effect<never, Failure> =>
+            isDisconnect(error) ? Effect.andThen(receive, closed) : Effect.fail(error)
         )
       }),
     password: (method) =>
@@ -109,10 +123,8 @@ export const make = <E, R>(
         const { password, user } = login
         const missing = Effect.failSync(() => fromReason(new PasswordMissing({ user, method })))
         if (password === undefined) return missing
-        const secret: Effect.Effect<Redacted.Redacted<string>, E, R> = Redacted.isRedacted(password)
-          ? Effect.succeed(password)
-          : password
-        // An empty password is none, as in libpq: no server takes it.
+        const secret = Secret.fetch(password, () => fromReason(new PasswordInvalid({ problem: noSecret })))
+        // An empty password is treated as missing, as in libpq: no server accepts it.
         return Effect.flatMap(
           secret,
           (password) => Redacted.value(password) === "" ? missing : Password.check(password)

@@ -1,21 +1,21 @@
 /**
- * As much of DER (X.690, chapters 8 and 10) as it takes to find something in a certificate.
+ * The subset of DER (X.690, chapters 8 and 10) needed to inspect a certificate.
  *
- * Strict: lengths are definite, in their shortest form and within what they are part of.
+ * Strict: lengths are definite, in their shortest form and within the enclosing value.
  */
 
-/** A value within the bytes that it was read from. */
+/** A value within the bytes from which it was read. */
 export interface Value {
   readonly tag: number
   readonly bytes: Uint8Array
-  /** Where the content begins and ends. */
+  /** The start and end of the content. */
   readonly start: number
   readonly end: number
 }
 
 export const tags = { bitString: 0x03, objectId: 0x06, sequence: 0x30 } as const
 
-/** The length that is written at the position, and where the content begins. */
+/** Returns the length at the position, and the start of the content. */
 const readLength = (
   bytes: Uint8Array,
   at: number,
@@ -25,14 +25,14 @@ const readLength = (
   const first = bytes[at]!
   if (first < 0x80) return [first, at + 1]
   const size = first & 0x7f
-  // 0 would be an indefinite length; nothing that we look at is as long as five bytes can say.
+  // 0 would be an indefinite length; no relevant value needs a length of five bytes.
   if (size === 0 || size > 4 || at + 1 + size > end) return undefined
   let length = 0
   for (let i = 1; i <= size; i++) length = length * 256 + bytes[at + i]!
   return length < 0x80 || length < 256 ** (size - 1) ? undefined : [length, at + 1 + size]
 }
 
-/** The values that lie one behind the other, to the end. */
+/** Returns the consecutive values up to the end. */
 const readAll = (bytes: Uint8Array, start: number, end: number): ReadonlyArray<Value> | undefined => {
   const values: Array<Value> = []
   let at = start
@@ -47,17 +47,17 @@ const readAll = (bytes: Uint8Array, start: number, end: number): ReadonlyArray<V
   return values
 }
 
-/** The one value that the bytes are. */
+/** Returns the single value that the bytes consist of. */
 export const read = (bytes: Uint8Array, tag: number): Value | undefined => {
   const values = readAll(bytes, 0, bytes.length)
   return values?.length === 1 && values[0]!.tag === tag ? values[0] : undefined
 }
 
-/** The values within one that has the tag; none when there is no such value. */
+/** Returns the values inside a value with the given tag; `undefined` if it is absent. */
 export const children = (value: Value | undefined, tag: number): ReadonlyArray<Value> | undefined =>
   value?.tag === tag ? readAll(value.bytes, value.start, value.end) : undefined
 
-/** An object identifier with its dots. */
+/** Returns an object identifier in dotted notation. */
 export const objectId = (value: Value | undefined): string | undefined => {
   if (value?.tag !== tags.objectId || value.start === value.end) return undefined
   const arcs: Array<number> = []

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { type AuthError, fromReason, PasswordInvalid } from "../AuthError.ts"
 
-/** Passes on a password that can be written as a C string of UTF-8. */
+/** Returns the password if it can be written as a C string of UTF-8. */
 export const check = (password: Redacted.Redacted<string>): Effect.Effect<Redacted.Redacted<string>, AuthError> => {
   const text = Redacted.value(password)
   const problem = text.includes("\0")

@@ -3,7 +3,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import { type AuthError, ChannelBindingUnavailable, fromReason } from "../AuthError.ts"
 
-/** The first certificate of a chain in PEM (RFC 7468), in DER. */
+/** Returns the first certificate of a PEM chain (RFC 7468), in DER. */
 export const firstCertificate = (pem: string): Effect.Effect<Uint8Array, AuthError> => {
   const body = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/.exec(pem)?.[1]
   const bytes = body === undefined ? undefined : Base64.decode(body.replaceAll(/\s/g, ""))

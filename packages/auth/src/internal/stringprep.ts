@@ -1,7 +1,7 @@
 /**
  * The tables of RFC 3454 (stringprep) that SASLprep uses, as ranges of code points.
  *
- * They are those of Unicode 3.2 by definition, and so cannot come from the runtime's own Unicode data.
+ * They are those of Unicode 3.2 by definition, and so cannot come from the runtime's Unicode data.
  */
 
 /** Sorted pairs of the first and the last code point of each range. */
@@ -13,8 +13,8 @@ const parse = (ranges: string): Table =>
     return [Number.parseInt(first!, 16), Number.parseInt(last!, 16)]
   })
 
-/** Whether the table has the code point. */
-export const has = (table: Table, codePoint: number): boolean => {
+/** True if the table contains the code point. */
+export const contains = (table: Table, codePoint: number): boolean => {
   let low = 0
   let high = table.length >> 1
   while (low < high) {
@@ -25,20 +25,20 @@ export const has = (table: Table, codePoint: number): boolean => {
   return low < table.length >> 1 && codePoint >= table[2 * low]!
 }
 
-/** C.1.2: the spaces that are not ASCII. */
+/** C.1.2: non-ASCII spaces. */
 export const nonAsciiSpaces = parse("a0 1680 2000-200b 202f 205f 3000")
 
-/** B.1: what is commonly mapped to nothing. */
+/** B.1: characters commonly mapped to nothing. */
 export const mappedToNothing = parse("ad 34f 1806 180b-180d 200b-200d 2060 fe00-fe0f feff")
 
-/** C.1.2, C.2 and C.3 to C.9: what RFC 4013 prohibits. */
+/** C.1.2, C.2 and C.3 to C.9: characters that RFC 4013 prohibits. */
 export const prohibited = parse(
   "0-1f 7f-a0 340-341 6dd 70f 1680 180e 2000-200f 2028-202f 205f-2063 206a-206f 2ff0-2ffb 3000 d800-f8ff fdd0-fdef " +
     "feff fff9-ffff 1d173-1d17a 1fffe-1ffff 2fffe-2ffff 3fffe-3ffff 4fffe-4ffff 5fffe-5ffff 6fffe-6ffff 7fffe-7ffff " +
     "8fffe-8ffff 9fffe-9ffff afffe-affff bfffe-bffff cfffe-cffff dfffe-dffff e0001 e0020-e007f efffe-10ffff"
 )
 
-/** A.1: what Unicode 3.2 assigns no character to. */
+/** A.1: code points unassigned in Unicode 3.2. */
 export const unassigned = parse(
   "221 234-24f 2ae-2af 2ef-2ff 350-35f 370-373 376-379 37b-37d 37f-383 38b 38d 3a2 3cf 3f7-3ff 487 4cf 4f6-4f7 " +
     "4fa-4ff 510-530 557-558 560 588 58b-590 5a2 5ba 5c5-5cf 5eb-5ef 5f5-60b 60d-61a 61c-61e 620 63b-63f 656-65f " +

@@ -1,8 +1,8 @@
-/** What a client has to be able to do to take part in this suite. */
+/** The operations that a client must support to take part in this suite. */
 import type { Kind } from "../../Workload.ts"
 
 /** A row of B3, B4 and B8. The time is in milliseconds since 1970. */
-export type Line = readonly [
+export type RowValues = readonly [
   id: number,
   twice: number,
   name: string | null,
@@ -14,31 +14,31 @@ export type Line = readonly [
 /** The parameters of one statement. */
 export type Parameters = ReadonlyArray<unknown>
 
-/** A connection to the server, or several. What a driver cannot do by itself is absent. */
+/** One or more connections to the server. Unsupported operations are absent. */
 export interface Driver {
-  /** Runs `one` so many times, one after the other; the sum of what came. */
+  /** Runs `one` `count` times, one after the other; returns the sum of the results. */
   readonly sequential: (count: number) => Promise<number>
-  /** The same with so many under way at once. */
+  /** Does the same with `width` queries in flight. */
   readonly inFlight: (count: number, width: number) => Promise<number>
-  /** Collects a result; gives the rows as they are in this driver. */
+  /** Collects a result; returns the rows as this driver represents them. */
   readonly collect: (text: string) => Promise<ReadonlyArray<unknown>>
-  /** Reads a result as it comes; gives the number of its rows. */
+  /** Streams a result; returns the number of rows. */
   readonly stream?: ((text: string, onRow?: (row: unknown) => void) => Promise<number>) | undefined
   /**
-   * Makes ready to run a statement once for each of the parameters, as many of them at once as is fastest. What is given is
-   * timed: it is all that is done with the parameters, unless the driver is a limit.
+   * Prepares to run a statement once for each of the parameters, with the concurrency at which the driver is fastest.
+   * The returned function is timed: it includes all processing of the parameters, unless the driver is a limit.
    */
   readonly insert?: ((text: string, batches: ReadonlyArray<Parameters>) => () => Promise<unknown>) | undefined
   /** Sends data to a `COPY ... FROM STDIN`. */
   readonly copyIn?: ((text: string, chunks: ReadonlyArray<Uint8Array>) => () => Promise<unknown>) | undefined
-  /** Reads the data of a `COPY ... TO STDOUT`; gives the number of bytes. */
+  /** Reads the data of a `COPY ... TO STDOUT`; returns the number of bytes. */
   readonly copyOut?: ((text: string, onChunk?: (chunk: Uint8Array) => void) => Promise<number>) | undefined
-  /** A row of this driver as a line. */
-  readonly toLine: (row: unknown) => Line
+  /** Converts a row of this driver. */
+  readonly toRowValues: (row: unknown) => RowValues
   readonly close: () => Promise<void>
 }
 
-/** How a driver is to connect. */
+/** Options for opening a driver. */
 export interface OpenOptions {
   readonly connections: number
   readonly tls?: boolean
@@ -48,9 +48,9 @@ export interface Contender {
   readonly name: string
   readonly kind: Kind
   readonly open: (options: OpenOptions) => Promise<Driver>
-  /** A contender that has no values shows none. */
-  readonly isBlind: boolean
+  /** True for a contender without values. */
+  readonly skipsCheck: boolean
 }
 
 /** The statement of B1, B2 and B7. */
-export const one = "select 1::int4 as n"
+export const selectOne = "select 1::int4 as n"

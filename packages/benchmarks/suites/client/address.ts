@@ -1,18 +1,18 @@
 import { makeAddress } from "../address.ts"
 
-/** Where the servers are, for the processes of all entries. */
+/** The addresses of the servers, for the processes of all entries. */
 export interface Address {
   readonly host: string
   readonly port: number
-  /** Of a server with TLS: some drivers cannot be kept from using it where it is offered. */
+  /** The port of a server with TLS: some drivers always use it if it is offered. */
   readonly tlsPort: number
   readonly database: string
-  /** Who has to prove himself by SCRAM-SHA-256. */
+  /** The user that must authenticate by SCRAM-SHA-256. */
   readonly user: string
   readonly password: string
-  /** Who is let in as he is: a limit cannot log in. */
+  /** The user that needs no authentication: a limit cannot log in. */
   readonly trusted: string
-  /** The root of that server's certificate, in PEM. */
+  /** The root of the TLS server's certificate, in PEM. */
   readonly root: string
 }
 
@@ -20,7 +20,7 @@ const { get, set } = makeAddress<Address>("HYPERFECT_BENCH_POSTGRES")
 
 export const setAddress = set
 
-/** Where to connect to. */
+/** Returns the address to connect to. */
 export const getAddress = (tls = false): Address => {
   const address = get()
   return tls ? { ...address, port: address.tlsPort } : address

@@ -10,7 +10,7 @@ const chunkSize = 64 * 1024
 const create = "create temporary table lines (id int4, name text, ratio float8)"
 const fill = `insert into lines select i, 'name ' || i, i / 1024.0 from generate_series(0, ${rowCount - 1}) as g(i)`
 
-/** The data, in chunks that are cut anywhere. */
+/** The data, in chunks that are cut at arbitrary positions. */
 const makeChunks = (): ReadonlyArray<Uint8Array> => {
   const lines: Array<string> = []
   for (let i = 0; i < rowCount; i++) lines.push(`${i}\tname ${i}\t${i / 1024}\n`)

@@ -1,8 +1,8 @@
-/** Everybody who can do the work of this suite. */
+/** All clients that can do the work of this suite. */
 import type { Kind } from "../../Workload.ts"
 import type { Contender } from "./Driver.ts"
 
-/** Each process loads its own alone, so that its memory is its own too. */
+/** Each process loads only its own driver, so that it measures the memory of that one alone. */
 const contender = (
   name: string,
   kind: Kind,
@@ -10,7 +10,7 @@ const contender = (
 ): Contender => ({
   name,
   kind,
-  isBlind: kind === "limit",
+  skipsCheck: kind === "limit",
   open: async (options) => (await load()).open(options)
 })
 
@@ -23,24 +23,35 @@ const isInstalled = (name: string): boolean => {
   }
 }
 
-/** Ours as its pool is when nothing is said of it. */
-export const spread: Contender = contender("hyperfect, even", "ours", async () => {
+/** Hyperfect with the default settings of its pool. */
+export const evenPool: Contender = contender("hyperfect, even", "ours", async () => {
   const { open } = await import("./hyperfect.ts")
   return { open: (options) => open(options, {}) }
 })
 
-/** Ours when it derives the keys of its password for each session. */
-export const anew: Contender = contender("hyperfect, keys anew", "ours", async () => ({
-  open: (await import("./hyperfect.ts")).openAnew
+/** Hyperfect when it derives the keys of its password for each session. */
+export const withoutKeyCache: Contender = contender("hyperfect, keys anew", "ours", async () => ({
+  open: (await import("./hyperfect.ts")).openWithoutKeyCache
 }))
 
+const hyperfect = contender("hyperfect", "ours", () => import("./hyperfect.ts"))
+const effectSqlPg = contender("@effect/sql-pg", "peer", () => import("./effectSqlPg.ts"))
+
+/** The drivers of effect/sql, and the pool that one of them runs on. */
+export const sqlClients: ReadonlyArray<Contender> = [
+  contender("@hyperfect/sql", "ours", () => import("./hyperSql.ts")),
+  hyperfect,
+  effectSqlPg
+]
+
 export const drivers: ReadonlyArray<Contender> = [
-  contender("hyperfect", "ours", () => import("./hyperfect.ts")),
-  contender("@effect/sql-pg", "peer", () => import("./effectSqlPg.ts")),
+  hyperfect,
+  effectSqlPg,
   contender("postgres", "peer", () => import("./postgres.ts")),
   contender("pg", "peer", () => import("./pg.ts")),
   contender("postgrejs", "peer", () => import("./postgrejs.ts")),
-  // It is compiled against libpq, whose headers are not everywhere: `npm install --no-save pg-native` where they are.
+  // It is compiled against libpq, whose headers are not always installed: `npm install --no-save pg-native` where they
+  // are.
   ...(isInstalled("pg-native") ? [contender("pg-native", "peer", () => import("./pgNative.ts"))] : []),
   contender("socket", "limit", () => import("./socket.ts"))
 ]

@@ -1,9 +1,10 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect, Redacted, Stream } from "effect"
+import { Effect, Redacted, type Scope, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
+import type { SqlClient } from "effect/sql"
 import { getAddress } from "./address.ts"
-import { type Driver, one, type OpenOptions } from "./Driver.ts"
-import { acquire, loops } from "./effects.ts"
+import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import { acquire, loops } from "./effectLoops.ts"
 
 export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
   const { database, host, password, port, root, user } = getAddress(tls)
@@ -17,12 +18,19 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
     minConnections: connections,
     maxConnections: connections,
     multiplex: true,
-    // The width of the work, so that one connection can take all of it.
+    // The concurrency of the work, so that one connection can take all of it.
     multiplexConcurrency: 64
   })
+  return driverOf(client)
+}
+
+/** Returns the driver of a `SqlClient`. */
+export const driverOf = async (
+  client: Effect.Effect<SqlClient.SqlClient, unknown, Scope.Scope | Reactivity.Reactivity>
+): Promise<Driver> => {
   const [sql, close] = await acquire(Effect.provide(client, Reactivity.layer))
   return {
-    ...loops(Effect.map(sql.unsafe<{ n: number }>(one), (rows) => rows[0]!.n)),
+    ...loops(Effect.map(sql.unsafe<{ n: number }>(selectOne), (rows) => rows[0]!.n)),
     collect: (text) => Effect.runPromise(sql.unsafe(text)),
     stream: (text, onRow) => {
       let count = 0
@@ -37,7 +45,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       Effect.runPromise(
         Effect.forEach(batches, (parameters) => sql.unsafe(text, parameters), { concurrency: 4, discard: true })
       ),
-    toLine: (row) => {
+    toRowValues: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, new Date(at!).getTime(), is_even!]
     },

@@ -1,21 +1,21 @@
-/** From contenders to the entries of a workload. */
+/** Turns contenders into the entries of a workload. */
 import type { Entry } from "../../Workload.ts"
 import type { Contender, Driver, OpenOptions } from "./Driver.ts"
 
-/** What one entry does with its driver, once it is open. */
+/** The work of one entry with an open driver. */
 export interface Work {
   readonly run: () => Promise<unknown>
-  /** A digest of the values; not asked of contenders that have none. */
+  /** Returns a digest of the values; not called for contenders without values. */
   readonly check: () => Promise<string>
 }
 
-/** An entry for each contender that can do the work. */
+/** Returns an entry for each contender that can do the work. */
 export const entries = (
   contenders: ReadonlyArray<Contender>,
   options: OpenOptions,
   work: (driver: Driver) => Promise<Work>
 ): ReadonlyArray<Entry> =>
-  contenders.map(({ isBlind, kind, name, open }) => ({
+  contenders.map(({ skipsCheck, kind, name, open }) => ({
     name,
     kind,
     setup: async () => {
@@ -24,7 +24,7 @@ export const entries = (
       return {
         run,
         check: async () => {
-          if (!isBlind) return check()
+          if (!skipsCheck) return check()
           await run()
           return undefined
         },
@@ -33,6 +33,6 @@ export const entries = (
     }
   }))
 
-/** Those of these names. */
+/** Selects contenders by name. */
 export const only = (contenders: ReadonlyArray<Contender>, names: ReadonlyArray<string>): ReadonlyArray<Contender> =>
   contenders.filter(({ name }) => names.includes(name))

@@ -9,22 +9,22 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
 import { Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { getAddress } from "./address.ts"
-import { type Driver, one, type OpenOptions } from "./Driver.ts"
-import { acquire, loops } from "./effects.ts"
+import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import { acquire, loops } from "./effectLoops.ts"
 
-/** How many statements with many parameters are under way at once: the server works while the next are written. */
-const overlap = 4
+/** The number of statements with many parameters in flight: the server works while the next ones are encoded. */
+const insertConcurrency = 4
 
-/** Made once, at the edge of a program. */
-const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
+/** Built once, as in a program. */
+export const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]) => context)
 
-/** What suits queries that the server makes little of, as `multiplex` does at the peer that has it. */
-const packed: Pool.Options = { sharing: "packed", depth: 64 }
+/** Suitable for queries that are cheap for the server, like `multiplex` in the peer that has it. */
+export const packed: Pool.Options = { sharing: "packed", depth: 64 }
 
-/** As a program has it: once, so that the keys of its password are derived once. */
+/** Created once, as in a program, so that the keys of the password are derived once. */
 const configs = new Map<boolean, ConnectionConfig>()
 
-const configOf = (tls: boolean): ConnectionConfig => {
+export const configOf = (tls: boolean): ConnectionConfig => {
   const { database, host, password, port, root, user } = getAddress(tls)
   return {
     endpoint: Endpoint.tcp(host, port),
@@ -35,8 +35,8 @@ const configOf = (tls: boolean): ConnectionConfig => {
   }
 }
 
-/** As a program has it that makes a configuration, and a password, for each session. */
-export const openAnew = (options: OpenOptions): Promise<Driver> =>
+/** Opens sessions that each have a new configuration and password. */
+export const openWithoutKeyCache = (options: OpenOptions): Promise<Driver> =>
   openWith(configOf(options.tls === true), options, packed)
 
 export const open = (options: OpenOptions, sharing: Pool.Options = packed): Promise<Driver> => {
@@ -56,7 +56,7 @@ const openWith = async (
     : Pool.make(config, { min: connections, max: connections, ...sharing })
   const [queries, close] = await acquire(Effect.provide(client, await platform))
   return {
-    ...loops(Effect.map(queries.query(one), ({ rows }) => rows[0]!["n"] as number)),
+    ...loops(Effect.map(queries.query(selectOne), ({ rows }) => rows[0]!["n"] as number)),
     collect: (text) => Effect.runPromise(Effect.map(queries.query(text), ({ rows }) => rows)),
     stream: (text, onRow) => {
       let count = 0
@@ -70,7 +70,7 @@ const openWith = async (
     insert: (text, batches) => () =>
       Effect.runPromise(
         Effect.forEach(batches, (parameters) => queries.query(Statement.fromTextUnsafe(text, parameters)), {
-          concurrency: overlap,
+          concurrency: insertConcurrency,
           discard: true
         })
       ),
@@ -87,7 +87,7 @@ const openWith = async (
         }))
       return Effect.runPromise(Effect.map(each, () => size))
     },
-    toLine: (row) => {
+    toRowValues: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, Option.getOrThrow(TimestampTz.toDateTime(at!)).epochMilliseconds, is_even!]
     },

@@ -1,24 +1,24 @@
-/** B5a, B5b: many rows by statements with many parameters. */
+/** B5a, B5b: inserts of many rows by statements with many parameters. */
 import type { Entry, Workload } from "../../Workload.ts"
 import type { Contender, Parameters } from "./Driver.ts"
 import { entries, only } from "./entries.ts"
 
 const rowCount = 100_000
-/** 4,000 parameters a statement. */
+/** 4,000 parameters per statement. */
 const rowsOfValues = 1000
 const rowsOfArrays = 10_000
 
 type Row = readonly [id: number, name: string, ratio: number, isEven: boolean]
 
-// Drivers that take the type of an array from its first element want a number there that is no integer.
+// Drivers that infer the type of an array from its first element need a non-integer number there.
 const row = (id: number): Row => [id, `name ${id}`, (id + 0.5) / 1024, id % 2 === 0]
 
-/** The rows in parts. */
-const parts = (size: number): ReadonlyArray<ReadonlyArray<Row>> =>
+/** Splits the rows into batches. */
+const batchesOf = (size: number): ReadonlyArray<ReadonlyArray<Row>> =>
   Array.from({ length: rowCount / size }, (_, part) => Array.from({ length: size }, (_, i) => row(part * size + i)))
 
 /** `($1, $2, $3, $4), ($5, ...` */
-const places = (rows: number): string =>
+const placeholders = (rows: number): string =>
   Array.from({ length: rows }, (_, i) => `($${4 * i + 1}, $${4 * i + 2}, $${4 * i + 3}, $${4 * i + 4})`).join(", ")
 
 const create = "create temporary table lines (id int4, name text, ratio float8, is_even bool)"
@@ -53,8 +53,8 @@ export const byValues = (contenders: ReadonlyArray<Contender>): Workload => ({
   rounds: 9,
   entries: inserting(
     only(contenders, ["hyperfect", "@effect/sql-pg", "postgres", "pg", "pg-native", "socket"]),
-    `insert into lines values ${places(rowsOfValues)}`,
-    () => parts(rowsOfValues).map((rows) => rows.flat())
+    `insert into lines values ${placeholders(rowsOfValues)}`,
+    () => batchesOf(rowsOfValues).map((rows) => rows.flat())
   )
 })
 
@@ -65,6 +65,6 @@ export const byArrays = (contenders: ReadonlyArray<Contender>): Workload => ({
   entries: inserting(
     only(contenders, ["hyperfect", "@effect/sql-pg", "postgres", "pg", "pg-native", "socket"]),
     "insert into lines select * from unnest($1::int4[], $2::text[], $3::float8[], $4::bool[])",
-    () => parts(rowsOfArrays).map((rows) => [0, 1, 2, 3].map((column) => rows.map((row) => row[column])))
+    () => batchesOf(rowsOfArrays).map((rows) => [0, 1, 2, 3].map((column) => rows.map((row) => row[column])))
   )
 })

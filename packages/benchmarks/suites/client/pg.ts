@@ -3,10 +3,10 @@ import { pipeline } from "node:stream/promises"
 import Pg from "pg"
 import { from, to } from "pg-copy-streams"
 import { getAddress } from "./address.ts"
-import { type Driver, one, type OpenOptions } from "./Driver.ts"
-import { loops } from "./promises.ts"
+import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import { loops } from "./promiseLoops.ts"
 
-/** `library` is `pg`, or its variant over libpq. */
+/** Opens `library`, which is `pg` or its variant over libpq. */
 export const openWith = async (
   library: Pick<typeof Pg, "Client" | "Pool">,
   { connections, tls }: OpenOptions
@@ -16,13 +16,13 @@ export const openWith = async (
   const pool = connections === 1
     ? undefined
     : new library.Pool({ ...config, min: connections, max: connections, idleTimeoutMillis: 0 })
-  // One connection is a client of its own, which takes any number of queries into its queue.
+  // A single connection is a client, which queues any number of queries.
   const client = new library.Client(config)
   if (pool === undefined) await client.connect()
   const queries = pool ?? client
   return {
     ...loops(async () => {
-      const { rows } = await queries.query<{ n: number }>({ name: "one", text: one })
+      const { rows } = await queries.query<{ n: number }>({ name: "one", text: selectOne })
       return rows[0]!.n
     }),
     collect: async (text) => (await queries.query(text)).rows,
@@ -37,7 +37,7 @@ export const openWith = async (
       }
       return size
     },
-    toLine: (row) => {
+    toRowValues: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
     },

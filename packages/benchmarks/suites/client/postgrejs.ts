@@ -1,12 +1,12 @@
 import { Connection, type ConnectionConfiguration, Pool, type PreparedStatement } from "postgrejs"
 import { getAddress } from "./address.ts"
-import { type Driver, one, type OpenOptions } from "./Driver.ts"
-import { loops } from "./promises.ts"
+import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import { loops } from "./promiseLoops.ts"
 
-/** How many rows are asked for at a time, so that it asks once. */
+/** A fetch size large enough to fetch all rows at once. */
 const all = 10_000_000
 
-/** How many rows a cursor asks for at a time: where it is fastest. */
+/** The fetch size of a cursor at which it is fastest. */
 const portion = 2000
 
 export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
@@ -22,9 +22,9 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   if (connections > 1) {
     const pool = new Pool({ ...config, min: connections, max: connections })
     return {
-      ...loops(async () => (await pool.query(one, { objectRows: true })).rows![0].n),
+      ...loops(async () => (await pool.query(selectOne, { objectRows: true })).rows![0].n),
       collect: async (text) => (await pool.query(text, { objectRows: true, fetchCount: all })).rows!,
-      toLine: () => {
+      toRowValues: () => {
         throw new Error("a pool is asked for one row")
       },
       close: () => pool.close(0)
@@ -41,7 +41,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   const collect = async (text: string) =>
     (await (await prepare(text)).execute({ objectRows: true, fetchCount: all })).rows ?? []
   return {
-    ...loops(async () => (await collect(one))[0].n),
+    ...loops(async () => (await collect(selectOne))[0].n),
     collect,
     stream: async (text, onRow) => {
       const { cursor } = await connection.query(text, { cursor: true, objectRows: true, fetchCount: portion })
@@ -55,7 +55,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       await cursor!.close()
       return count
     },
-    toLine: (row) => {
+    toRowValues: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
     },

@@ -2,10 +2,10 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import Postgres from "postgres"
 import { getAddress } from "./address.ts"
-import { type Driver, one, type OpenOptions } from "./Driver.ts"
-import { loops } from "./promises.ts"
+import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import { loops } from "./promiseLoops.ts"
 
-/** How many rows are asked for at a time: where it is fastest. */
+/** The fetch size at which it is fastest. */
 const portion = 2000
 
 /** int4, float8, bool or text. */
@@ -25,7 +25,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   })
   return {
     ...loops(async () => {
-      const [row] = await sql.unsafe<Array<{ n: number }>>(one, [], { prepare: true })
+      const [row] = await sql.unsafe<Array<{ n: number }>>(selectOne, [], { prepare: true })
       return row!.n
     }),
     collect: (text) => sql.unsafe(text, [], { prepare: true }),
@@ -38,7 +38,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       return count
     },
     insert: (text, batches) => {
-      // It does not see by itself that an array is one.
+      // The driver does not infer array types itself.
       const toParameter = (value: unknown) => (Array.isArray(value) ? sql.array(value, elementOid(value[0])) : value)
       return () =>
         Promise.all(
@@ -54,7 +54,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       }
       return size
     },
-    toLine: (row) => {
+    toRowValues: (row) => {
       const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
       return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
     },

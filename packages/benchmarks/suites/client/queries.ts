@@ -1,4 +1,4 @@
-/** B1, B2a, B2b: very small queries. What is measured is everything around them. */
+/** B1, B2a, B2b: trivial queries, which measure the overhead per query. */
 import type { Entry, Workload } from "../../Workload.ts"
 import type { Contender, Driver } from "./Driver.ts"
 import { entries } from "./entries.ts"

@@ -1,6 +1,6 @@
 /** B3, B4, B8: large results. */
 import type { Entry, Workload } from "../../Workload.ts"
-import { makeDigest } from "../codec/chunks.ts"
+import { makeDigest } from "../codec/frames.ts"
 import type { Contender } from "./Driver.ts"
 import { entries, only } from "./entries.ts"
 
@@ -14,7 +14,7 @@ const collecting = (contenders: ReadonlyArray<Contender>, tls: boolean): Readonl
     run: () => driver.collect(text(200_000)),
     check: async () => {
       const digest = makeDigest()
-      for (const row of await driver.collect(text(200_000))) digest.add(JSON.stringify(driver.toLine(row)))
+      for (const row of await driver.collect(text(200_000))) digest.add(JSON.stringify(driver.toRowValues(row)))
       return digest.end()
     }
   }))
@@ -26,7 +26,7 @@ export const collected = (contenders: ReadonlyArray<Contender>): Workload => ({
   entries: collecting(contenders, false)
 })
 
-/** Not all at once, which would be another piece of work: who cannot stream by itself is left out. */
+/** Fetching all rows at once would be a different workload, so clients that cannot stream are left out. */
 export const streamed = (contenders: ReadonlyArray<Contender>): Workload => ({
   id: "B4",
   title: "2M rows of 6 columns, streamed",
@@ -38,7 +38,7 @@ export const streamed = (contenders: ReadonlyArray<Contender>): Workload => ({
       run: () => driver.stream!(text(2_000_000)),
       check: async () => {
         const digest = makeDigest()
-        await driver.stream!(text(50_000), (row) => digest.add(JSON.stringify(driver.toLine(row))))
+        await driver.stream!(text(50_000), (row) => digest.add(JSON.stringify(driver.toRowValues(row))))
         return digest.end()
       }
     })

@@ -1,4 +1,4 @@
-/** B6bin: COPY in binary from and to JavaScript rows, beside psql that copies text which is ready. */
+/** B6bin: binary COPY from and to JavaScript rows, compared with psql, which copies existing text. */
 import { Client } from "@hyperfect/client/Client"
 import * as Copy from "@hyperfect/client/Copy"
 import * as Session from "@hyperfect/client/Session"
@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Entry, Workload } from "../../Workload.ts"
-import { makeDigest } from "../codec/chunks.ts"
+import { makeDigest } from "../codec/frames.ts"
 import { getAddress } from "./address.ts"
-import { acquire } from "./effects.ts"
+import { acquire } from "./effectLoops.ts"
 
 const rowCount = 1_000_000
 
@@ -32,7 +32,7 @@ const fill = (table: string) =>
 const sums = (table: string) =>
   `select count(*)::text || ' ' || sum(id) || ' ' || sum(ratio) || ' ' || sum(hashtext(name)) from ${table}`
 
-/** A client, and how to run what needs one. */
+/** Opens a client, and returns a function that runs effects with it. */
 const open = async () => {
   const { database, host, port, trusted: user } = getAddress()
   const session = Session.make({ endpoint: Endpoint.tcp(host, port), user, database })
@@ -69,7 +69,7 @@ const psql = (...commands: ReadonlyArray<string>): Promise<string> => {
 
 const hasPsql = spawnSync("psql", ["--version"]).error === undefined
 
-/** Entries, and psql where there is one. */
+/** Returns both entries, or only ours if psql is not installed. */
 const withPsql = (ours: Entry, theirs: Entry): ReadonlyArray<Entry> => hasPsql ? [ours, theirs] : [ours]
 
 export const rowsCopiedIn: Workload = {
@@ -83,7 +83,7 @@ export const rowsCopiedIn: Workload = {
       const { client, close, run } = await open()
       const rows = Array.from({ length: rowCount }, (_, id) => row(id))
       await Effect.runPromise(client.simple(create("in_binary")))
-      const copy = () => run(Effect.andThen(client.simple("truncate in_binary"), Copy.into("in_binary", rows)))
+      const copy = () => run(Effect.andThen(client.simple("truncate in_binary"), Copy.into(rows, "in_binary")))
       return {
         run: copy,
         check: async () => {

@@ -31,7 +31,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-/** Starts them, and tells where they are. */
+/** Starts the servers and passes on their addresses. */
 export const startServer = async (): Promise<() => Promise<void>> => {
   const scope = Scope.makeUnsafe()
   await Effect.runPromise(Effect.provide(Scope.provide(make, scope), NodePlatform.layer))

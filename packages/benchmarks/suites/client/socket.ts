@@ -1,39 +1,39 @@
-/** The least that can be done: bytes that were made before, answers that are counted and not read. */
+/** The minimum work: bytes that were encoded before, and responses that are counted but not decoded. */
 import { connect, type Socket } from "node:net"
 import { executeAll, message, numbers, onReady, startup, sync, value } from "../messages.ts"
 import { getAddress } from "./address.ts"
 import type { Driver, OpenOptions, Parameters } from "./Driver.ts"
-import { one } from "./Driver.ts"
+import { selectOne } from "./Driver.ts"
 
 /** Runs a prepared statement, all columns in binary. */
 const run = (name: string): Buffer => Buffer.concat([message("B", "", name, numbers(0, 0, 1, 1)), executeAll, sync])
 const prepare = (name: string, text: string): Buffer => Buffer.concat([message("P", name, text, numbers(0)), sync])
 
-interface Line {
+interface RawConnection {
   readonly socket: Socket
-  /** Called for each answer. */
+  /** Called for each ReadyForQuery. */
   ready: () => void
 }
 
-const openLine = async (): Promise<Line> => {
+const openConnection = async (): Promise<RawConnection> => {
   const address = getAddress()
   const socket = connect({ ...address, noDelay: true })
-  const line: Line = { socket, ready: () => {} }
+  const line: RawConnection = { socket, ready: () => {} }
   onReady(socket, () => line.ready())
-  await ask(line, startup("user", address.trusted, "database", address.database))
-  await ask(line, prepare("one", one))
+  await request(line, startup("user", address.trusted, "database", address.database))
+  await request(line, prepare("one", selectOne))
   return line
 }
 
-const ask = (line: Line, bytes: Buffer): Promise<void> =>
+const request = (line: RawConnection, bytes: Buffer): Promise<void> =>
   new Promise((resolve, reject) => {
     line.socket.once("error", reject)
     line.ready = resolve
     line.socket.write(bytes)
   })
 
-/** Sends the next query whenever an answer has come. */
-const loop = (line: Line, count: number, width: number): Promise<void> =>
+/** Sends the next query whenever a response is complete. */
+const loop = (line: RawConnection, count: number, width: number): Promise<void> =>
   new Promise((resolve) => {
     let [sent, answered] = [0, 0]
     const send = (): void => {
@@ -49,7 +49,7 @@ const loop = (line: Line, count: number, width: number): Promise<void> =>
 
 const runOne = run("one")
 
-/** A parameter in text. */
+/** Formats a parameter as text. */
 const toText = (value: unknown): string =>
   Array.isArray(value) ? `{${value.map((item) => JSON.stringify(item)).join(",")}}` : String(value)
 
@@ -61,20 +61,20 @@ const runWith = (name: string, parameters: Parameters): Buffer => {
 
 export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
   if (tls === true) throw new Error("a socket has no TLS")
-  const lines = await Promise.all(Array.from({ length: connections }, openLine))
+  const lines = await Promise.all(Array.from({ length: connections }, openConnection))
   const line = lines[0]!
   const names = new Map<string, string>()
   const prepared = async (text: string): Promise<string> => {
     const name = names.get(text) ?? `s${names.size}`
-    if (!names.has(text)) await ask(line, prepare(name, text))
+    if (!names.has(text)) await request(line, prepare(name, text))
     names.set(text, name)
     return name
   }
   const drain = async (text: string): Promise<number> => {
-    await ask(line, run(await prepared(text)))
+    await request(line, run(await prepared(text)))
     return 0
   }
-  /** Writes what the server may take its time for. */
+  /** Writes all frames with backpressure. */
   const writeAll = async (frames: ReadonlyArray<Buffer>): Promise<void> => {
     for (const frame of frames) {
       if (!line.socket.write(frame)) await new Promise((resolve) => line.socket.once("drain", resolve))
@@ -98,7 +98,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       const frames = batches.map((parameters) => runWith("insert", parameters))
       let isPrepared = false
       return async () => {
-        if (!isPrepared) await ask(line, prepare("insert", text))
+        if (!isPrepared) await request(line, prepare("insert", text))
         isPrepared = true
         let left = frames.length
         const done = new Promise<void>((resolve) => {
@@ -111,7 +111,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       }
     },
     copyIn: (text, chunks) => {
-      // The server reads the data when it has read the COPY: there is no need to wait for its consent.
+      // The server reads the data after it has read the COPY: there is no need to wait for CopyInResponse.
       const frames = [message("Q", text), ...chunks.map((chunk) => message("d", Buffer.from(chunk))), message("c")]
       return async () => {
         const done = new Promise<void>((resolve) => {
@@ -122,10 +122,10 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       }
     },
     copyOut: async (text) => {
-      await ask(line, message("Q", text))
+      await request(line, message("Q", text))
       return 0
     },
-    toLine: () => {
+    toRowValues: () => {
       throw new Error("a socket has no rows")
     },
     close: async () => {

@@ -10,20 +10,20 @@ import * as Parameter from "@hyperfect/values/Parameter"
 import { Result } from "effect"
 import { serialize } from "pg-protocol"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { makeDigest } from "./chunks.ts"
+import { makeDigest } from "./frames.ts"
 
 const frameCount = 100_000
 
-/** What a program has: no types, no bytes. One text in sixteen is NULL. */
+/** The values as a program has them: without types or bytes. One text in sixteen is NULL. */
 type Values = readonly [id: number, isOdd: boolean, ratio: number, name: string | null, total: bigint, blob: Buffer]
 
 const valuesOf = (index: number): Values => {
-  // A linear congruential step: enough to make neighbours differ, in value and in length.
+  // A linear congruential step: enough to make adjacent values differ, also in length.
   const random = (Math.imul(index + 1, 1664525) + 1013904223) >>> 0
   return [
     random | 0,
     index % 2 === 1,
-    // Never an integer, of which nobody could tell whether it is meant as one.
+    // Never an integer, because its type would be ambiguous.
     random / 1024 + 1 / 4096,
     index % 16 === 7 ? null : `name ${index} ${index % 4 === 0 ? "é" : "e"}${"x".repeat(random % 24)}`,
     BigInt(random) * BigInt(1_000_000_007),
@@ -32,9 +32,9 @@ const valuesOf = (index: number): Values => {
 }
 
 /**
- * As many rows as there are frames, which come around after some: the values of a query have just been made by a program,
- * so they are in the processor's cache. A hundred thousand different ones are not, and fetching them would be half of what is
- * measured here (it was, and the garbage collector's walk through all of them much of the rest).
+ * Returns a row for each frame, repeating a smaller set of rows: a program has usually just made the values of a query,
+ * so they are in the processor's cache. A hundred thousand different rows are not, and fetching them took half of the
+ * measured time (and garbage collection of them much of the rest).
  */
 const rows = (): ReadonlyArray<Values> => {
   const different = Array.from({ length: 4096 }, (_, index) => valuesOf(index))
@@ -43,7 +43,7 @@ const rows = (): ReadonlyArray<Values> => {
 
 const statement = "s1"
 
-/** The values of a Bind, whatever the format of each, as a line for a digest. */
+/** Formats the values of a Bind, whatever their formats, as a line for a digest. */
 const line = (frame: Uint8Array): string => {
   const message = Frontend.readerUnsafe("password")(frame, 0, frame.length)
   if (message._tag !== "Bind" || message.statement !== statement) throw new Error(`not a Bind of ${statement}`)
@@ -63,7 +63,7 @@ const line = (frame: Uint8Array): string => {
   ])
 }
 
-/** An entry out of a function that makes the frames of some rows and hands out buffers of whole frames. */
+/** Makes an entry from a function that encodes the frames of rows and emits buffers of whole frames. */
 const encoder = (run: (rows: ReadonlyArray<Values>, onBuffer: (bytes: Uint8Array) => void) => void): Prepared => {
   const input = rows()
   return {
@@ -88,12 +88,12 @@ const encoder = (run: (rows: ReadonlyArray<Values>, onBuffer: (bytes: Uint8Array
   }
 }
 
-/** How much is gathered for one write to a socket. */
+/** The number of bytes that are batched into one write to a socket. */
 const batchSize = 64 * 1024
 
 const { bool, bytea, float8, int4, int8, text } = BuiltIn
 
-/** The frames of all rows, one behind the other, in buffers as they would go to a socket. */
+/** Encodes the frames of all rows one after the other, into buffers as for a socket. */
 const batched =
   (write: (out: ByteWriter.ByteWriter, values: Values) => void) =>
   (rows: ReadonlyArray<Values>, onBuffer: (bytes: Uint8Array) => void): void => {
@@ -105,8 +105,8 @@ const batched =
     onBuffer(out.take())
   }
 
-/** As the client does for PostgreSQL: the types are those that the server has said of a prepared statement. */
-const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
+/** Works as the client does for PostgreSQL: with the types that the server has reported for a prepared statement. */
+const ours = (name: string, codegen: Wire.Codegen): Entry => ({
   name,
   kind: "ours",
   setup: async () =>
@@ -114,11 +114,11 @@ const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
       statement,
       types: [int4, bool, float8, text, int8, bytea],
       resultFormats: [1],
-      backEnd
+      codegen: codegen
     })))
 })
 
-/** As the client does for Hyper, though in PostgreSQL's formats: each type is inferred from the value, each time. */
+/** Works as the client does for Hyper, but in PostgreSQL's formats: each type is inferred from each value. */
 const inferred: Entry = {
   name: "hyperfect, types inferred",
   kind: "ours",
@@ -152,7 +152,7 @@ const effectSqlPg: Entry = {
   }
 }
 
-/** Numbers become text in it, as its driver does. */
+/** Converts numbers to text, as its driver does. */
 const pgProtocol: Entry = {
   name: "pg-protocol",
   kind: "peer",
@@ -167,7 +167,7 @@ const pgProtocol: Entry = {
   }
 }
 
-/** Knows the statement, the types and the order beforehand, checks nothing, and writes through a DataView. */
+/** Knows the statement, the types and their order in advance, checks nothing, and writes through a DataView. */
 const naive: Entry = {
   name: "naive",
   kind: "limit",
@@ -226,7 +226,7 @@ export const binds: Workload = {
   floor: "naive",
   entries: [
     ours("hyperfect", "generated"),
-    ours("hyperfect, closures", "closures"),
+    ours("hyperfect, interpreted", "interpreted"),
     inferred,
     effectSqlPg,
     pgProtocol,

@@ -1,17 +1,20 @@
-/** A2: rows to raw fields. */
+/** A2: decoding rows to raw fields. */
 import * as PgProtocol from "@effect/sql-pg/PgProtocol"
 import * as Backend from "@hyperfect/protocol/Backend"
-import { rangesUnsafe } from "@hyperfect/protocol/backend/DataRow"
+import { columnRangesUnsafe } from "@hyperfect/protocol/backend/DataRow"
 import * as Frame from "@hyperfect/protocol/Frame"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import { Parser } from "pg-protocol/dist/parser.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { eachFrame, headerWalk, makeDigest, memcpy } from "./chunks.ts"
+import { eachFrame, headerWalk, makeDigest, memcpy } from "./frames.ts"
 import { binaryChunks, columnCount, fromBinary, fromText, rowCount, textChunks } from "./rows.ts"
 
 type Fields = ReadonlyArray<Uint8Array | null>
 
-/** An entry out of a decoder, which calls back once for each row: a round counts the fields, a check reads the value of every one. */
+/**
+ * Makes an entry from a decoder with a callback for each row: a round counts the fields, a check reads the value of
+ * every one.
+ */
 const decoder = <F>(
   chunks: ReadonlyArray<Buffer>,
   start: (onRow: (fields: F) => void) => (chunk: Buffer) => void,
@@ -34,14 +37,14 @@ const decoder = <F>(
   }
 })
 
-const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
+const ours = (name: string, codegen: Wire.Codegen): Entry => ({
   name,
   kind: "ours",
   setup: async () =>
     decoder<Fields>(
       binaryChunks(),
       (onRow) => {
-        const read = Backend.readerUnsafe({ backEnd })
+        const read = Backend.readerUnsafe({ codegen: codegen })
         return Frame.makeParser(Backend.limits(), (bytes, start, end) => {
           const message = read(bytes, start, end)
           if (message._tag === "DataRow") onRow(message.columns)
@@ -67,7 +70,7 @@ const oursAsRanges: Entry = {
       (onRow) => {
         const into = new Int32Array(2 * columnCount)
         return Frame.makeParser(Backend.limits(), (bytes, start, end) => {
-          onRow({ bytes, into, count: rangesUnsafe(bytes, start, end, into) })
+          onRow({ bytes, into, count: columnRangesUnsafe(bytes, start, end, into) })
         }).push
       },
       ({ count }) => count,
@@ -97,7 +100,7 @@ const effectSqlPg: Entry = {
     )
 }
 
-/** Makes a string of every field, which only values in text format survive: it gets the same rows as text. */
+/** Converts every field to a string, which works only for text format: it receives the same rows as text. */
 const pgProtocol: Entry = {
   name: "pg-protocol (text)",
   kind: "peer",
@@ -116,7 +119,7 @@ const pgProtocol: Entry = {
     )
 }
 
-/** Reads every length and makes a view of every field, without a look at what else a frame has to be. */
+/** Reads every length and makes a view of every field, without validating the rest of the frame. */
 const fieldWalk: Entry = {
   name: "field walk",
   kind: "limit",
@@ -159,7 +162,7 @@ export const dataRows: Workload = {
   floor: "header walk",
   entries: [
     ours("hyperfect", "generated"),
-    ours("hyperfect, closures", "closures"),
+    ours("hyperfect, interpreted", "interpreted"),
     oursAsRanges,
     effectSqlPg,
     pgProtocol,

@@ -1,26 +1,26 @@
-/** A1: rows to JavaScript objects. */
+/** A1a and A1b: decoding rows to JavaScript, without and with documents. */
 import * as PgProtocol from "@effect/sql-pg/PgProtocol"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Backend from "@hyperfect/protocol/Backend"
 import * as Frame from "@hyperfect/protocol/Frame"
-import type * as Wire from "@hyperfect/protocol/Wire"
 import * as RowReader from "@hyperfect/values/RowReader"
 import { Result } from "effect"
 import { types } from "pg"
 import { Parser } from "pg-protocol/dist/parser.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { eachFrame, headerWalk, makeDigest, memcpy } from "./chunks.ts"
-import { binaryChunks, columns, lineOf, rowCount, type RowObject, textChunks } from "./rows.ts"
+import { eachFrame, headerWalk, makeDigest, memcpy } from "./frames.ts"
+import { binaryChunks, columnsOf, type Fixture, fixtures, lineOf, type RowObject, textChunks } from "./records.ts"
 
-/** An entry out of a decoder, which calls back with each row: a round counts rows, a check reads every value. */
-const decodingAll = (
-  chunks: ReadonlyArray<Buffer>,
-  decode: (chunks: ReadonlyArray<Buffer>, onRow: (row: RowObject) => void) => void
+/** Makes an entry from a decoder with a callback for each row: a round counts rows, a check reads every value. */
+const decodingAll = <Row>(
+  { rowCount }: Fixture,
+  decode: (onRow: (row: Row) => void) => void,
+  toObject: (row: Row) => RowObject
 ): Prepared => ({
   run: () => {
     let count = 0
-    let last: RowObject | undefined
-    decode(chunks, (row) => {
+    let last: Row | undefined
+    decode((row) => {
       last = row
       count++
     })
@@ -29,45 +29,55 @@ const decodingAll = (
   },
   check: () => {
     const digest = makeDigest()
-    decode(chunks, (row) => digest.add(lineOf(row)))
+    decode((row) => digest.add(lineOf(toObject(row))))
     return Promise.resolve(digest.end())
   }
 })
 
-/** As {@link decodingAll}, out of a parser that is pushed chunks. */
-const decoding = (
+const asObject = (row: unknown): RowObject => row as RowObject
+
+/** Works as {@link decodingAll}, with a parser that takes chunks. */
+const decoding = <Row>(
+  fixture: Fixture,
   chunks: ReadonlyArray<Buffer>,
-  start: (onRow: (row: RowObject) => void) => (chunk: Buffer) => void
+  start: (onRow: (row: Row) => void) => (chunk: Buffer) => void,
+  toObject: (row: Row) => RowObject = asObject
 ): Prepared =>
-  decodingAll(chunks, (chunks, onRow) => {
+  decodingAll(fixture, (onRow) => {
     const push = start(onRow)
     for (const chunk of chunks) push(chunk)
-  })
+  }, toObject)
 
-/** As the client does it: the reader is made once for a statement, and reads rows out of the frame. */
-const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
+/** Works as the client does: the reader is made once for a statement, and reads rows from the frame. */
+const ours = <Row>(
+  name: string,
+  fixture: Fixture,
+  read: RowReader.RowReader<Row>,
+  toObject?: (row: Row) => RowObject
+): Entry => ({
   name,
   kind: "ours",
   setup: async () => {
-    const read = RowReader.objectsUnsafe({ columns, formats: 1, backEnd })
     const limits = Backend.limits()
-    return decoding(
-      binaryChunks(),
-      (onRow) =>
-        Frame.makeParser(limits, (bytes, start, end) => onRow(read(bytes, start + 5, end) as unknown as RowObject)).push
+    return decoding<Row>(
+      fixture,
+      binaryChunks(fixture),
+      (onRow) => Frame.makeParser(limits, (bytes, start, end) => onRow(read(bytes, start + 5, end))).push,
+      toObject
     )
   }
 })
 
-const effectSqlPg: Entry = {
+const effectSqlPg = (fixture: Fixture): Entry => ({
   name: "@effect/sql-pg",
   kind: "peer",
   setup: async () => {
+    const columns = columnsOf(fixture)
     const readField = Result.getOrThrow(
       PgTypes.makeFieldReader(columns.map(({ typeOid }) => ({ dataTypeOid: typeOid, format: 1 })))
     )
     const names = columns.map(({ name }) => name)
-    return decoding(binaryChunks(), (onRow) => {
+    return decoding(fixture, binaryChunks(fixture), (onRow) => {
       const parser = PgProtocol.makeParser({ readField })
       return (chunk) =>
         parser.pushEach(chunk, (message) => {
@@ -75,20 +85,21 @@ const effectSqlPg: Entry = {
           const { values } = message
           const row: Record<string, unknown> = {}
           for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]
-          onRow(row as unknown as RowObject)
+          onRow(row)
         })
     })
   }
-}
+})
 
-/** With what `pg` reads values by; it gets the same rows as text, as it does from a server. */
-const pgProtocol: Entry = {
+/** Uses the codecs of `pg`; it receives the same rows as text, as it does from a server. */
+const pgProtocol = (fixture: Fixture): Entry => ({
   name: "pg-protocol, pg-types (text)",
   kind: "peer",
   setup: async () => {
+    const columns = columnsOf(fixture)
     const parsers = columns.map(({ typeOid }) => types.getTypeParser(typeOid, "text") as (text: string) => unknown)
     const names = columns.map(({ name }) => name)
-    return decoding(textChunks(), (onRow) => {
+    return decoding(fixture, textChunks(fixture), (onRow) => {
       const parser = new Parser()
       return (chunk) =>
         parser.parse(chunk, (message) => {
@@ -99,14 +110,14 @@ const pgProtocol: Entry = {
             const field = fields[i]!
             row[names[i]!] = field === null ? null : parsers[i]!(field)
           }
-          onRow(row as unknown as RowObject)
+          onRow(row)
         })
     })
   }
-}
+})
 
-/** Knows the columns and their order beforehand, checks nothing, and reads through a DataView. */
-const naive: Entry = {
+/** Knows the columns and their order in advance, checks nothing, and reads through a DataView. */
+const naive = (fixture: Fixture): Entry => ({
   name: "naive",
   kind: "limit",
   setup: async () => {
@@ -121,30 +132,51 @@ const naive: Entry = {
       at += 25
       const size = length()
       const name = size === -1 ? null : text(size)
+      const ms = Math.round(view.getInt32(at + 4) * 4_294_967.296 + view.getUint32(at + 8) / 1000)
+      const instant = new Date(ms + 946_684_800_000)
+      at += 12
+      const blobSize = length()
+      const blob = new Uint8Array(bytes.subarray(at, at += blobSize))
+      if (!fixture.hasDocuments) return { id, isOdd, ratio, name, at: instant, blob }
       const documentSize = length()
       at++
-      const document: unknown = JSON.parse(text(documentSize - 1))
-      const blobSize = length()
-      return { id, isOdd, ratio, name, document, blob: new Uint8Array(bytes.subarray(at, at + blobSize)) }
+      return { id, isOdd, ratio, name, at: instant, blob, document: JSON.parse(text(documentSize - 1)) as unknown }
     }
+    const chunks = binaryChunks(fixture)
     return decodingAll(
-      binaryChunks(),
-      (chunks, onRow) => eachFrame(chunks, (bytes, view, start) => onRow(read(bytes, view, start)))
+      fixture,
+      (onRow) => eachFrame(chunks, (bytes, view, start) => onRow(read(bytes, view, start))),
+      asObject
     )
+  }
+})
+
+const workload = (fixture: Fixture): Workload => {
+  const { hasDocuments, id, rowCount } = fixture
+  const columns = columnsOf(fixture)
+  const options = { columns, formats: 1, codegen: "generated" } as const
+  return {
+    id,
+    title: `${rowCount} DataRow of ${columns.length} columns in 64 KiB chunks, to JavaScript${
+      hasDocuments ? ", with a document each" : ""
+    }`,
+    floor: "naive",
+    entries: [
+      ours("hyperfect, objects", fixture, RowReader.objectsUnsafe(options)),
+      ours(
+        "hyperfect, arrays",
+        fixture,
+        RowReader.arraysUnsafe(options),
+        (row) => asObject(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])))
+      ),
+      ours("hyperfect, interpreted", fixture, RowReader.objectsUnsafe({ ...options, codegen: "interpreted" })),
+      effectSqlPg(fixture),
+      pgProtocol(fixture),
+      naive(fixture),
+      { name: "header walk", kind: "limit", setup: async () => headerWalk(binaryChunks(fixture), rowCount) },
+      { name: "memcpy", kind: "limit", setup: async () => memcpy(binaryChunks(fixture)) }
+    ]
   }
 }
 
-export const rowObjects: Workload = {
-  id: "A1",
-  title: `${rowCount} DataRow of ${columns.length} columns in 64 KiB chunks, to JavaScript objects`,
-  floor: "naive",
-  entries: [
-    ours("hyperfect", "generated"),
-    ours("hyperfect, closures", "closures"),
-    effectSqlPg,
-    pgProtocol,
-    naive,
-    { name: "header walk", kind: "limit", setup: async () => headerWalk(binaryChunks(), rowCount) },
-    { name: "memcpy", kind: "limit", setup: async () => memcpy(binaryChunks()) }
-  ]
-}
+export const rowObjects: ReadonlyArray<Workload> = fixtures.map(workload)

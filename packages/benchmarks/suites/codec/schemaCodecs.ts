@@ -1,12 +1,12 @@
-/** A5: what Schema costs on top of the plain functions, for control messages one by one. */
+/** A5: the overhead of Schema over the plain functions, for single control messages. */
 import * as Backend from "@hyperfect/protocol/Backend"
 import { Schema } from "effect"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { makeDigest } from "./chunks.ts"
+import { makeDigest } from "./frames.ts"
 
 const count = 200_000
 
-/** What precedes and follows the rows of a query, in turn. */
+/** The messages before and after the rows of a query, in turn. */
 const messages: ReadonlyArray<Backend.Message> = Array.from({ length: count }, (_, index): Backend.Message => {
   switch (index % 4) {
     case 0:
@@ -31,7 +31,7 @@ const messages: ReadonlyArray<Backend.Message> = Array.from({ length: count }, (
   }
 })
 
-/** An entry that turns each of some things into another; a check shows what came out. */
+/** Makes an entry that converts each input; a check formats the outputs. */
 const each = <A, B>(input: ReadonlyArray<A>, convert: (input: A) => B, toLine: (output: B) => string): Prepared => ({
   run: () => {
     let last: B | undefined

@@ -1,4 +1,4 @@
-/** A4: the small messages that answer a prepared statement. */
+/** A4: the small messages in the response to a prepared statement. */
 import * as PgProtocol from "@effect/sql-pg/PgProtocol"
 import * as Backend from "@hyperfect/protocol/Backend"
 import * as Frame from "@hyperfect/protocol/Frame"
@@ -6,7 +6,7 @@ import type * as Wire from "@hyperfect/protocol/Wire"
 import type { BackendMessage } from "pg-protocol/dist/messages.js"
 import { Parser } from "pg-protocol/dist/parser.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { eachFrame, frame, headerWalk, makeDigest, memcpy, toChunks } from "./chunks.ts"
+import { eachFrame, frame, headerWalk, makeDigest, memcpy, toChunks } from "./frames.ts"
 
 const answerCount = 250_000
 const messageCount = 4 * answerCount
@@ -28,7 +28,7 @@ const makeChunks = (): ReadonlyArray<Buffer> => {
   )
 }
 
-/** An entry out of a decoder: a round counts the messages, a check reads all that they say. */
+/** Makes an entry from a decoder: a round counts the messages, a check reads all of their fields. */
 const decoder = <M>(
   chunks: ReadonlyArray<Buffer>,
   start: (onMessage: (message: M) => void) => (chunk: Buffer) => void,
@@ -53,14 +53,14 @@ const decoder = <M>(
   }
 })
 
-const ours = (name: string, backEnd: Wire.BackEnd): Entry => ({
+const ours = (name: string, codegen: Wire.Codegen): Entry => ({
   name,
   kind: "ours",
   setup: async () =>
     decoder<Backend.Message>(
       makeChunks(),
       (onMessage) => {
-        const read = Backend.readerUnsafe({ backEnd })
+        const read = Backend.readerUnsafe({ codegen: codegen })
         return Frame.makeParser(Backend.limits(), (bytes, start, end) => onMessage(read(bytes, start, end))).push
       },
       (message) =>
@@ -106,7 +106,7 @@ const pgProtocol: Entry = {
     )
 }
 
-/** A switch over the tag, plain objects, no check of anything. */
+/** Uses a switch over the tag and plain objects, without any checks. */
 const naive: Entry = {
   name: "naive",
   kind: "limit",
@@ -150,7 +150,7 @@ export const smallMessages: Workload = {
   floor: "header walk",
   entries: [
     ours("hyperfect", "generated"),
-    ours("hyperfect, closures", "closures"),
+    ours("hyperfect, interpreted", "interpreted"),
     effectSqlPg,
     pgProtocol,
     naive,

@@ -1,6 +1,6 @@
 import { makeAddress } from "../address.ts"
 
-/** Where hyperd is, for the processes of all entries. */
+/** The address of hyperd, for the processes of all entries. */
 export interface Address {
   readonly host: string
   readonly port: number

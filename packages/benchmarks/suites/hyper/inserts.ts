@@ -5,7 +5,7 @@ import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import * as HyperBinaryCopy from "@hyperfect/values/HyperBinaryCopy"
 import { Schema, Stream } from "effect"
 import type { Entry, Workload } from "../../Workload.ts"
-import { open, type Opened } from "./session.ts"
+import { open, type OpenSession } from "./session.ts"
 
 const rowCount = 1_000_000
 const chunkSize = 64 * 1024
@@ -23,7 +23,7 @@ const lines = HyperTable.make("lines", { id: Schema.Int, ratio: Schema.Number, n
   temporary: true
 })
 
-/** The data as it goes over the wire. */
+/** The data as on the wire. */
 const encode = (): ReadonlyArray<Uint8Array> => {
   const write = HyperBinaryCopy.objectsUnsafe({
     columns: [
@@ -46,7 +46,7 @@ const encode = (): ReadonlyArray<Uint8Array> => {
 const inserting = (
   name: string,
   kind: "ours" | "limit",
-  insert: (opened: Opened) => () => Promise<unknown>
+  insert: (opened: OpenSession) => () => Promise<unknown>
 ): Entry => ({
   name,
   kind,

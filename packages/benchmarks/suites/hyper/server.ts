@@ -4,7 +4,7 @@ import * as HyperdServer from "@hyperfect/testing/HyperdServer"
 import { Effect, Exit, Scope } from "effect"
 import { setAddress } from "./address.ts"
 
-/** Starts it, and tells where it is. */
+/** Starts the server and passes on its address. */
 export const startServer = async (): Promise<() => Promise<void>> => {
   const scope = Scope.makeUnsafe()
   const { endpoint, user } = await Effect.runPromise(

@@ -6,13 +6,13 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
 import { Effect, Exit, Scope } from "effect"
 import { getAddress } from "./address.ts"
 
-export interface Opened {
+export interface OpenSession {
   readonly session: Session.Session
   readonly run: <A, E>(effect: Effect.Effect<A, E, Client>) => Promise<A>
   readonly close: () => Promise<void>
 }
 
-export const open = async (): Promise<Opened> => {
+export const open = async (): Promise<OpenSession> => {
   const { host, port, user } = getAddress()
   const scope = Scope.makeUnsafe()
   const session = await Effect.runPromise(

@@ -1,8 +1,8 @@
-/** H5: many small statements that need not wait for each other. */
+/** H5: many small statements that are independent of each other. */
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { Effect } from "effect"
 import type { Workload } from "../../Workload.ts"
-import * as Drain from "./drain.ts"
+import * as RawSocket from "./rawSocket.ts"
 import { open } from "./session.ts"
 
 const count = 1000
@@ -49,10 +49,10 @@ export const statements: Workload = {
       name: "socket",
       kind: "limit",
       setup: async () => {
-        const { close, drain } = await Drain.open()
-        await drain(Drain.simple(create))
-        await drain(Drain.prepare("i", "insert into numbers values ($1)"))
-        const messages = Buffer.concat(numbers.map((n) => Drain.run("i", n)))
+        const { close, drain } = await RawSocket.open()
+        await drain(RawSocket.simple(create))
+        await drain(RawSocket.prepare("i", "insert into numbers values ($1)"))
+        const messages = Buffer.concat(numbers.map((n) => RawSocket.run("i", n)))
         const insert = () => drain(messages, count)
         return { run: insert, check: () => insert().then(() => undefined), close }
       }

@@ -1,4 +1,4 @@
-/** What `@types/pg` leaves out. */
+/** The declarations that `@types/pg` lacks. */
 declare module "pg/lib/result.js" {
   export default class Result {
     readonly rows: Array<Record<string, unknown>>

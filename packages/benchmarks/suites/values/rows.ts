@@ -1,4 +1,4 @@
-/** Rows of a result, from the chunks of a socket to JavaScript: as objects, as arrays and as columns. */
+/** Rows of a result, decoded from the chunks of a socket to JavaScript: as objects, arrays and columns. */
 import * as PgProtocol from "@effect/sql-pg/PgProtocol"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Backend from "@hyperfect/protocol/Backend"
@@ -10,13 +10,14 @@ import { Result } from "effect"
 import { Parser } from "pg-protocol/dist/parser.js"
 import PgResult from "pg/lib/result.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { frame, headerWalk, makeDigest, toChunks } from "../codec/chunks.ts"
-import { random, type Sample, samples } from "./samples.ts"
+import { random } from "../codec/documents.ts"
+import { frame, headerWalk, makeDigest, toChunks } from "../codec/frames.ts"
+import { type Sample, samples } from "./samples.ts"
 
 interface Table {
   readonly rowCount: number
   readonly columns: ReadonlyArray<Sample>
-  /** One value in so many is NULL; none when left out. */
+  /** One in this many values is NULL; none when absent. */
   readonly nullEvery?: number
 }
 
@@ -60,7 +61,7 @@ const eachRow = (
 const lineOf = (columns: ReadonlyArray<Sample>, values: ReadonlyArray<unknown>): string =>
   values.map((value, i) => value === null ? "NULL" : columns[i]!.line(value)).join("|")
 
-/** An entry out of what gives the rows of a result, and what gives the values of one. */
+/** Makes an entry from functions that return the rows of a result, and the values of a row. */
 const collecting = <Row>(
   table: Table,
   collect: () => ReadonlyArray<Row>,
@@ -83,12 +84,12 @@ const collectRows = <Row>(input: ReadonlyArray<Buffer>, reader: RowReader.RowRea
   return rows
 }
 
-const objects = (table: Table, name: string, backEnd?: Wire.BackEnd): Entry => ({
+const objects = (table: Table, name: string, codegen?: Wire.Codegen): Entry => ({
   name,
   kind: "ours",
   setup: async () => {
     const input = chunks(table, 1)
-    const reader = RowReader.objectsUnsafe({ columns: named(table.columns), formats: 1, backEnd })
+    const reader = RowReader.objectsUnsafe({ columns: named(table.columns), formats: 1, codegen: codegen })
     return collecting(table, () => collectRows(input, reader), (row) => Object.values(row))
   }
 })
@@ -103,12 +104,12 @@ const arrays = (table: Table): Entry => ({
   }
 })
 
-const columns = (table: Table, name: string, backEnd?: Wire.BackEnd): Entry => ({
+const columns = (table: Table, name: string, codegen?: Wire.Codegen): Entry => ({
   name,
   kind: "ours",
   setup: async () => {
     const input = chunks(table, 1)
-    const start = Columns.make({ columns: named(table.columns), formats: 1, backEnd })
+    const start = Columns.make({ columns: named(table.columns), formats: 1, codegen: codegen })
     const collect = () => {
       const reader = start()
       eachRow(input, reader.append)
@@ -131,7 +132,7 @@ const columns = (table: Table, name: string, backEnd?: Wire.BackEnd): Entry => (
   }
 })
 
-/** As its connection makes them: each field read as it is parsed, an object by the names of the columns. */
+/** Works as its connection does: each field is decoded as it is parsed, into an object keyed by column name. */
 const effectSqlPg = (table: Table): Entry => ({
   name: "@effect/sql-pg",
   kind: "peer",
@@ -158,7 +159,7 @@ const effectSqlPg = (table: Table): Entry => ({
   }
 })
 
-/** Its parser and its result, which makes objects of texts. */
+/** Uses its parser and its result class, which makes objects of texts. */
 const pgText = (table: Table): Entry => ({
   name: "pg (text)",
   kind: "peer",
@@ -216,12 +217,12 @@ const six = [BuiltIn.int4, BuiltIn.text, BuiltIn.float8, BuiltIn.bool, BuiltIn.i
 
 const wide: Table = { rowCount: 5_000, columns: Array.from({ length: 200 }, (_, i) => six[i % 6]!) }
 
-/** As many values as {@link wide} in rows of six: what the width costs is the difference. */
+/** The same number of values as {@link wide} in rows of six: the difference is the cost of the width. */
 const narrow: Table = { rowCount: 5_000 * 200 / 6 | 0, columns: six }
 
-const backEnds = (table: Table): ReadonlyArray<Entry> => [
-  objects(table, "hyperfect, objects by closures", "closures"),
-  columns(table, "hyperfect, columns by closures", "closures")
+const codegenEntries = (table: Table): ReadonlyArray<Entry> => [
+  objects(table, "hyperfect, objects interpreted", "interpreted"),
+  columns(table, "hyperfect, columns interpreted", "interpreted")
 ]
 
 export const rows: ReadonlyArray<Workload> = [
@@ -229,9 +230,9 @@ export const rows: ReadonlyArray<Workload> = [
     "B3-decode",
     `${mixed.rowCount} DataRow of 6 columns (ints, text, float8, timestamptz, bool)`,
     mixed,
-    backEnds(mixed)
+    codegenEntries(mixed)
   ),
   workload("numbers", `${numbers.rowCount} DataRow of 6 numbers, one in ${numbers.nullEvery} NULL`, numbers),
-  workload("wide", `${wide.rowCount} DataRow of 200 columns`, wide, backEnds(wide)),
+  workload("wide", `${wide.rowCount} DataRow of 200 columns`, wide, codegenEntries(wide)),
   workload("narrow", `${narrow.rowCount} DataRow of 6 columns: as many values as in the wide ones`, narrow)
 ]

@@ -1,16 +1,14 @@
-/** Values of the types that are measured one by one, and what they are called in a digest whoever has read them. */
+/** Values of the types that are measured individually, and their library-independent form in a digest. */
 import { BuiltIn, CalendarDate, TimestampTz, type Type } from "@hyperfect/values"
 import { BigDecimal } from "effect"
+import { random } from "../codec/documents.ts"
 
 export interface Sample {
   readonly type: Type.Any
   readonly make: (index: number) => unknown
-  /** The value as any of the libraries has it, in one form. */
+  /** Converts the value of any library to one common form. */
   readonly line: (value: unknown) => string
 }
-
-/** A linear congruential step: enough to make neighbours differ. */
-export const random = (index: number): number => (Math.imul(index + 1, 1664525) + 1013904223) >>> 0
 
 const iso = (date: Date): string =>
   [`${date.getFullYear()}`, `${date.getMonth() + 1}`, `${date.getDate()}`].map((part) => part.padStart(2, "0")).join(
@@ -60,5 +58,5 @@ export const samples: ReadonlyArray<Sample> = [
   }
 ]
 
-/** The type's name where blanks and brackets do not belong. */
+/** Returns the type's name without blanks and brackets. */
 export const idOf = ({ type }: Sample): string => type.name.replace("[]", "-array")

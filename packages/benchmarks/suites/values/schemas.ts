@@ -1,9 +1,9 @@
-/** Rows that have been read, by a Schema: what it costs when the types of the columns say it all, and when they do not. */
+/** Checking rows by a Schema after reading: the cost if the column types already guarantee it, and if they do not. */
 import { BuiltIn, Row, type RowReader, TimestampTz, type Type } from "@hyperfect/values"
 import { Effect, Result, Schema } from "effect"
 import type { Entry, Workload } from "../../Workload.ts"
-import { makeDigest } from "../codec/chunks.ts"
-import { random } from "./samples.ts"
+import { random } from "../codec/documents.ts"
+import { makeDigest } from "../codec/frames.ts"
 
 const rowCount = 100_000
 

@@ -1,18 +1,24 @@
 /**
- * From the Schema of a column to its database type: the name in CREATE TABLE, and the codecs that write it.
+ * Maps the Schema of a column to its database type: the name in CREATE TABLE, and the codecs that write it.
  *
  * @internal
  */
+import type { Statement } from "@hyperfect/client/Statement"
 import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import type * as Type from "@hyperfect/values/Type"
+import { hasProperty } from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as StrictTypes from "./strictTypes.ts"
 
-/** What a database type is to a table. Both servers know it by the same name. */
+/** A Schema's annotations can come from data, such as a JSON document; a symbol cannot. */
+const TypeId: unique symbol = Symbol.for("@hyperfect/hyper/ColumnType")
+
+/** A database type as used in a table. Both servers use the same name for it. */
 export interface ColumnType {
+  readonly [TypeId]: typeof TypeId
   readonly name: string
-  /** As the catalog has it; -1 for types that take none. */
+  /** The modifier in the catalog; -1 for types without one. */
   readonly typeModifier: number
   /** The type with the codecs for each server. */
   readonly hyper: Type.Any
@@ -21,8 +27,10 @@ export interface ColumnType {
 
 export interface ColumnDeclaration {
   readonly type: ColumnType
-  /** Whether the type's codecs refuse everything that the Schema refuses, so that the Schema need not be asked. */
+  /** True if the type's codecs reject everything that the Schema rejects, so that the Schema need not run. */
   readonly isExact: boolean
+  readonly collation?: string | undefined
+  readonly default?: Statement | undefined
 }
 
 declare module "effect/Schema" {
@@ -34,65 +42,71 @@ declare module "effect/Schema" {
   }
 }
 
-const make = (name: string, type: Type.Any): ColumnType => ({ name, typeModifier: -1, hyper: type, postgres: type })
+/** Makes a type that has one name on both servers. */
+export const make = (name: string, type: Type.Any): ColumnType => ({
+  [TypeId]: TypeId,
+  name,
+  typeModifier: -1,
+  hyper: type,
+  postgres: type
+})
 
+// The types that plain Schemas stand for; other columns declare theirs.
 export const bool = make("boolean", BuiltIn.bool)
-export const int2 = make("smallint", BuiltIn.int2)
 export const int4 = make("integer", BuiltIn.int4)
 export const int8 = make("bigint", BuiltIn.int8)
-export const float4 = make("real", BuiltIn.float4)
 export const float8 = make("double precision", BuiltIn.float8)
 export const text = make("text", BuiltIn.text)
 export const bytea = make("bytea", BuiltIn.bytea)
-export const date = make("date", BuiltIn.date)
-export const time = make("time", BuiltIn.time)
-export const timestamp = make("timestamp", BuiltIn.timestamp)
-export const timestamptz = make("timestamptz", BuiltIn.timestamptz)
-export const interval = make("interval", BuiltIn.interval)
-export const uuid = make("uuid", BuiltIn.uuid)
-export const json = make("json", BuiltIn.json)
-export const oid = make("oid", BuiltIn.oid)
-export const geography = make("geography", BuiltIn.geography)
 
 export const numeric = (precision: number, scale: number): ColumnType => ({
-  name: `numeric(${precision}, ${scale})`,
+  ...make(`numeric(${precision}, ${scale})`, BuiltIn.numeric),
   typeModifier: ((precision << 16) | scale) + 4,
-  hyper: BuiltIn.numeric,
   postgres: StrictTypes.numeric(precision, scale)
 })
 
 export const varchar = (length: number): ColumnType => ({
-  ...make(`varchar(${length})`, StrictTypes.limited(BuiltIn.varchar, length)),
+  ...make(`varchar(${length})`, StrictTypes.withMaxLength(BuiltIn.varchar, length)),
   typeModifier: length + 4
 })
 
 export const char = (length: number): ColumnType => {
-  const type = StrictTypes.withoutNul(StrictTypes.limited(BuiltIn.bpchar, length))
+  const type = StrictTypes.withoutNul(StrictTypes.withMaxLength(BuiltIn.bpchar, length))
   return {
-    name: `char(${length})`,
+    ...make(`char(${length})`, type),
     typeModifier: length + 4,
-    // Hyper gives a single character a type of its own (measured).
-    hyper: length === 1 ? { ...type, oid: BuiltIn.char.oid } : type,
-    postgres: type
+    // Hyper uses a separate type for a single character (H-22).
+    hyper: length === 1 ? { ...type, oid: BuiltIn.char.oid } : type
   }
 }
 
-/** What the Schema of a column says of it. */
-export interface Resolved {
-  readonly type: ColumnType
+/** Without the checks of a column, which do not apply to elements: the Schema of an array checks them. */
+const elementType = (type: Type.Any): Type.Any =>
+  type.oid === BuiltIn.char.oid ? BuiltIn.char : type.oid === BuiltIn.bpchar.oid ? BuiltIn.bpchar : type
+
+export const array = ({ hyper, name, postgres, typeModifier }: ColumnType): ColumnType => ({
+  ...make(`${name}[]`, BuiltIn.array(elementType(hyper))),
+  typeModifier,
+  postgres: BuiltIn.array(elementType(postgres))
+})
+
+/** The properties of a column that its Schema determines. */
+export interface ResolvedColumn extends Omit<ColumnDeclaration, "isExact"> {
   readonly nullable: boolean
-  /** Whether values must go through the Schema before they can be written. */
+  /** True if values must be encoded by the Schema before they are written. */
   readonly isEncoded: boolean
 }
 
-/** An annotation of the node, of any of its checks too: a check that is added later does not hide it. */
+const isDeclaration = (u: unknown): u is ColumnDeclaration => hasProperty(u, "type") && hasProperty(u.type, TypeId)
+
+/** Finds an annotation of the node or of any of its checks: a check that is added later does not hide it. */
 const declarationOf = (ast: SchemaAST.AST): ColumnDeclaration | undefined => {
-  const last = SchemaAST.resolveAt<ColumnDeclaration>("databaseType")(ast)
-  if (last !== undefined) return last
+  const last = SchemaAST.resolveAt<unknown>("databaseType")(ast)
+  if (isDeclaration(last)) return last
   const hidden = [ast, ...ast.checks ?? []]
-    .map(({ annotations }) => annotations?.["databaseType"] as ColumnDeclaration | undefined)
-    .findLast((declaration) => declaration !== undefined)
-  return hidden === undefined ? undefined : { type: hidden.type, isExact: false }
+    .map(({ annotations }) => annotations?.["databaseType"] as unknown)
+    .findLast(isDeclaration)
+  return hidden && { ...hidden, isExact: false }
 }
 
 const admitsNull = (ast: SchemaAST.AST): boolean =>
@@ -108,7 +122,7 @@ const isIntegerCheck = (check: SchemaAST.Check<never>): boolean =>
   (check._tag === "FilterGroup" && check.checks.some(isIntegerCheck))
 
 /** The types that plain Schemas stand for. */
-const plain = (ast: SchemaAST.AST): ColumnDeclaration | undefined => {
+const inferType = (ast: SchemaAST.AST): ColumnDeclaration | undefined => {
   const checks = ast.checks ?? []
   const as = (type: ColumnType, isExact = checks.length === 0): ColumnDeclaration => ({ type, isExact })
   if (SchemaAST.isBoolean(ast)) return as(bool)
@@ -121,18 +135,15 @@ const plain = (ast: SchemaAST.AST): ColumnDeclaration | undefined => {
   return undefined
 }
 
-/** The database type of a column's Schema, or `undefined` when nobody has said it. */
-export const resolve = (schema: Schema.Constraint): Resolved | undefined => resolveAst(schema.ast)
+/** Returns the database type of a column's Schema, or `undefined` if none is declared or implied. */
+export const resolve = (schema: Schema.Constraint): ResolvedColumn | undefined => resolveAst(schema.ast)
 
-const resolveAst = (ast: SchemaAST.AST): Resolved | undefined => {
+const resolveAst = (ast: SchemaAST.AST): ResolvedColumn | undefined => {
   const declared = declarationOf(ast)
   const encoded = SchemaAST.toEncoded(ast)
   if (declared !== undefined) {
-    return {
-      type: declared.type,
-      nullable: admitsNull(encoded),
-      isEncoded: !declared.isExact || ast.encoding !== undefined
-    }
+    const { isExact, ...declaration } = declared
+    return { ...declaration, nullable: admitsNull(encoded), isEncoded: !isExact || ast.encoding !== undefined }
   }
   if (ast.encoding !== undefined) {
     const inner = isOption(ast) || declarationOf(encoded) !== undefined ? resolveAst(encoded) : undefined
@@ -143,6 +154,6 @@ const resolveAst = (ast: SchemaAST.AST): Resolved | undefined => {
     const inner = others.length === 1 && others.length < ast.types.length ? resolveAst(others[0]!) : undefined
     return inner && { ...inner, nullable: true, isEncoded: inner.isEncoded || ast.checks !== undefined }
   }
-  const type = plain(ast)
+  const type = inferType(ast)
   return type && { type: type.type, nullable: false, isEncoded: !type.isExact }
 }

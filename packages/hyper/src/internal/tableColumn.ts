@@ -1,18 +1,19 @@
 /**
- * A column of a table, as the rest of the package needs it.
+ * A column of a table, as used inside this package.
  *
  * @internal
  */
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as ColumnType from "./columnType.ts"
+import type * as TableName from "./tableName.ts"
 
-export interface TableColumn extends ColumnType.Resolved {
+export interface TableColumn extends ColumnType.ResolvedColumn {
   readonly name: string
   readonly schema: Schema.Constraint
 }
 
-/** Throws a `TypeError`: a field that is no column is a mistake in the program. */
+/** Makes a column. Throws a `TypeError` for a field that is not a column, which is a mistake in the program. */
 export const make = (table: string, name: string, schema: Schema.Constraint): TableColumn => {
   const wrong = (problem: string): never => {
     throw new TypeError(`the field ${JSON.stringify(name)} of the table ${JSON.stringify(table)} ${problem}`)
@@ -23,5 +24,9 @@ export const make = (table: string, name: string, schema: Schema.Constraint): Ta
   return { ...resolved, name, schema }
 }
 
-/** As CREATE TABLE says it, behind the name. */
-export const definition = ({ nullable, type }: TableColumn): string => nullable ? type.name : `${type.name} NOT NULL`
+/** Returns the column as in CREATE TABLE. */
+export const toDefinition = (column: TableColumn): TableName.ColumnDefinition => ({
+  ...column,
+  type: column.type.name,
+  default: column.default?.text
+})

@@ -1,5 +1,5 @@
 /**
- * Compares a table with the columns that a program has declared for it.
+ * Compares a table on the server with its declared columns.
  *
  * @internal
  */
@@ -8,74 +8,82 @@ import { identifier, type Statement } from "@hyperfect/client/Statement"
 import * as Statement_ from "@hyperfect/client/Statement"
 import * as Effect from "effect/Effect"
 import { TableMismatch } from "../TableMismatch.ts"
-import * as TableColumn from "./tableColumn.ts"
+import type * as TableColumn from "./tableColumn.ts"
+import { columnDefinition, type TableName } from "./tableName.ts"
 
-/** Where a table is to be found. */
-export interface TableName {
-  readonly database: string | undefined
-  readonly schema: string | undefined
-  readonly table: string
-  /** The whole name, quoted. */
-  readonly sql: Statement
-}
+const { literal, sql } = Statement_
 
-/** A string literal that means the same whatever the server thinks of backslashes. */
-const literal = (text: string): Statement =>
-  Statement_.fromTextUnsafe(`E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`)
-
-const { sql } = Statement_
-
-const attributes = (catalog: Statement): Statement =>
-  sql`select a.attname, a.atttypid, a.atttypmod, a.attnotnull, format_type(a.atttypid, a.atttypmod) as type
+const selectAttributes = (catalog: Statement): Statement =>
+  sql`select a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
+    format_type(a.atttypid, a.atttypmod)
     from ${catalog}pg_attribute a`
 
 /**
- * The table's columns. A name without a database is the server's to resolve, as it will for COPY; `regclass` knows no
- * databases, so with one the catalogue of that database is asked.
+ * Returns the query for the table's columns. The server resolves a name without a database, as it will for COPY;
+ * `regclass` does not cover databases, so for a name with one the catalog of that database is queried.
  */
-const query = ({ database, schema, sql: name, table }: TableName): Statement => {
+const catalogQuery = ({ database, schema, sql: name, table }: TableName): Statement => {
   if (database === undefined) {
-    return sql`${attributes(Statement_.fromTextUnsafe("pg_catalog."))}
+    return sql`${selectAttributes(Statement_.fromTextUnsafe("pg_catalog."))}
       where a.attrelid = ${literal(name.text)}::regclass and a.attnum > 0`
   }
   const catalog = sql`${identifier(database, "pg_catalog")}.`
-  return sql`${attributes(catalog)}
+  return sql`${selectAttributes(catalog)}
     join ${catalog}pg_class c on a.attrelid = c.oid join ${catalog}pg_namespace n on c.relnamespace = n.oid
     where n.nspname = ${literal(schema ?? "public")} and c.relname = ${literal(table)} and a.attnum > 0`
 }
 
-/** Of a numeric the modifier says how many bytes Hyper keeps, and where the point is. Lengths change no bytes. */
-const hasModifier = (column: TableColumn.TableColumn): boolean => column.type.name.startsWith("numeric")
+/**
+ * True if all values of the declared modifier fit the column. Precision and scale of a numeric must be the same: they
+ * determine how Hyper stores it, without a check of the digits. A shorter length is one of the values too.
+ */
+const fitsModifier = ({ name, typeModifier }: TableColumn.TableColumn["type"], found: number): boolean =>
+  typeModifier === -1 || typeModifier === found ||
+  (/^(?:var)?char\(\d+\)(?:\[\])?$/.test(name) && (found === -1 || typeModifier < found))
+
+type Attribute = readonly [
+  name: string,
+  oid: number,
+  modifier: number,
+  notNull: boolean,
+  hasDefault: boolean,
+  type: string
+]
 
 /**
- * Fails when a column is not as declared. That there is no such table is left to COPY to say.
+ * Fails if a column differs from its declaration, or if COPY would store NULL in place of the default of a column that
+ * is not declared (H-41). A missing table is left for COPY to report.
  *
- * Which columns take NULL is part of the bytes on Hyper only; PostgreSQL checks it row by row.
+ * Nullability affects the bytes of HyperBinary only; PostgreSQL checks it row by row, and stores defaults.
  */
 export const verifyTable = (
   client: Client["Service"],
   name: TableName,
   columns: ReadonlyArray<TableColumn.TableColumn>
 ): Effect.Effect<void, ClientError | TableMismatch> =>
-  Effect.flatMap(client.values(query(name)), ({ rows }) => {
+  Effect.flatMap(client.values(catalogQuery(name)), ({ rows }) => {
     if (rows.length === 0) return Effect.void
-    const { kind } = client.server
-    const found = new Map(rows.map(([attribute, ...rest]) => [attribute, rest]))
+    const { copyFormat, valueEncoding } = client.server.dialect
+    const isHyperBinary = copyFormat === "hyperBinary"
+    const found = new Map((rows as unknown as ReadonlyArray<Attribute>).map((attribute) => [attribute[0], attribute]))
     const differences: Array<TableMismatch["columns"][number]> = []
-    for (const column of columns) {
-      const attribute = found.get(column.name)
-      const declared = TableColumn.definition(column)
-      if (attribute === undefined) {
-        differences.push({ name: column.name, declared, found: undefined })
-        continue
-      }
-      const [oid, modifier, notNull, type] = attribute
-      const isSame = oid === column.type[kind].oid &&
-        (!hasModifier(column) || modifier === column.type.typeModifier) &&
-        (kind === "postgres" || notNull === !column.nullable)
+    for (const { name, nullable, type } of columns) {
+      const attribute = found.get(name)
+      found.delete(name)
+      const isSame = attribute !== undefined && attribute[1] === type[valueEncoding].oid &&
+        fitsModifier(type, attribute[2]) && (!isHyperBinary || attribute[3] === !nullable)
       if (!isSame) {
-        const found = notNull === true ? `${String(type)} NOT NULL` : String(type)
-        differences.push({ name: column.name, declared, found })
+        differences.push({
+          name,
+          declared: columnDefinition({ name, nullable, type: type.name }),
+          found: attribute && columnDefinition({ name, nullable: !attribute[3], type: attribute[5] })
+        })
+      }
+    }
+    if (isHyperBinary) {
+      for (const [name, , , notNull, hasDefault, type] of found.values()) {
+        const definition = columnDefinition({ name, nullable: !notNull, type })
+        if (hasDefault) differences.push({ name, declared: undefined, found: definition })
       }
     }
     return differences.length === 0

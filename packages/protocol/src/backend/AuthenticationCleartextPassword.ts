@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server wants the password as it is, in a PasswordMessage.
+ * Requests the password in clear text, in a PasswordMessage.
  *
  * @category messages
  * @since 0.1.0
@@ -9,12 +9,11 @@ import * as Wire from "../Wire.ts"
 export const AuthenticationCleartextPassword = Wire.message("AuthenticationCleartextPassword", {
   from: "backend",
   tag: "R",
-  code: 3,
-  limit: Wire.shortLimit
+  code: 3
 }, {})
 
 /**
- * The value that {@link AuthenticationCleartextPassword} is read to, and written from.
+ * The decoded {@link AuthenticationCleartextPassword} message.
  *
  * @category messages
  * @since 0.1.0

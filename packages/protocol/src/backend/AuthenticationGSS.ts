@@ -1,20 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server wants GSSAPI.
+ * Requests GSSAPI authentication.
  *
  * @category messages
  * @since 0.1.0
  */
-export const AuthenticationGSS = Wire.message("AuthenticationGSS", {
-  from: "backend",
-  tag: "R",
-  code: 7,
-  limit: Wire.shortLimit
-}, {})
+export const AuthenticationGSS = Wire.message("AuthenticationGSS", { from: "backend", tag: "R", code: 7 }, {})
 
 /**
- * The value that {@link AuthenticationGSS} is read to, and written from.
+ * The decoded {@link AuthenticationGSS} message.
  *
  * @category messages
  * @since 0.1.0

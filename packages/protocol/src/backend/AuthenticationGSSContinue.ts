@@ -9,14 +9,13 @@ import * as Wire from "../Wire.ts"
 export const AuthenticationGSSContinue = Wire.message("AuthenticationGSSContinue", {
   from: "backend",
   tag: "R",
-  code: 8,
-  limit: Wire.shortLimit
+  code: 8
 }, {
   data: Wire.Rest
 })
 
 /**
- * The value that {@link AuthenticationGSSContinue} is read to, and written from.
+ * The decoded {@link AuthenticationGSSContinue} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,20 +1,19 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server wants Kerberos V5, which no supported server has asked for since PostgreSQL 9.3.
+ * Requests Kerberos V5, which no supported server has done since PostgreSQL 9.3.
  *
  * @category messages
  * @since 0.1.0
  */
-export const AuthenticationKerberosV5 = Wire.message("AuthenticationKerberosV5", {
-  from: "backend",
-  tag: "R",
-  code: 2,
-  limit: Wire.shortLimit
-}, {})
+export const AuthenticationKerberosV5 = Wire.message(
+  "AuthenticationKerberosV5",
+  { from: "backend", tag: "R", code: 2 },
+  {}
+)
 
 /**
- * The value that {@link AuthenticationKerberosV5} is read to, and written from.
+ * The decoded {@link AuthenticationKerberosV5} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server wants the password hashed with MD5 and a salt, in a PasswordMessage.
+ * Requests the password hashed with MD5 and a salt, in a PasswordMessage.
  *
  * @category messages
  * @since 0.1.0
@@ -9,15 +9,14 @@ import * as Wire from "../Wire.ts"
 export const AuthenticationMD5Password = Wire.message("AuthenticationMD5Password", {
   from: "backend",
   tag: "R",
-  code: 5,
-  limit: Wire.shortLimit
+  code: 5
 }, {
   /** Four bytes that the server chose for this login. */
   salt: Wire.Bytes(4)
 })
 
 /**
- * The value that {@link AuthenticationMD5Password} is read to, and written from.
+ * The decoded {@link AuthenticationMD5Password} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,20 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The authentication is done: the server takes the client for who it says it is.
+ * Authentication succeeded.
  *
  * @category messages
  * @since 0.1.0
  */
-export const AuthenticationOk = Wire.message("AuthenticationOk", {
-  from: "backend",
-  tag: "R",
-  code: 0,
-  limit: Wire.shortLimit
-}, {})
+export const AuthenticationOk = Wire.message("AuthenticationOk", { from: "backend", tag: "R", code: 0 }, {})
 
 /**
- * The value that {@link AuthenticationOk} is read to, and written from.
+ * The decoded {@link AuthenticationOk} message.
  *
  * @category messages
  * @since 0.1.0

@@ -9,14 +9,13 @@ import * as Wire from "../Wire.ts"
 export const AuthenticationSASLContinue = Wire.message("AuthenticationSASLContinue", {
   from: "backend",
   tag: "R",
-  code: 11,
-  limit: Wire.shortLimit
+  code: 11
 }, {
   data: Wire.Rest
 })
 
 /**
- * The value that {@link AuthenticationSASLContinue} is read to, and written from.
+ * The decoded {@link AuthenticationSASLContinue} message.
  *
  * @category messages
  * @since 0.1.0

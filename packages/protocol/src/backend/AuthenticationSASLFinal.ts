@@ -1,22 +1,21 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server's last word within a SASL exchange; for SCRAM, the proof that it knows the password too.
+ * The server's final message of a SASL exchange; for SCRAM, the proof that the server knows the password too.
  *
  * @category messages
  * @since 0.1.0
  */
-export const AuthenticationSASLFinal = Wire.message("AuthenticationSASLFinal", {
-  from: "backend",
-  tag: "R",
-  code: 12,
-  limit: Wire.shortLimit
-}, {
-  data: Wire.Rest
-})
+export const AuthenticationSASLFinal = Wire.message(
+  "AuthenticationSASLFinal",
+  { from: "backend", tag: "R", code: 12 },
+  {
+    data: Wire.Rest
+  }
+)
 
 /**
- * The value that {@link AuthenticationSASLFinal} is read to, and written from.
+ * The decoded {@link AuthenticationSASLFinal} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,20 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server wants SSPI.
+ * Requests SSPI authentication.
  *
  * @category messages
  * @since 0.1.0
  */
-export const AuthenticationSSPI = Wire.message("AuthenticationSSPI", {
-  from: "backend",
-  tag: "R",
-  code: 9,
-  limit: Wire.shortLimit
-}, {})
+export const AuthenticationSSPI = Wire.message("AuthenticationSSPI", { from: "backend", tag: "R", code: 9 }, {})
 
 /**
- * The value that {@link AuthenticationSSPI} is read to, and written from.
+ * The decoded {@link AuthenticationSSPI} message.
  *
  * @category messages
  * @since 0.1.0

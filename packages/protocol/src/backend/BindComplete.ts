@@ -1,15 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * A Bind was carried out.
+ * A Bind succeeded.
  *
  * @category messages
  * @since 0.1.0
  */
-export const BindComplete = Wire.message("BindComplete", { from: "backend", tag: "2", limit: Wire.shortLimit }, {})
+export const BindComplete = Wire.message("BindComplete", { from: "backend", tag: "2" }, {})
 
 /**
- * The value that {@link BindComplete} is read to, and written from.
+ * The decoded {@link BindComplete} message.
  *
  * @category messages
  * @since 0.1.0

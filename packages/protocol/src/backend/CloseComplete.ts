@@ -1,15 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * A Close was carried out.
+ * A Close succeeded.
  *
  * @category messages
  * @since 0.1.0
  */
-export const CloseComplete = Wire.message("CloseComplete", { from: "backend", tag: "3", limit: Wire.shortLimit }, {})
+export const CloseComplete = Wire.message("CloseComplete", { from: "backend", tag: "3" }, {})
 
 /**
- * The value that {@link CloseComplete} is read to, and written from.
+ * The decoded {@link CloseComplete} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Both sides are about to send copy data: streaming replication.
+ * Starts copying in both directions: streaming replication.
  *
  * @category messages
  * @since 0.1.0
@@ -13,7 +13,7 @@ export const CopyBothResponse = Wire.message("CopyBothResponse", { from: "backen
 })
 
 /**
- * The value that {@link CopyBothResponse} is read to, and written from.
+ * The decoded {@link CopyBothResponse} message.
  *
  * @category messages
  * @since 0.1.0

@@ -5,7 +5,7 @@ import * as Wire from "../Wire.ts"
  *
  * **Details**
  *
- * Where one message ends and the next begins means nothing when the client sends; a PostgreSQL server sends one row in each.
+ * Message boundaries have no meaning in data sent by a client; a PostgreSQL server sends one row per message.
  *
  * @category messages
  * @since 0.1.0
@@ -15,7 +15,7 @@ export const CopyData = Wire.message("CopyData", { from: "both", tag: "d", limit
 })
 
 /**
- * The value that {@link CopyData} is read to, and written from.
+ * The decoded {@link CopyData} message.
  *
  * @category messages
  * @since 0.1.0

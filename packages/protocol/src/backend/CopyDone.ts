@@ -6,10 +6,10 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const CopyDone = Wire.message("CopyDone", { from: "both", tag: "c", limit: Wire.shortLimit }, {})
+export const CopyDone = Wire.message("CopyDone", { from: "both", tag: "c" }, {})
 
 /**
- * The value that {@link CopyDone} is read to, and written from.
+ * The decoded {@link CopyDone} message.
  *
  * @category messages
  * @since 0.1.0

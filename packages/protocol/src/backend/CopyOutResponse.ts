@@ -7,13 +7,13 @@ import * as Wire from "../Wire.ts"
  * @since 0.1.0
  */
 export const CopyOutResponse = Wire.message("CopyOutResponse", { from: "backend", tag: "H", limit: 200_000 }, {
-  /** 0 for text, 1 for binary. Hyper always says 0, also for HyperBinary and Arrow. */
+  /** 0 for text, 1 for binary. Hyper always sends 0, even for HyperBinary and Arrow. */
   format: Wire.Int8,
   columnFormats: Wire.Array(Wire.UInt16, Wire.Int16)
 })
 
 /**
- * The value that {@link CopyOutResponse} is read to, and written from.
+ * The decoded {@link CopyOutResponse} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,3 +1,4 @@
+import { readInt32 } from "../internal/bigEndian.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import * as Wire from "../Wire.ts"
 
@@ -6,9 +7,9 @@ import * as Wire from "../Wire.ts"
  *
  * **Details**
  *
- * A column is its bytes, in the format that was asked for, or `null`. The bytes are views of the frame.
+ * A column is its bytes, in the requested format, or `null`. The bytes are views of the frame.
  *
- * @see {@link rangesUnsafe} for where the columns lie, without a view for each
+ * @see {@link columnRangesUnsafe} for the positions of the columns, without a view for each
  *
  * @category messages
  * @since 0.1.0
@@ -18,7 +19,7 @@ export const DataRow = Wire.message("DataRow", { from: "backend", tag: "D", limi
 })
 
 /**
- * The value that {@link DataRow} is read to, and written from.
+ * The decoded {@link DataRow} message.
  *
  * @category messages
  * @since 0.1.0
@@ -26,18 +27,18 @@ export const DataRow = Wire.message("DataRow", { from: "backend", tag: "D", limi
 export type DataRow = typeof DataRow.Type
 
 /**
- * Finds where each column of a row lies in its frame `bytes[start, end)`, and returns the number of columns.
+ * Finds the position of each column of a row in its frame `bytes[start, end)`, and returns the number of columns.
  *
  * **Details**
  *
- * For column `i`, `into[2 * i]` becomes the index of its first byte in `bytes` and `into[2 * i + 1]` the index behind its
- * last; both are -1 for NULL. Nothing is allocated and nothing is copied. Throws a `ProtocolError.Reason` when the row is
- * malformed or has more columns than `into` has room for.
+ * For column `i`, `into[2 * i]` is set to the index of its first byte in `bytes` and `into[2 * i + 1]` to the index
+ * after its last byte; both are -1 for NULL. Nothing is allocated or copied. Throws a `ProtocolError.Reason` if the row
+ * is malformed or has more columns than `into` has room for.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const rangesUnsafe = (bytes: Uint8Array, start: number, end: number, into: Int32Array): number => {
+export const columnRangesUnsafe = (bytes: Uint8Array, start: number, end: number, into: Int32Array): number => {
   const fail = (at: number, wanted: string, found: string) =>
     ProtocolError.reason("Truncated", "DataRow", "columns", at - start, wanted, found)
   let at = start + 7
@@ -48,7 +49,7 @@ export const rangesUnsafe = (bytes: Uint8Array, start: number, end: number, into
   }
   for (let i = 0; i < count; i++) {
     if (at + 4 > end) throw fail(at, "4 bytes", `${end - at} bytes`)
-    const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+    const length = readInt32(bytes, at)
     at += 4
     if (length === -1) {
       into[2 * i] = -1

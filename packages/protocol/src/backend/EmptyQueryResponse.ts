@@ -1,19 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The query string was empty; this stands in place of CommandComplete.
+ * The query string was empty; sent in place of CommandComplete.
  *
  * @category messages
  * @since 0.1.0
  */
-export const EmptyQueryResponse = Wire.message("EmptyQueryResponse", {
-  from: "backend",
-  tag: "I",
-  limit: Wire.shortLimit
-}, {})
+export const EmptyQueryResponse = Wire.message("EmptyQueryResponse", { from: "backend", tag: "I" }, {})
 
 /**
- * The value that {@link EmptyQueryResponse} is read to, and written from.
+ * The decoded {@link EmptyQueryResponse} message.
  *
  * @category messages
  * @since 0.1.0

@@ -11,12 +11,12 @@ export const FunctionCallResponse = Wire.message("FunctionCallResponse", {
   tag: "V",
   limit: Wire.longLimit
 }, {
-  /** The result of the function, in the format that was asked for. */
+  /** The result of the function, in the requested format. */
   value: Wire.Nullable
 })
 
 /**
- * The value that {@link FunctionCallResponse} is read to, and written from.
+ * The decoded {@link FunctionCallResponse} message.
  *
  * @category messages
  * @since 0.1.0

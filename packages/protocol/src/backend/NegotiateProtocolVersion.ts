@@ -1,24 +1,22 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server does not speak the minor version, or does not know an option, that the client has asked for.
+ * The server does not support the minor version, or an option, that the client requested.
  *
  * @category messages
  * @since 0.1.0
  */
-export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion", {
-  from: "backend",
-  tag: "v",
-  limit: Wire.shortLimit
-}, {
-  /** The newest version that the server speaks: its minor number alone, or the whole version as PostgreSQL sends it. */
+export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion", { from: "backend", tag: "v" }, {
+  /**
+   * The newest version that the server supports: its minor number alone, or the whole version as PostgreSQL sends it.
+   */
   newestVersion: Wire.Int32,
   /** The start-up options beginning with `_pq_.` that the server does not know. */
   unrecognizedOptions: Wire.Array(Wire.Int32, Wire.CString)
 })
 
 /**
- * The value that {@link NegotiateProtocolVersion} is read to, and written from.
+ * The decoded {@link NegotiateProtocolVersion} message.
  *
  * @category messages
  * @since 0.1.0
@@ -26,12 +24,12 @@ export const NegotiateProtocolVersion = Wire.message("NegotiateProtocolVersion",
 export type NegotiateProtocolVersion = typeof NegotiateProtocolVersion.Type
 
 /**
- * The newest version of the protocol that the server speaks, major number in the upper half.
+ * Returns the newest version of the protocol that the server supports, with the major number in the upper half.
  *
  * **Details**
  *
- * PostgreSQL sends the whole version. The chapter once said that it is the minor number alone, and servers that took it
- * by its word send that: what has no major number then has the one that the client has asked for, 3.
+ * PostgreSQL sends the whole version. An earlier protocol chapter said that it is the minor number alone, and some
+ * servers send that: a value without a major number gets the one that the client requested, 3.
  *
  * @category getters
  * @since 0.1.0

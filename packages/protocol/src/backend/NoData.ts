@@ -1,15 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * What was described returns no rows.
+ * The described statement or portal returns no rows.
  *
  * @category messages
  * @since 0.1.0
  */
-export const NoData = Wire.message("NoData", { from: "backend", tag: "n", limit: Wire.shortLimit }, {})
+export const NoData = Wire.message("NoData", { from: "backend", tag: "n" }, {})
 
 /**
- * The value that {@link NoData} is read to, and written from.
+ * The decoded {@link NoData} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Somebody has notified a channel that this session listens to.
+ * A notification on a channel that this session listens to.
  *
  * @category messages
  * @since 0.1.0
@@ -9,16 +9,16 @@ import * as Wire from "../Wire.ts"
 export const NotificationResponse = Wire.message("NotificationResponse", {
   from: "backend",
   tag: "A",
-  limit: Wire.longLimit
+  limit: 65_535
 }, {
-  /** The process that notified. */
+  /** The process id of the notifying session. */
   processId: Wire.Int32,
   channel: Wire.CString,
   payload: Wire.CString
 })
 
 /**
- * The value that {@link NotificationResponse} is read to, and written from.
+ * The decoded {@link NotificationResponse} message.
  *
  * @category messages
  * @since 0.1.0

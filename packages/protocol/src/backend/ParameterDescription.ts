@@ -9,14 +9,14 @@ import * as Wire from "../Wire.ts"
 export const ParameterDescription = Wire.message("ParameterDescription", {
   from: "backend",
   tag: "t",
-  limit: Wire.longLimit
+  limit: Wire.mediumLimit
 }, {
   /** The OID of each parameter's type. */
   parameterTypes: Wire.Array(Wire.UInt16, Wire.UInt32)
 })
 
 /**
- * The value that {@link ParameterDescription} is read to, and written from.
+ * The decoded {@link ParameterDescription} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * A setting of the server that clients may want to know, at the start and when it changes.
+ * Reports a server setting that is relevant to clients, at start-up and when it changes.
  *
  * **Details**
  *
@@ -10,13 +10,13 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const ParameterStatus = Wire.message("ParameterStatus", { from: "backend", tag: "S", limit: Wire.shortLimit }, {
+export const ParameterStatus = Wire.message("ParameterStatus", { from: "backend", tag: "S" }, {
   name: Wire.CString,
   value: Wire.CString
 })
 
 /**
- * The value that {@link ParameterStatus} is read to, and written from.
+ * The decoded {@link ParameterStatus} message.
  *
  * @category messages
  * @since 0.1.0

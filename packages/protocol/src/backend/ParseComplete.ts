@@ -1,15 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * A Parse was carried out.
+ * A Parse succeeded.
  *
  * @category messages
  * @since 0.1.0
  */
-export const ParseComplete = Wire.message("ParseComplete", { from: "backend", tag: "1", limit: Wire.shortLimit }, {})
+export const ParseComplete = Wire.message("ParseComplete", { from: "backend", tag: "1" }, {})
 
 /**
- * The value that {@link ParseComplete} is read to, and written from.
+ * The decoded {@link ParseComplete} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,19 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * An Execute has reached its row limit and the portal has more rows.
+ * An Execute reached its row limit and the portal has more rows.
  *
  * @category messages
  * @since 0.1.0
  */
-export const PortalSuspended = Wire.message(
-  "PortalSuspended",
-  { from: "backend", tag: "s", limit: Wire.shortLimit },
-  {}
-)
+export const PortalSuspended = Wire.message("PortalSuspended", { from: "backend", tag: "s" }, {})
 
 /**
- * The value that {@link PortalSuspended} is read to, and written from.
+ * The decoded {@link PortalSuspended} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,13 +1,13 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Binds values to the parameters of a prepared statement and makes a portal of it.
+ * Binds values to the parameters of a prepared statement and creates a portal.
  *
  * @category messages
  * @since 0.1.0
  */
 export const Bind = Wire.message("Bind", { from: "frontend", tag: "B", limit: Wire.longLimit }, {
-  /** The portal to make; empty for the unnamed one. */
+  /** The portal to create; empty for the unnamed one. */
   portal: Wire.CString,
   /** The prepared statement to bind; empty for the unnamed one. */
   statement: Wire.CString,
@@ -19,7 +19,7 @@ export const Bind = Wire.message("Bind", { from: "frontend", tag: "B", limit: Wi
 })
 
 /**
- * The value that {@link Bind} is read to, and written from.
+ * The decoded {@link Bind} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Asks, on a connection of its own, to cancel what a session is doing.
+ * Requests, on a separate connection, to cancel the current query of a session.
  *
  * @category messages
  * @since 0.1.0
@@ -12,7 +12,7 @@ export const CancelRequest = Wire.message("CancelRequest", { from: "frontend", c
 })
 
 /**
- * The value that {@link CancelRequest} is read to, and written from.
+ * The decoded {@link CancelRequest} message.
  *
  * @category messages
  * @since 0.1.0

@@ -6,14 +6,14 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const Close = Wire.message("Close", { from: "frontend", tag: "C", limit: Wire.shortLimit }, {
+export const Close = Wire.message("Close", { from: "frontend", tag: "C" }, {
   /** `S` for a prepared statement, `P` for a portal. */
   kind: Wire.CharOf(["S", "P"]),
   name: Wire.CString
 })
 
 /**
- * The value that {@link Close} is read to, and written from.
+ * The decoded {@link Close} message.
  *
  * @category messages
  * @since 0.1.0

@@ -6,14 +6,14 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const Execute = Wire.message("Execute", { from: "frontend", tag: "E", limit: Wire.shortLimit }, {
+export const Execute = Wire.message("Execute", { from: "frontend", tag: "E" }, {
   portal: Wire.CString,
-  /** The most rows to return; 0 for all. Hyper must only be sent 0. */
+  /** The maximum number of rows to return; 0 for all. Hyper only accepts 0. */
   maxRows: Wire.Int32
 })
 
 /**
- * The value that {@link Execute} is read to, and written from.
+ * The decoded {@link Execute} message.
  *
  * @category messages
  * @since 0.1.0

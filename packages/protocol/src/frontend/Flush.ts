@@ -1,15 +1,15 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Asks the server to send what it has ready, without ending the group of messages.
+ * Requests the server to send its pending output, without ending the group of messages.
  *
  * @category messages
  * @since 0.1.0
  */
-export const Flush = Wire.message("Flush", { from: "frontend", tag: "H", limit: Wire.shortLimit }, {})
+export const Flush = Wire.message("Flush", { from: "frontend", tag: "H" }, {})
 
 /**
- * The value that {@link Flush} is read to, and written from.
+ * The decoded {@link Flush} message.
  *
  * @category messages
  * @since 0.1.0

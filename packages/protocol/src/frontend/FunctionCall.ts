@@ -15,7 +15,7 @@ export const FunctionCall = Wire.message("FunctionCall", { from: "frontend", tag
 })
 
 /**
- * The value that {@link FunctionCall} is read to, and written from.
+ * The decoded {@link FunctionCall} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Asks, before the start-up, whether the server will encrypt with GSSAPI. It answers with one byte.
+ * Requests GSSAPI encryption, before start-up. The server responds with one byte.
  *
  * @category messages
  * @since 0.1.0
@@ -9,7 +9,7 @@ import * as Wire from "../Wire.ts"
 export const GSSENCRequest = Wire.message("GSSENCRequest", { from: "frontend", code: 80877104, limit: 8 }, {})
 
 /**
- * The value that {@link GSSENCRequest} is read to, and written from.
+ * The decoded {@link GSSENCRequest} message.
  *
  * @category messages
  * @since 0.1.0

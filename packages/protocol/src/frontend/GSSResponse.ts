@@ -11,7 +11,7 @@ export const GSSResponse = Wire.message("GSSResponse", { from: "frontend", tag: 
 })
 
 /**
- * The value that {@link GSSResponse} is read to, and written from.
+ * The decoded {@link GSSResponse} message.
  *
  * @category messages
  * @since 0.1.0

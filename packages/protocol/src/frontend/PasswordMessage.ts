@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The password, or its MD5 hash, as the server has asked for it.
+ * The password, or its MD5 hash, as the server requested it.
  *
  * @category messages
  * @since 0.1.0
@@ -11,7 +11,7 @@ export const PasswordMessage = Wire.message("PasswordMessage", { from: "frontend
 })
 
 /**
- * The value that {@link PasswordMessage} is read to, and written from.
+ * The decoded {@link PasswordMessage} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Runs a query by the simple protocol.
+ * Runs a query with the simple protocol.
  *
  * @category messages
  * @since 0.1.0
@@ -11,7 +11,7 @@ export const Query = Wire.message("Query", { from: "frontend", tag: "Q", limit: 
 })
 
 /**
- * The value that {@link Query} is read to, and written from.
+ * The decoded {@link Query} message.
  *
  * @category messages
  * @since 0.1.0

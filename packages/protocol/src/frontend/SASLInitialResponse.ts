@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Chooses a SASL mechanism and begins it.
+ * Chooses a SASL mechanism and starts it.
  *
  * @category messages
  * @since 0.1.0
@@ -14,7 +14,7 @@ export const SASLInitialResponse = Wire.message("SASLInitialResponse", { from: "
 })
 
 /**
- * The value that {@link SASLInitialResponse} is read to, and written from.
+ * The decoded {@link SASLInitialResponse} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The client's answer to a SASL challenge.
+ * The client's response to a SASL challenge.
  *
  * @category messages
  * @since 0.1.0
@@ -11,7 +11,7 @@ export const SASLResponse = Wire.message("SASLResponse", { from: "frontend", tag
 })
 
 /**
- * The value that {@link SASLResponse} is read to, and written from.
+ * The decoded {@link SASLResponse} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * Asks, before the start-up, whether the server will speak TLS. It answers with one byte.
+ * Requests TLS, before start-up. The server responds with one byte.
  *
  * @category messages
  * @since 0.1.0
@@ -9,7 +9,7 @@ import * as Wire from "../Wire.ts"
 export const SSLRequest = Wire.message("SSLRequest", { from: "frontend", code: 80877103, limit: 8 }, {})
 
 /**
- * The value that {@link SSLRequest} is read to, and written from.
+ * The decoded {@link SSLRequest} message.
  *
  * @category messages
  * @since 0.1.0

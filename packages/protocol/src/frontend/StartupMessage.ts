@@ -2,7 +2,7 @@ import * as Schema from "effect/Schema"
 import * as Wire from "../Wire.ts"
 
 /**
- * Version 3.0 of the protocol: the major number in the upper half, the minor one in the lower. Hyper knows no other.
+ * Version 3.0 of the protocol: the major number in the upper half, the minor one in the lower. Hyper supports no other.
  *
  * @category constants
  * @since 0.1.0
@@ -10,7 +10,7 @@ import * as Wire from "../Wire.ts"
 export const protocolVersion30 = 196608
 
 /**
- * Version 3.2 of the protocol: keys for CancelRequest may be longer than four bytes. PostgreSQL speaks it since 18.
+ * Version 3.2 of the protocol: keys for CancelRequest may be longer than four bytes. PostgreSQL supports it since 18.
  *
  * @category constants
  * @since 0.1.0
@@ -18,7 +18,8 @@ export const protocolVersion30 = 196608
 export const protocolVersion32 = 196610
 
 /**
- * Version 3.9999, which will never exist: a server that knows how to negotiate answers it with NegotiateProtocolVersion.
+ * Version 3.9999, which is reserved and never released: a server that supports negotiation answers it with
+ * NegotiateProtocolVersion.
  *
  * @category constants
  * @since 0.1.0
@@ -26,8 +27,8 @@ export const protocolVersion32 = 196610
 export const protocolVersion39999 = 206607
 
 /**
- * What names of protocol options begin with. A server lists those that it does not know in NegotiateProtocolVersion, and
- * goes on without them.
+ * The prefix of protocol option names. A server lists the options that it does not know in NegotiateProtocolVersion,
+ * and continues without them.
  *
  * @category constants
  * @since 0.1.0
@@ -35,11 +36,11 @@ export const protocolVersion39999 = 206607
 export const protocolOptionPrefix = "_pq_."
 
 /**
- * The first message of a session: the version that the client speaks, who it is, and what it wants set.
+ * The first message of a session: the client's protocol version, its user, and initial settings.
  *
  * **Details**
  *
- * It has no tag. Servers refuse more than 10,000 bytes of it (Hyper: 4,096).
+ * It has no tag. Servers reject more than 10,000 bytes of it (Hyper: 4,096).
  *
  * @category messages
  * @since 0.1.0
@@ -51,7 +52,7 @@ export const StartupMessage = Wire.message("StartupMessage", { from: "frontend",
 })
 
 /**
- * The value that {@link StartupMessage} is read to, and written from.
+ * The decoded {@link StartupMessage} message.
  *
  * @category messages
  * @since 0.1.0

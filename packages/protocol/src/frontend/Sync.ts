@@ -6,10 +6,10 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const Sync = Wire.message("Sync", { from: "frontend", tag: "S", limit: Wire.shortLimit }, {})
+export const Sync = Wire.message("Sync", { from: "frontend", tag: "S" }, {})
 
 /**
- * The value that {@link Sync} is read to, and written from.
+ * The decoded {@link Sync} message.
  *
  * @category messages
  * @since 0.1.0

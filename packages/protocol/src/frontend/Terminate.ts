@@ -6,10 +6,10 @@ import * as Wire from "../Wire.ts"
  * @category messages
  * @since 0.1.0
  */
-export const Terminate = Wire.message("Terminate", { from: "frontend", tag: "X", limit: Wire.shortLimit }, {})
+export const Terminate = Wire.message("Terminate", { from: "frontend", tag: "X" }, {})
 
 /**
- * The value that {@link Terminate} is read to, and written from.
+ * The decoded {@link Terminate} message.
  *
  * @category messages
  * @since 0.1.0

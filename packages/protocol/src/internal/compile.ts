@@ -1,5 +1,6 @@
 /**
- * From a definition to the functions that read and write its frames: header here, fields by one of the two back ends.
+ * Compiles a definition to the functions that read and write its frames: the header here, the fields by one of the two
+ * back ends.
  *
  * @internal
  */
@@ -7,6 +8,8 @@ import type { ByteWriter } from "../ByteWriter.ts"
 import type * as Layout from "../Layout.ts"
 import { reason } from "../ProtocolError.ts"
 import * as Utf8 from "../Utf8.ts"
+import { readInt32 } from "./bigEndian.ts"
+import * as Codegen from "./codegen.ts"
 import { toReason } from "./failure.ts"
 import * as Generate from "./generate.ts"
 import * as Interpret from "./interpret.ts"
@@ -16,25 +19,19 @@ interface Definition {
   readonly from: "backend" | "frontend" | "both"
   readonly tag?: string | undefined
   readonly code?: number | undefined
-  readonly within?: "CopyData" | undefined
+  readonly carriedBy?: "CopyData" | undefined
   readonly limit: number
   readonly layout: Layout.Struct
 }
 
-type BackEnd = "generated" | "closures"
-
-/** @internal */
-export const defaultBackEnd: BackEnd = Generate.isAllowed ? "generated" : "closures"
-
-/** @internal */
-export const readInt32 = (bytes: Uint8Array, at: number): number =>
-  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
-
-/** What servers say is mostly the same few names and tags; what clients say may be a secret, and is not kept. */
+/**
+ * Texts from servers are mostly recurring names and tags, and are cached; texts from clients may be secrets, and are
+ * not.
+ */
 const decodeTextOf = (definition: Definition): Interpret.DecodeText =>
-  definition.from === "backend" ? Utf8.decodeRepeated : Utf8.decode
+  definition.from === "backend" ? Utf8.decodeCached : Utf8.decode
 
-const explainRead = (definition: Definition): Generate.ReadBody => {
+const interpretedBodyReader = (definition: Definition): Generate.ReadBody => {
   const read = Interpret.structReader(definition.layout, definition.name, decodeTextOf(definition))
   return (bytes, at, end) => {
     const cursor: Interpret.Cursor = { bytes, at, end }
@@ -59,26 +56,29 @@ const explainRead = (definition: Definition): Generate.ReadBody => {
   }
 }
 
-/** Bytes before the fields: the tag if there is one, the length unless another message carries it, the code if any. */
+/**
+ * The number of bytes before the fields: the tag if there is one, the length unless another message carries this one,
+ * the code if any.
+ */
 export const headerSize = (definition: Definition): number =>
-  (definition.tag === undefined ? 0 : 1) + (definition.within === undefined ? 4 : 0) +
+  (definition.tag === undefined ? 0 : 1) + (definition.carriedBy === undefined ? 4 : 0) +
   (definition.code === undefined ? 0 : 4)
 
-/** Compiles each definition once: what is made anew for every connection has to become fast anew on every one, too. */
-const once = <A>(
-  compile: (definition: Definition, backEnd: BackEnd) => A
-): (definition: Definition, backEnd: BackEnd) => A => {
-  const compiled = { generated: new WeakMap<Definition, A>(), closures: new WeakMap<Definition, A>() }
-  return (definition, backEnd) => {
-    let known = compiled[backEnd].get(definition)
-    if (known === undefined) compiled[backEnd].set(definition, known = compile(definition, backEnd))
+/** Compiles each definition once: functions created per connection would have to be optimised again on each. */
+const memoize = <A>(
+  compile: (definition: Definition, codegen: Codegen.Codegen) => A
+): (definition: Definition, codegen: Codegen.Codegen) => A => {
+  const compiled = { generated: new WeakMap<Definition, A>(), interpreted: new WeakMap<Definition, A>() }
+  return (definition, codegen) => {
+    let known = compiled[codegen].get(definition)
+    if (known === undefined) compiled[codegen].set(definition, known = compile(definition, codegen))
     return known
   }
 }
 
-/** The function that reads the fields of a message, whose header was looked at already. */
-export const readBody = once((definition, backEnd): Generate.ReadBody => {
-  const explain = explainRead(definition)
+/** Returns the function that reads the fields of a message whose header was already checked. */
+export const bodyReader = memoize((definition, codegen): Generate.ReadBody => {
+  const explain = interpretedBodyReader(definition)
   if (definition.layout.fields.length === 0) {
     // A message without fields is always the same value.
     const value = Object.freeze({ _tag: definition.name })
@@ -86,26 +86,30 @@ export const readBody = once((definition, backEnd): Generate.ReadBody => {
   }
   const [field] = definition.layout.fields
   if (definition.layout.fields.length === 1 && field!.layout._tag === "Char" && field!.layout.allowed !== undefined) {
-    // One of a few characters, one of a few values: ReadyForQuery.
+    // A message with one field of a few allowed characters has few values: ReadyForQuery.
     const values: Array<unknown> = []
     for (const character of field!.layout.allowed) {
       values[character.charCodeAt(0)] = Object.freeze({ _tag: definition.name, [field!.name]: character })
     }
     return (bytes, at, end) => (at + 1 === end ? values[bytes[at]!] : undefined) ?? explain(bytes, at, end)
   }
-  return backEnd === "generated"
-    ? Generate.reader(definition.layout, definition.name, decodeTextOf(definition), explain)
-    : explain
+  const { layout, name } = definition
+  return Codegen.compile({
+    codegen,
+    fields: layout.fields.length,
+    interpreted: explain,
+    generated: () => Generate.reader(layout, name, decodeTextOf(definition), explain)
+  })
 })
 
-/** The function that reads one message from its whole frame, header checked. */
-export const readFrame = (definition: Definition, backEnd: BackEnd) => {
-  const body = readBody(definition, backEnd)
+/** Returns the function that reads one message from its whole frame and checks the header. */
+export const frameReader = (definition: Definition, codegen: Codegen.Codegen) => {
+  const body = bodyReader(definition, codegen)
   const { code, limit, name } = definition
   const tag = definition.tag?.charCodeAt(0)
   const lengthAt = tag === undefined ? 0 : 1
   const size = headerSize(definition)
-  const isCarried = definition.within !== undefined
+  const isCarried = definition.carriedBy !== undefined
   return (bytes: Uint8Array, start: number, end: number): unknown => {
     if (end - start < size) throw reason("Truncated", name, "", 0, `at least ${size} bytes`, `${end - start} bytes`)
     if (tag !== undefined && bytes[start] !== tag) {
@@ -137,18 +141,23 @@ export const readFrame = (definition: Definition, backEnd: BackEnd) => {
   }
 }
 
-/** The function that writes one message's whole frame. */
-export const writeFrame = once((definition, backEnd) => {
+/** Returns the function that writes one message's whole frame. */
+export const frameWriter = memoize((definition, codegen) => {
   const { code, limit, name } = definition
   const tag = definition.tag?.charCodeAt(0)
-  const isCarried = definition.within !== undefined
-  const closures = Interpret.writer(definition.layout)
+  const isCarried = definition.carriedBy !== undefined
+  const interpreted = Interpret.writer(definition.layout)
   let bodyAt = 0
   const explain: Generate.WriteBody = (out, message) => {
     out.rewind(bodyAt)
-    closures(out, message)
+    interpreted(out, message)
   }
-  const body = backEnd === "generated" ? Generate.writer(definition.layout, explain) : closures
+  const body = Codegen.compile({
+    codegen,
+    fields: definition.layout.fields.length,
+    interpreted,
+    generated: () => Generate.writer(definition.layout, explain)
+  })
   return (out: ByteWriter, message: unknown): void => {
     const start = out.position
     try {

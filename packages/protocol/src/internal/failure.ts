@@ -1,5 +1,5 @@
 /**
- * What readers and writers throw: a plain object that gathers its field path on the way out.
+ * The failures that readers and writers throw: plain objects that collect their field path while propagating.
  *
  * @internal
  */
@@ -22,8 +22,8 @@ export class Failure {
   }
 }
 
-/** Puts a field name or an index before the path of a failure that passes through. */
-export const within = (thrown: unknown, segment: string | number): unknown => {
+/** Prepends a field name or an index to the path of a propagating failure. */
+export const prependPath = (thrown: unknown, segment: string | number): unknown => {
   if (thrown instanceof Failure) {
     const own = typeof segment === "number" ? `[${segment}]` : segment
     thrown.path = thrown.path === "" || thrown.path.startsWith("[") ? own + thrown.path : `${own}.${thrown.path}`
@@ -31,7 +31,7 @@ export const within = (thrown: unknown, segment: string | number): unknown => {
   return thrown
 }
 
-/** Turns a failure into the reason that callers see. `frame` is where the frame starts. */
+/** Converts a failure to the reason that callers see. `frame` is the offset of the frame. */
 export const toReason = (thrown: unknown, messageName: string, frame: number): unknown =>
   thrown instanceof Failure
     ? ProtocolError.reason(thrown.tag, messageName, thrown.path, thrown.at - frame, thrown.wanted, thrown.found)

@@ -1,16 +1,18 @@
 /**
- * Readers and writers of a layout, put together from closures.
+ * Readers and writers of a layout, composed of closures.
  *
- * This back end runs where code generation is forbidden, and it is the one that explains: generated code that meets
- * something wrong hands the frame to these closures, which throw the precise failure. So both fail alike.
+ * This back end runs where code generation is forbidden, and it produces all errors: generated code that encounters
+ * invalid data passes the frame to these closures, which throw the precise failure. Both back ends therefore fail
+ * identically.
  *
  * @internal
  */
 import type { ByteWriter } from "../ByteWriter.ts"
 import * as Layout from "../Layout.ts"
-import { Failure, truncated, within } from "./failure.ts"
+import { readInt32, readInt64 } from "./bigEndian.ts"
+import { Failure, prependPath, truncated } from "./failure.ts"
 
-/** The place in a message that a reader has come to. */
+/** The current position of a reader in a message. */
 export interface Cursor {
   bytes: Uint8Array
   at: number
@@ -20,47 +22,40 @@ export interface Cursor {
 /** @internal */
 export type Read = (cursor: Cursor) => unknown
 
-/** Decodes a part of the bytes, or returns `undefined` when it is not UTF-8. */
+/** Decodes a part of the bytes, or returns `undefined` if it is not UTF-8. */
 export type DecodeText = (bytes: Uint8Array, start: number, end: number) => string | undefined
 
 /** @internal */
 export type Write = (out: ByteWriter, value: unknown) => void
 
-const take = (cursor: Cursor, size: number): number => {
+const advance = (cursor: Cursor, size: number): number => {
   const at = cursor.at
   if (at + size > cursor.end) throw truncated(at, cursor.end, size)
   cursor.at = at + size
   return at
 }
 
-/** A view of some bytes, a plain `Uint8Array` also when they came in a `Buffer`. */
+/** Creates a view of some bytes, as a plain `Uint8Array` even if they came in a `Buffer`. */
 const view = (bytes: Uint8Array, at: number, length: number): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset + at, length)
 
-const readInt32 = (bytes: Uint8Array, at: number): number =>
-  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
-
 const readInts: Record<Layout.Int["type"], (cursor: Cursor) => number | bigint> = {
-  Int8: (cursor) => (cursor.bytes[take(cursor, 1)]! << 24) >> 24,
-  UInt8: (cursor) => cursor.bytes[take(cursor, 1)]!,
+  Int8: (cursor) => (cursor.bytes[advance(cursor, 1)]! << 24) >> 24,
+  UInt8: (cursor) => cursor.bytes[advance(cursor, 1)]!,
   Int16: (cursor) => {
-    const at = take(cursor, 2)
+    const at = advance(cursor, 2)
     return ((cursor.bytes[at]! << 24) >> 16) | cursor.bytes[at + 1]!
   },
   UInt16: (cursor) => {
-    const at = take(cursor, 2)
+    const at = advance(cursor, 2)
     return (cursor.bytes[at]! << 8) | cursor.bytes[at + 1]!
   },
-  Int32: (cursor) => readInt32(cursor.bytes, take(cursor, 4)),
-  UInt32: (cursor) => readInt32(cursor.bytes, take(cursor, 4)) >>> 0,
-  Int64: (cursor) => {
-    const at = take(cursor, 8)
-    const bytes = cursor.bytes
-    return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigInt64(0)
-  }
+  Int32: (cursor) => readInt32(cursor.bytes, advance(cursor, 4)),
+  UInt32: (cursor) => readInt32(cursor.bytes, advance(cursor, 4)) >>> 0,
+  Int64: (cursor) => readInt64(cursor.bytes, advance(cursor, 8))
 }
 
-/** The character of each byte, so that reading one allocates nothing. */
+/** The character of each byte, so that reading one does not allocate. */
 export const characters: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
 
 /** @internal */
@@ -71,7 +66,7 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
     case "Char": {
       const { allowed } = layout
       return (cursor) => {
-        const at = take(cursor, 1)
+        const at = advance(cursor, 1)
         const character = characters[cursor.bytes[at]!]!
         if (allowed !== undefined ? !allowed.includes(character) : character === "\0") {
           throw new Failure("ValueInvalid", at, allowed?.join(", ") ?? "a character", JSON.stringify(character))
@@ -92,7 +87,7 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
       }
     case "Bytes":
       return (cursor) => {
-        const at = take(cursor, layout.length)
+        const at = advance(cursor, layout.length)
         return view(cursor.bytes, at, layout.length)
       }
     case "Rest":
@@ -104,11 +99,11 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
       }
     case "Nullable":
       return (cursor) => {
-        const at = take(cursor, 4)
+        const at = advance(cursor, 4)
         const length = readInt32(cursor.bytes, at)
         if (length === -1) return null
         if (length < 0) throw new Failure("ValueInvalid", at, "a length, or -1 for null", `${length}`)
-        const from = take(cursor, length)
+        const from = advance(cursor, length)
         return view(cursor.bytes, from, length)
       }
     case "Counted": {
@@ -131,7 +126,7 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
         try {
           for (; i < length; i++) items[i] = item(cursor)
         } catch (thrown) {
-          throw within(thrown, i)
+          throw prependPath(thrown, i)
         }
         return items
       }
@@ -147,10 +142,11 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
               throw new Failure("Unterminated", start, "a zero byte behind the items", "the end of the message")
             }
             if (cursor.bytes[cursor.at] === 0) break
+            if (items.length === Layout.maxTerminatedItems) throw tooManyItems(start, `more than ${items.length}`)
             items.push(item(cursor))
           }
         } catch (thrown) {
-          throw within(thrown, items.length)
+          throw prependPath(thrown, items.length)
         }
         cursor.at++
         return items
@@ -161,7 +157,10 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
   }
 }
 
-/** A reader of fields, into an object that has its `_tag` first when there is one. */
+const tooManyItems = (at: number, found: string): Failure =>
+  new Failure("CountInvalid", at, `at most ${Layout.maxTerminatedItems} items`, found)
+
+/** Returns a reader of fields into an object, with `_tag` first if there is one. */
 export const structReader = (layout: Layout.Struct, tag: string | undefined, decodeText: DecodeText): Read => {
   const names = layout.fields.map((field) => field.name)
   const reads = layout.fields.map((field) => reader(field.layout, decodeText))
@@ -171,7 +170,7 @@ export const structReader = (layout: Layout.Struct, tag: string | undefined, dec
     try {
       for (; i < reads.length; i++) value[names[i]!] = reads[i]!(cursor)
     } catch (thrown) {
-      throw within(thrown, names[i]!)
+      throw prependPath(thrown, names[i]!)
     }
     return value
   }
@@ -222,7 +221,7 @@ const checkBytes = (out: ByteWriter, value: unknown, wanted: string): Uint8Array
   return value
 }
 
-/** Something that writes its own bytes in place of an array of them. */
+/** A value that writes its bytes itself, in place of an array of bytes. */
 interface Writable {
   readonly writeTo: (out: ByteWriter) => void
 }
@@ -231,7 +230,7 @@ interface Writable {
 export const isWritable = (value: unknown): value is Writable =>
   typeof value === "object" && value !== null && typeof (value as Writable).writeTo === "function"
 
-/** Writes the length and what the value writes of itself. */
+/** Writes the length and the bytes of a self-writing value. */
 export const writeSized = (out: ByteWriter, value: Writable): void => {
   const at = out.position
   out.int32(0)
@@ -249,7 +248,7 @@ const writeItems = (item: Write, out: ByteWriter, items: ReadonlyArray<unknown>)
   try {
     for (; i < items.length; i++) item(out, items[i])
   } catch (thrown) {
-    throw within(thrown, i)
+    throw prependPath(thrown, i)
   }
 }
 
@@ -281,7 +280,7 @@ export const writer = (layout: Layout.Layout): Write => {
     case "CString":
       return (out, value) => {
         if (typeof value !== "string") throw new Failure("ValueInvalid", out.position, "a string", typeof value)
-        // What follows a NUL would be read as the next field: the way to smuggle one in (CVE-2024-27304 is its kin).
+        // Text after a NUL would be read as the next field, which permits injection (compare CVE-2024-27304).
         if (value.includes("\0")) throw new Failure("ValueInvalid", out.position, "no zero byte in a string", "one")
         if (!value.isWellFormed()) {
           throw new Failure("Utf8Invalid", out.position, "a well-formed string", "an unpaired surrogate")
@@ -328,6 +327,8 @@ export const writer = (layout: Layout.Layout): Write => {
     case "Terminated": {
       const item = writer(layout.item)
       return (out, value) => {
+        const items = checkArray(out, value)
+        if (items.length > Layout.maxTerminatedItems) throw tooManyItems(out.position, `${items.length}`)
         writeItems(
           (out, value) => {
             const start = out.position
@@ -337,7 +338,7 @@ export const writer = (layout: Layout.Layout): Write => {
             }
           },
           out,
-          checkArray(out, value)
+          items
         )
         out.uint8(0)
       }
@@ -353,7 +354,7 @@ export const writer = (layout: Layout.Layout): Write => {
         try {
           for (; i < writes.length; i++) writes[i]!(out, (value as Record<string, unknown>)[names[i]!])
         } catch (thrown) {
-          throw within(thrown, names[i]!)
+          throw prependPath(thrown, names[i]!)
         }
       }
     }

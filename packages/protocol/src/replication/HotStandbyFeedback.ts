@@ -9,12 +9,11 @@ import * as Wire from "../Wire.ts"
 export const HotStandbyFeedback = Wire.message("HotStandbyFeedback", {
   from: "frontend",
   tag: "h",
-  within: "CopyData",
-  limit: Wire.shortLimit
+  carriedBy: "CopyData"
 }, {
   /** The client's clock: microseconds since midnight of 2000-01-01, UTC. */
   clientTime: Wire.Int64,
-  /** The global xmin without that of replication slots; 0, with the next three 0 too, takes the feedback back. */
+  /** The global xmin, excluding replication slots; 0, with the next three also 0, withdraws the feedback. */
   xmin: Wire.UInt32,
   xminEpoch: Wire.UInt32,
   /** The lowest catalog xmin of any replication slot; 0 for none. */
@@ -23,7 +22,7 @@ export const HotStandbyFeedback = Wire.message("HotStandbyFeedback", {
 })
 
 /**
- * The value that {@link HotStandbyFeedback} is read to, and written from.
+ * The decoded {@link HotStandbyFeedback} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,27 +1,22 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * The server is still there, and may want to know whether the client is.
+ * A keepalive message, which may request a reply from the client.
  *
  * @category messages
  * @since 0.1.0
  */
-export const PrimaryKeepalive = Wire.message("PrimaryKeepalive", {
-  from: "backend",
-  tag: "k",
-  within: "CopyData",
-  limit: Wire.shortLimit
-}, {
-  /** Where the server's log ends at the moment. */
+export const PrimaryKeepalive = Wire.message("PrimaryKeepalive", { from: "backend", tag: "k", carriedBy: "CopyData" }, {
+  /** The current end of the server's log. */
   walEnd: Wire.Int64,
   /** The server's clock: microseconds since midnight of 2000-01-01, UTC. */
   serverTime: Wire.Int64,
-  /** 1 when the client is to answer at once, or be taken for gone. */
+  /** 1 if the client must reply immediately to avoid a timeout. */
   replyRequested: Wire.UInt8
 })
 
 /**
- * The value that {@link PrimaryKeepalive} is read to, and written from.
+ * The decoded {@link PrimaryKeepalive} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * How far the client has come.
+ * Reports the client's replication progress.
  *
  * @category messages
  * @since 0.1.0
@@ -9,23 +9,22 @@ import * as Wire from "../Wire.ts"
 export const StandbyStatusUpdate = Wire.message("StandbyStatusUpdate", {
   from: "frontend",
   tag: "r",
-  within: "CopyData",
-  limit: Wire.shortLimit
+  carriedBy: "CopyData"
 }, {
-  /** Behind the last byte that was received and written, 0 for none. */
+  /** The position after the last byte received and written, 0 for none. */
   walWritten: Wire.Int64,
-  /** Behind the last byte that is safe on disk: the server may forget what comes before. */
+  /** The position after the last byte flushed to disk: the server may discard the log before it. */
   walFlushed: Wire.Int64,
-  /** Behind the last byte that was applied. */
+  /** The position after the last byte applied. */
   walApplied: Wire.Int64,
   /** The client's clock: microseconds since midnight of 2000-01-01, UTC. */
   clientTime: Wire.Int64,
-  /** 1 when the server is to answer at once. */
+  /** 1 if the server must reply immediately. */
   replyRequested: Wire.UInt8
 })
 
 /**
- * The value that {@link StandbyStatusUpdate} is read to, and written from.
+ * The decoded {@link StandbyStatusUpdate} message.
  *
  * @category messages
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Wire from "../Wire.ts"
 
 /**
- * A piece of the write-ahead log, or of what a decoding plugin makes of it.
+ * A section of the write-ahead log, or of a decoding plugin's output.
  *
  * @category messages
  * @since 0.1.0
@@ -9,12 +9,12 @@ import * as Wire from "../Wire.ts"
 export const XLogData = Wire.message("XLogData", {
   from: "backend",
   tag: "w",
-  within: "CopyData",
+  carriedBy: "CopyData",
   limit: Wire.longLimit
 }, {
-  /** Where in the log the data begin. */
+  /** The position in the log at which the data begin. */
   walStart: Wire.Int64,
-  /** Where the server's log ends at the moment. */
+  /** The current end of the server's log. */
   walEnd: Wire.Int64,
   /** The server's clock: microseconds since midnight of 2000-01-01, UTC. */
   serverTime: Wire.Int64,
@@ -22,7 +22,7 @@ export const XLogData = Wire.message("XLogData", {
 })
 
 /**
- * The value that {@link XLogData} is read to, and written from.
+ * The decoded {@link XLogData} message.
  *
  * @category messages
  * @since 0.1.0

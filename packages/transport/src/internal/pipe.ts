@@ -1,5 +1,5 @@
 /**
- * One direction of a line in memory: a bounded queue of bytes between one writer's end and one reader's end.
+ * One direction of an in-memory connection: a bounded queue of bytes between one writer and one reader.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ type Resume<A> = (effect: Effect.Effect<A, TransportError.TransportError>) => vo
 
 interface Writer {
   readonly resume: Resume<void>
-  /** The position, counted from the first byte of the pipe, behind this writer's bytes. */
+  /** The position after this writer's bytes, counted from the first byte of the pipe. */
   readonly end: number
 }
 
@@ -23,24 +23,26 @@ const failure = (reason: TransportError.Reason): Failure => Effect.fail(Transpor
 export interface Pipe {
   readonly pull: Effect.Effect<Chunks, TransportError.TransportError>
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, TransportError.TransportError>
-  /** Puts back what was pulled. */
-  readonly unpull: (bytes: Uint8Array) => void
-  /** The writer's end goes away: what was written can still be read, then the stream ends. */
+  /** Puts pulled bytes back. */
+  readonly unshift: (bytes: Uint8Array) => void
+  /** Closes the writing end: buffered bytes can still be read, then the stream ends. */
   readonly closeWriting: () => void
-  /** The reader's end goes away, and what it has not read with it. */
+  /** Closes the reading end and discards unread bytes. */
   readonly closeReading: () => void
+  /** Fails the pull and the writes that are suspended at a closed end. */
+  readonly wake: () => void
 }
 
 /** @internal */
 export const make = (capacity: number): Pipe => {
   const chunks: Array<Uint8Array> = []
-  // How much of the first chunk was read.
+  // The number of bytes read from the first chunk.
   let offset = 0
   let written = 0
   let read = 0
   let reader: Resume<Chunks> | undefined
   let writers: Array<Writer> = []
-  // Counts only once nothing is left to read.
+  // Takes effect only once all bytes were read.
   let readEnd: Failure | undefined
   let writeEnd: Failure | undefined
 
@@ -65,7 +67,7 @@ export const make = (capacity: number): Pipe => {
     return taken as [Uint8Array, ...Array<Uint8Array>]
   }
 
-  // Not from inside the reader's own step: a writer that runs there could interrupt the reader before it has the bytes.
+  // Not inside the reader's own step: a writer that runs there could interrupt the reader before it has the bytes.
   const wakeWriters = (): void => {
     const waiting = writers
     writers = []
@@ -118,7 +120,7 @@ export const make = (capacity: number): Pipe => {
         if (reader !== undefined) wakeReader(Effect.succeed(takeUnsafe()))
         return end - read <= capacity ? Effect.void : untilTaken(end)
       }),
-    unpull: (bytes) => {
+    unshift: (bytes) => {
       if (bytes.length === 0) return
       if (offset > 0) chunks[0] = chunks[0]!.subarray(offset)
       offset = 0
@@ -128,15 +130,15 @@ export const make = (capacity: number): Pipe => {
     closeWriting: () => {
       readEnd ??= Effect.fail(TransportError.closed("peer"))
       writeEnd = Effect.fail(TransportError.closed("local"))
-      wakeReader(readEnd)
-      wakeWriters()
     },
     closeReading: () => {
       chunks.length = 0
       offset = 0
       readEnd = Effect.fail(TransportError.closed("local"))
       writeEnd ??= failure(new TransportError.WriteFailed({ code: "EPIPE" }))
-      wakeReader(readEnd)
+    },
+    wake: () => {
+      if (readEnd !== undefined) wakeReader(readEnd)
       wakeWriters()
     }
   }

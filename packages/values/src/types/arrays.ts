@@ -1,14 +1,14 @@
 /**
- * Array types, made from the type of their elements.
+ * Array types, derived from their element types.
  *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as SchemaGetter from "effect/SchemaGetter"
-import * as ArrayText from "../internal/arrayText.ts"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
+import * as ArrayText from "../internal/text/array.ts"
 import * as PgArray from "../PgArray.ts"
 import type { Codec as TypeCodec, Format, HyperCodec, Type } from "../Type.ts"
 import * as ValueError from "../ValueError.ts"
@@ -24,7 +24,7 @@ const assemble = <A>({ dimensions, elements }: Parts<A>, flat: boolean): PgArray
   return flat || dimensions.some(({ lowerBound }) => lowerBound !== 1) ? array : PgArray.toNested(array)
 }
 
-const takeApart = <I>(value: unknown, flat: boolean, typeName: string, format: Format): Parts<I> => {
+const disassemble = <I>(value: unknown, flat: boolean, typeName: string, format: Format): Parts<I> => {
   if (PgArray.isPgArray(value)) {
     const { dimensions, elements } = value
     return Option.isSome(PgArray.make(dimensions, elements)) || (dimensions.length === 0 && elements.length === 0)
@@ -41,8 +41,8 @@ const takeApart = <I>(value: unknown, flat: boolean, typeName: string, format: F
     : Codec.outOfRange(typeName, format, "nested arrays of one length and depth, up to 6 deep", "others")
 }
 
-// -- PostgreSQL's binary format (array_recv and array_send): dimensions, a flag, the OID of the elements, for each dimension
-// length and lower bound, and the elements with a length each
+// -- PostgreSQL's binary format (array_recv and array_send): the number of dimensions, a flag, the element OID, the
+// length and lower bound of each dimension, then each element with its length
 
 const readBinary = <A>(
   typeName: string,
@@ -55,8 +55,8 @@ const readBinary = <A>(
 ): Parts<A> => {
   const truncated = (): never => Codec.malformed(typeName, 1, "all that its counts and lengths say", "fewer bytes")
   if (end - start < 12) return truncated()
-  const count = Words.int32(bytes, start)
-  const oid = Words.int32(bytes, start + 8) >>> 0
+  const count = Numbers.int32(bytes, start)
+  const oid = Numbers.int32(bytes, start + 8) >>> 0
   if (count < 0 || count > maxDimensions) return Codec.malformed(typeName, 1, "up to 6 dimensions", `${count}`)
   if (oid !== element.oid) return Codec.malformed(typeName, 1, `elements of OID ${element.oid}`, `${oid}`)
   let at = start + 12
@@ -64,17 +64,17 @@ const readBinary = <A>(
   const dimensions: Array<PgArray.Dimension> = []
   let total = count === 0 ? 0 : 1
   for (let i = 0; i < count; i++, at += 8) {
-    const length = Words.int32(bytes, at)
+    const length = Numbers.int32(bytes, at)
     if (length < 0) return Codec.malformed(typeName, 1, "a length of 0 or more", `${length}`)
-    dimensions.push({ length, lowerBound: Words.int32(bytes, at + 4) })
+    dimensions.push({ length, lowerBound: Numbers.int32(bytes, at + 4) })
     total *= length
   }
-  // Each element takes at least its length word, so no more are believed in than there is room for.
+  // Each element takes at least its length word, which bounds the number of elements before the array is allocated.
   if (total > (end - at) / 4) return truncated()
   const elements = new Array<A | null>(total)
   for (let i = 0; i < total; i++) {
     if (end - at < 4) return truncated()
-    const length = Words.int32(bytes, at)
+    const length = Numbers.int32(bytes, at)
     at += 4
     if (length === -1) elements[i] = null
     else {
@@ -84,7 +84,7 @@ const readBinary = <A>(
     }
   }
   if (at !== end) return Codec.malformed(typeName, 1, "no bytes after the last element", `${end - at}`)
-  // Hyper says of an empty array that it has one dimension of length 0.
+  // Hyper describes an empty array as one dimension of length 0.
   return { dimensions: total === 0 ? [] : dimensions, elements }
 }
 
@@ -104,19 +104,13 @@ const writeBinary = <I>(
   }
   for (const value of elements) {
     if (value === null) out.int32(-1)
-    else {
-      out.int32(0)
-      const before = out.size
-      codec.write(out, value, typeModifier)
-      const length = out.size - before
-      out.setInt32(out.position - length - 4, length)
-    }
+    else Codec.writeSized(out, codec.write, value, typeModifier)
   }
 }
 
-// -- HyperBinary. Elements of a fixed size: the values, then a bitmap of the NULLs. Others: the count, the end of each value,
-// the bitmap, the values. An empty array is no bytes. The bitmap is there in results and parameters even where elements
-// cannot be NULL; in COPY it is not (measured on hyperd).
+// -- HyperBinary. Elements of a fixed size: the values, then a bitmap of the NULLs. Other elements: the count, the end
+// offset of each value, the bitmap, the values. An empty array has no bytes. Results and parameters contain the bitmap
+// even if elements cannot be NULL; COPY then omits it (H-05).
 
 const isNullBit = (bytes: Uint8Array, bitmap: number, index: number): boolean =>
   (bytes[bitmap + (index >> 3)]! >> (index & 7) & 1) === 1
@@ -146,7 +140,7 @@ const readHyper = <A>(
     }
     return elements
   }
-  const count = length < 4 ? 0 : Words.int32LE(bytes, start) >>> 0
+  const count = length < 4 ? 0 : Numbers.int32LE(bytes, start) >>> 0
   if (count === 0 || count > (length - 4) / 4) return wrong()
   const bitmap = start + 4 + count * 4
   const first = bitmap + bitmapSize(count)
@@ -154,7 +148,7 @@ const readHyper = <A>(
   const elements = new Array<A | null>(count)
   let from = first
   for (let i = 0; i < count; i++) {
-    const to = first + (Words.int32LE(bytes, start + 4 + i * 4) >>> 0)
+    const to = first + (Numbers.int32LE(bytes, start + 4 + i * 4) >>> 0)
     if (to < from || to > end) return wrong()
     elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
     from = to
@@ -208,7 +202,7 @@ const schemaOf = <A>(element: Type<A, never>): Schema.declare<PgArray.ArrayValue
   const flat = element.hasArrayValues === true
   const is = (u: unknown): u is PgArray.ArrayValue<A> => {
     try {
-      const { elements } = takeApart<A>(u, flat, "array", 0)
+      const { elements } = disassemble<A>(u, flat, "array", 0)
       return elements.every((value) => value === null || isElement(value))
     } catch (thrown) {
       if (ValueError.isReason(thrown)) return false
@@ -226,32 +220,28 @@ const schemaOf = <A>(element: Type<A, never>): Schema.declare<PgArray.ArrayValue
   ])
   return Schema.declare(is, {
     expected: `an array of ${element.name}`,
-    toCodecArbitrary: () =>
-      Schema.link<PgArray.ArrayValue<A>>()(generated, {
-        decode: SchemaGetter.transform(([dimensions, elements]): PgArray.ArrayValue<A> => {
-          const total = dimensions.reduce(
-            (product, dimension) => product * dimension.length,
-            dimensions.length === 0 ? 0 : 1
-          )
-          return assemble({ dimensions, elements: elements.slice(0, total) }, flat)
-        }),
-        encode: SchemaGetter.forbidden(() => "generated values go one way")
-      })
+    toCodecArbitrary: ValueSchema.generatedBy(generated, ([dimensions, elements]): PgArray.ArrayValue<A> => {
+      const total = dimensions.reduce(
+        (product, dimension) => product * dimension.length,
+        dimensions.length === 0 ? 0 : 1
+      )
+      return assemble({ dimensions, elements: elements.slice(0, total) }, flat)
+    })
   })
 }
 
 /**
- * The array type of a type: nested JavaScript arrays, or a `PgArray` where bounds are not 1.
+ * Derives the array type of a type: nested JavaScript arrays, or a `PgArray` if a lower bound is not 1.
  *
  * **Details**
  *
- * An array has any number of dimensions up to 6, whatever its column was declared as. In HyperBinary there is one, and
- * elements are taken to be nullable; see {@link arrayNotNull} for COPY into `array(T not null)`. The type modifier is the
- * elements'.
+ * An array has up to 6 dimensions, regardless of the column's declaration. In HyperBinary it has one dimension, and its
+ * elements are assumed to be nullable; see {@link arrayNotNull} for COPY into `array(T not null)`. The type modifier is
+ * that of the elements.
  *
  * **Gotchas**
  *
- * The text form is written as PostgreSQL has it, and read in Hyper's way as well.
+ * The text format is written as PostgreSQL's; Hyper's is accepted for reading as well.
  *
  * @category types
  * @since 0.1.0
@@ -260,11 +250,12 @@ export const array = <A, I>(element: Type<A, I>): Type<PgArray.ArrayValue<A>, Pg
   make(element, true)
 
 /**
- * The array type of a type without NULL among the elements, Hyper's `array(T not null)`.
+ * Derives the array type of a type whose elements are not NULL, Hyper's `array(T not null)`.
  *
  * **When to use**
  *
- * Use as the type of such a column in HyperBinary COPY, where these arrays have other bytes than those that may hold NULL.
+ * Use as the type of such a column in HyperBinary COPY, where these arrays are encoded differently from arrays with
+ * nullable elements.
  *
  * @category types
  * @since 0.1.0
@@ -282,19 +273,23 @@ const make = <A, I>(
   const hyper = element.hyper?.element ?? element.hyper
   const delimiter = element.delimiter ?? ArrayText.defaultDelimiter
   const parts = (value: PgArray.ArrayValue<I>, format: Format): Parts<I> => {
-    const found = takeApart<I>(value, flat, name, format)
+    const found = disassemble<I>(value, flat, name, format)
     if (!nullable && found.elements.includes(null)) {
       throw ValueError.reason("NullNotAllowed", name, format, "elements that are not NULL", "NULL")
     }
     return found
   }
+  let schema: ReturnType<typeof schemaOf<A>> | undefined
   return {
     name,
     oid: element.arrayOid,
     arrayOid: 0,
     prefersText: element.prefersText,
     mapParts: (change) => make(change(element), nullable),
-    schema: schemaOf(element),
+    // The Schema takes far more memory than the rest of the type, and most array types never need it.
+    get schema() {
+      return schema ??= schemaOf<A>(element)
+    },
     text: {
       read: (bytes, start, end, typeModifier) =>
         assemble(ArrayText.read(name, element.text, delimiter, bytes, start, end, typeModifier), flat),
@@ -305,10 +300,12 @@ const make = <A, I>(
         assemble(readBinary(name, element, binary, bytes, start, end, typeModifier), flat),
       write: (out, value, typeModifier) => writeBinary(out, element, binary, parts(value, 1), typeModifier)
     },
-    hyper: hyper && Codec.variable({
+    hyper: hyper && {
+      needsModifier: hyper.needsModifier,
+      size: Codec.variableSize,
       read: (bytes, start, end, typeModifier) => readHyper(name, hyper, bytes, start, end, typeModifier, nullable),
       write: (out, value, typeModifier) =>
         writeHyper(out, hyper, checkHyper(parts(value, 2), name), typeModifier, nullable)
-    })
+    }
   }
 }

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import type { Format, Type } from "../Type.ts"
 
 const pattern = /^[01]*$/
@@ -27,10 +27,11 @@ const make = (name: string, oid: number, arrayOid: number): Type<string> => ({
     (text) => pattern.test(text) ? text : undefined,
     (value: string) => check(name, 0, value)
   ),
-  // The number of bits, and the bits from the highest of the first byte on; the rest of the last byte is 0 (varbit_send).
+  // The number of bits, then the bits, starting with the highest bit of the first byte; unused bits of the last byte
+  // are 0 (varbit_send).
   binary: {
     read: (bytes, start, end) => {
-      const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+      const count = end - start < 4 ? -1 : Numbers.int32(bytes, start)
       if (count < 0 || end - start !== 4 + Math.ceil(count / 8)) {
         return Codec.wrongLength(name, 1, "a number of bits and as many bits", end - start)
       }

@@ -1,11 +1,13 @@
 /**
- * `bytea`, in Hyper `bytes`.
+ * `bytea`, called `bytes` in Hyper.
  *
  * @since 0.1.0
  */
+import { code } from "@hyperfect/protocol/internal/codegen"
 import * as Schema from "effect/Schema"
-import * as Bytes from "../internal/bytes.ts"
-import * as Codec from "../internal/codec.ts"
+import * as Bytes from "../internal/codec/bytes.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Inline from "../internal/codec/inline.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 
 const check = (value: unknown, format: Format): Uint8Array =>
@@ -15,7 +17,7 @@ const backslash = 0x5c
 
 const wrongText = (): never => Codec.malformed("bytea", 0, "\\x and pairs of hexadecimal digits", "another text")
 
-/** `\x` and two hexadecimal digits a byte (`bytea_output = hex`, and Hyper). */
+/** Reads `\x` and two hexadecimal digits per byte (`bytea_output = hex`, and Hyper). */
 const readHex = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
   if ((end - start) % 2 !== 0) return wrongText()
   const value = new Uint8Array((end - start) / 2)
@@ -27,7 +29,10 @@ const readHex = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
   return value
 }
 
-/** Printable bytes as they are, a backslash doubled, others as three octal digits (`bytea_output = escape`). */
+/**
+ * Reads printable bytes as they are, doubled backslashes, and other bytes as three octal digits
+ * (`bytea_output = escape`).
+ */
 const readEscaped = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
   const value = new Uint8Array(end - start)
   let length = 0
@@ -53,13 +58,30 @@ const raw = (format: Format): TypeCodec<Uint8Array> => ({
   write: (out, value) => out.copy(check(value, format))
 })
 
+const source: Inline.Source = {
+  read: code`${Bytes.copy}(b, p, p + n)`,
+  write: {
+    _tag: "Variable",
+    sample: new Uint8Array(0),
+    refuses: code`!(v instanceof Uint8Array)`,
+    maxSize: code`v.length`,
+    helper: Bytes.copyInto
+  }
+}
+
 /**
- * `bytea`, in Hyper `bytes`: a `Uint8Array` of its own, which keeps nothing else alive.
+ * `bytea`, called `bytes` in Hyper: a `Uint8Array` that is a copy, so it does not keep a receive buffer alive.
+ *
+ * **Gotchas**
+ *
+ * Values of 65 to 1024 bytes share an `ArrayBuffer` of 8 KiB with others, as small buffers of Node do: a view over the
+ * `buffer` of a value needs its `byteOffset` and `length`, and a value whose `buffer` is transferred to another thread
+ * is copied with `slice` first.
  *
  * @category types
  * @since 0.1.0
  */
-export const bytea: Type<Uint8Array> = {
+export const bytea: Type<Uint8Array> = Inline.declare(undefined, { binary: source, hyper: source })({
   name: "bytea",
   oid: 17,
   arrayOid: 1001,
@@ -79,4 +101,4 @@ export const bytea: Type<Uint8Array> = {
   },
   binary: raw(1),
   hyper: Codec.variable(raw(2))
-}
+})

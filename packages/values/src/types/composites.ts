@@ -1,18 +1,18 @@
 /**
- * Composite types, made from their fields, and `record`, whose fields say themselves what they are.
+ * Composite types, derived from their fields, and `record`, whose values describe their own fields.
  *
  * @since 0.1.0
  */
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Schema from "effect/Schema"
-import * as Bytes from "../internal/bytes.ts"
-import * as Codec from "../internal/codec.ts"
-import * as PartText from "../internal/partText.ts"
-import { define, property } from "../internal/properties.ts"
-import * as Words from "../internal/words.ts"
+import * as Bytes from "../internal/codec/bytes.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import { define, property } from "../internal/codec/properties.ts"
+import * as QuotedText from "../internal/text/quoted.ts"
 import type { Any, Format, Type } from "../Type.ts"
 import * as UnknownValue from "../UnknownValue.ts"
-import type { Identity } from "./ranges.ts"
+import type { TypeIdentity } from "./ranges.ts"
 
 /**
  * A field of a composite type.
@@ -26,7 +26,7 @@ export interface Field {
   readonly typeModifier?: number | undefined
 }
 
-/** Splits the text of a row, `(1,"a b",,"")`, into its fields; `undefined` for NULL. */
+/** Splits the text of a row, `(1,"a b",,"")`, into its fields; NULL is `undefined`. */
 const splitText = (
   name: string,
   bytes: Uint8Array,
@@ -37,7 +37,7 @@ const splitText = (
   if (end - start < 2 || bytes[start] !== 0x28 || bytes[end - 1] !== 0x29) return fail()
   const parts: Array<Uint8Array | undefined> = []
   for (let at = start; at < end - 1;) {
-    const part = PartText.read(bytes, at + 1, end, 0x29)
+    const part = QuotedText.read(bytes, at + 1, end, 0x29)
     if (part === undefined) return fail()
     parts.push(part.bytes)
     at = part.next
@@ -47,7 +47,7 @@ const splitText = (
   return parts
 }
 
-/** Goes through the fields of a row: a count, and for each its OID, length and bytes (record_send). */
+/** Reads the fields of a row: a count, then the OID, length and bytes of each field (record_send). */
 const eachField = (
   name: string,
   bytes: Uint8Array,
@@ -57,14 +57,14 @@ const eachField = (
   onField: (index: number, oid: number, start: number, end: number) => void
 ): void => {
   const fail = (): never => Codec.malformed(name, 1, "as many fields as it says", `${end - start} other bytes`)
-  const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+  const count = end - start < 4 ? -1 : Numbers.int32(bytes, start)
   if (count < 0 || count > (end - start - 4) / 8) return fail()
   onCount(count)
   let at = start + 4
   for (let i = 0; i < count; i++) {
     if (end - at < 8) return fail()
-    const oid = Words.int32(bytes, at) >>> 0
-    const length = Words.int32(bytes, at + 4)
+    const oid = Numbers.int32(bytes, at) >>> 0
+    const length = Numbers.int32(bytes, at + 4)
     at += 8
     if (length < -1 || length > end - at) return fail()
     onField(i, oid, at, length === -1 ? -1 : at + length)
@@ -74,14 +74,14 @@ const eachField = (
 }
 
 /**
- * A composite type, such as the row type of a table: an object by the names of its fields, `null` for NULL.
+ * Derives a composite type, such as the row type of a table: an object keyed by field name, with `null` for NULL.
  *
  * @category types
  * @since 0.1.0
  */
 export const composite = (
   fields: ReadonlyArray<Field>,
-  identity: Identity
+  identity: TypeIdentity
 ): Type<{ readonly [name: string]: unknown }> => {
   const { arrayOid, name, oid } = identity
   const schema = Schema.Struct(
@@ -121,7 +121,7 @@ export const composite = (
           const field = property(row, name)
           if (field === null) continue
           type.text.write(scratch, field, typeModifier)
-          PartText.write(out, scratch.take())
+          QuotedText.write(out, scratch.take())
         }
         out.uint8(0x29)
       }
@@ -144,12 +144,8 @@ export const composite = (
         for (const { name, type, typeModifier = -1 } of fields) {
           const field = property(row, name)
           out.int32(type.oid)
-          out.int32(-1)
-          if (field === null) continue
-          const before = out.size
-          type.binary!.write(out, field, typeModifier)
-          const length = out.size - before
-          out.setInt32(out.position - length - 4, length)
+          if (field === null) out.int32(-1)
+          else Codec.writeSized(out, type.binary!.write, field, typeModifier)
         }
       }
     },
@@ -158,13 +154,14 @@ export const composite = (
 }
 
 /**
- * `record`, a row without a type: an array of its fields.
+ * Derives `record`, a row without a named type: an array of its fields.
  *
  * **Details**
  *
- * In binary each field says its type, and `find` tells what that is; a type that nobody knows is an `UnknownValue`. In text
- * nothing says what the fields are, so they are strings, and a row of no fields looks like one of a single NULL, as which it is
- * read. The server takes no anonymous rows, so it is not written.
+ * In binary format each field carries its type's OID, which `find` resolves; a field of an unknown type is an
+ * `UnknownValue`. The text format does not describe the fields, so they are strings, and a row without fields is read
+ * as one with a single NULL, because both look the same. Servers do not accept anonymous rows, so writing is not
+ * supported.
  *
  * @category types
  * @since 0.1.0

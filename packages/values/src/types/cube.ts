@@ -1,19 +1,19 @@
 /**
- * `cube` of the extension of that name.
+ * The type `cube` of the extension `cube`.
  *
  * @since 0.1.0
  */
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
 import type { Format, Type } from "../Type.ts"
 import { float8 } from "./floats.ts"
 
 /**
- * A box of any number of dimensions, by two opposite corners, in the order in which they were given. Of a point both are the
- * same.
+ * A box with any number of dimensions: two opposite corners, in the order in which they were given. A point has two
+ * equal corners.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +35,7 @@ const isCube = (u: unknown): u is Cube => {
 const check = (value: unknown, format: Format): Cube =>
   isCube(value) ? value : Codec.typeMismatch("cube", format, "{ lower, upper } with as many numbers in each", value)
 
-/** As the server compares the corners, for which NaN is not itself. */
+/** Compares the corners as the server does: NaN does not equal itself. */
 const isPoint = ({ lower, upper }: Cube): boolean => lower.every((value, i) => value === upper[i])
 
 const parseNumber = (text: string): number => {
@@ -56,12 +56,12 @@ const parse = (text: string): Cube | undefined => {
 const printCorner = (corner: ReadonlyArray<number>): string =>
   `(${corner.map((value) => (Object.is(value, -0) ? "-0" : value.toString())).join(", ")})`
 
-/** Bit 31 of the first word: the corners are the same, and there is only one. */
+/** Bit 31 of the first word is set if both corners are equal and only one is sent. */
 const pointBit = 0x80000000
 const dimensionMask = 0x7fffffff
 
 /**
- * `cube`: a box or point of any number of dimensions.
+ * `cube`: a box or a point with any number of dimensions.
  *
  * @category types
  * @since 0.1.0
@@ -80,10 +80,10 @@ export const cube: Type<Cube> = {
     const { lower, upper } = check(value, 0)
     return isPoint({ lower, upper }) ? printCorner(lower) : `${printCorner(lower)},${printCorner(upper)}`
   }),
-  // The number of dimensions, with a bit for a point, and the corners (cube_send).
+  // The number of dimensions, with a flag for a point, then the corners (cube_send).
   binary: {
     read: (bytes, start, end) => {
-      const header = end - start < 4 ? 0 : Words.int32(bytes, start)
+      const header = end - start < 4 ? 0 : Numbers.int32(bytes, start)
       const count = header & dimensionMask
       const hasOne = (header & pointBit) !== 0
       const expected = 4 + count * (hasOne ? 8 : 16)
@@ -91,7 +91,7 @@ export const cube: Type<Cube> = {
         return Codec.malformed("cube", 1, "the corners that it announces", `${end - start} bytes`)
       }
       const corner = (from: number): ReadonlyArray<number> =>
-        Array.from({ length: count }, (_, i) => Words.float64(bytes, from + i * 8))
+        Array.from({ length: count }, (_, i) => Numbers.float64(bytes, from + i * 8))
       const lower = corner(start + 4)
       return { lower, upper: hasOne ? lower : corner(start + 4 + count * 8) }
     },

@@ -3,14 +3,18 @@
  *
  * @since 0.1.0
  */
-import * as DateTime from "effect/DateTime"
+import { code } from "@hyperfect/protocol/internal/codegen"
+import type * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as CalendarDate from "../CalendarDate.ts"
-import * as Calendar from "../internal/calendar.ts"
-import * as Codec from "../internal/codec.ts"
-import * as IsoText from "../internal/isoText.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as EffectTypes from "../internal/codec/effectTypes.ts"
+import * as Inline from "../internal/codec/inline.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as Calendar from "../internal/dateTime/calendar.ts"
+import * as IsoText from "../internal/dateTime/isoText.ts"
+import * as TimestampParts from "../internal/dateTime/timestampParts.ts"
 import * as TimeOfDay from "../TimeOfDay.ts"
 import * as Timestamp from "../Timestamp.ts"
 import * as TimestampTz from "../TimestampTz.ts"
@@ -21,7 +25,7 @@ import type { Format, Type } from "../Type.ts"
 const checkDate = (value: unknown, format: Format): CalendarDate.CalendarDate =>
   CalendarDate.isCalendarDate(value) ? value : Codec.typeMismatch("date", format, "CalendarDate", value)
 
-/** Hyper turns infinities into its last and first day without a word, so they do not get as far as that. */
+/** Rejects infinities, which Hyper would silently convert to its last and first day. */
 const checkHyperDay = (day: number, typeName: string): number => {
   if (day === Calendar.infinity || day === Calendar.negativeInfinity) {
     Codec.notRepresentable(typeName, 2, "a finite day, because Hyper has no infinities", "an infinity")
@@ -31,18 +35,27 @@ const checkHyperDay = (day: number, typeName: string): number => {
     : Codec.outOfRange(typeName, 2, "4713-01-01 BC to 294276-12-31", "another day")
 }
 
+const dateStorage = Inline.stored("Date", Int32Array, ({ day }: CalendarDate.CalendarDate) => day)
+
+const declareDate = Inline.fixed(4, dateStorage, ({ int32, littleEndian }) => ({
+  // Hyper's dates are Julian days.
+  store: littleEndian
+    ? { ...Inline.storeWord(code`(${int32}) - ${Calendar.julianOf2000}`), refuses: code`b[p + 3] > 0x7f` }
+    : Inline.storeWord(int32)
+}))
+
 /**
  * `date`: a `CalendarDate`.
  *
  * **Gotchas**
  *
- * Text is read in the date style ISO only, which is the default of both servers. HyperBinary has no infinities: they are
- * refused there rather than stored as Hyper's last or first day.
+ * Text is read in the date style ISO only, which is the default of both servers. HyperBinary has no infinities: they
+ * are rejected, not stored as Hyper's last or first day.
  *
  * @category types
  * @since 0.1.0
  */
-export const date: Type<CalendarDate.CalendarDate> = {
+export const date: Type<CalendarDate.CalendarDate> = declareDate({
   name: "date",
   oid: 1082,
   arrayOid: 1182,
@@ -56,22 +69,22 @@ export const date: Type<CalendarDate.CalendarDate> = {
   binary: {
     read: (bytes, start, end) =>
       end - start === 4
-        ? CalendarDate.fromDayUnsafe(Words.int32(bytes, start))
+        ? CalendarDate.fromDayUnsafe(Numbers.int32(bytes, start))
         : Codec.wrongLength("date", 1, "4 bytes", end - start),
     write: (out, value) => out.int32(checkDate(value, 1).day)
   },
   hyper: Codec.fixed(4, {
     read: (bytes, start, end) => {
       if (end - start !== 4) return Codec.wrongLength("date", 2, "4 bytes", end - start)
-      const julian = Words.int32LE(bytes, start)
-      // A Julian day beyond 2^31 is none that Hyper has.
+      const julian = Numbers.int32LE(bytes, start)
+      // Hyper has no Julian days beyond 2^31.
       return julian >= 0
         ? CalendarDate.fromDayUnsafe(julian - Calendar.julianOf2000)
         : Codec.malformed("date", 2, "a Julian day", "a larger number")
     },
     write: (out, value) => out.int32LE(checkHyperDay(checkDate(value, 2).day, "date") + Calendar.julianOf2000)
   })
-}
+})
 
 // -- time
 
@@ -86,14 +99,14 @@ const checkTime = (value: unknown, format: Format): number => {
 /** `high` and `low` are the words of a 64-bit integer. */
 const timeOf = (high: number, low: number, format: Format): TimeOfDay.TimeOfDay => {
   const microsecond = high * 0x100000000 + (low >>> 0)
-  // Hyper's COPY stores any number as a time (measured), so this can come from a real server.
+  // A server can send such a number: Hyper's COPY stores any number as a time (H-32).
   return high >= 0 && microsecond <= Calendar.microsecondsPerDay
     ? TimeOfDay.fromMicrosecondUnsafe(microsecond)
     : Codec.malformed("time", format, "00:00:00 to 24:00:00", "another number of microseconds")
 }
 
 /**
- * `time`: a `TimeOfDay`, with 24:00:00.
+ * `time`: a `TimeOfDay`, including 24:00:00.
  *
  * @category types
  * @since 0.1.0
@@ -102,6 +115,7 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
   name: "time",
   oid: 1083,
   arrayOid: 1183,
+  category: "time",
   schema: TimeOfDay.TimeOfDay,
   text: Codec.text(
     "time",
@@ -112,7 +126,7 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
   binary: {
     read: (bytes, start, end) =>
       end - start === 8
-        ? timeOf(Words.int32(bytes, start), Words.int32(bytes, start + 4), 1)
+        ? timeOf(Numbers.int32(bytes, start), Numbers.int32(bytes, start + 4), 1)
         : Codec.wrongLength("time", 1, "8 bytes", end - start),
     write: (out, value) => {
       const microsecond = checkTime(value, 1)
@@ -123,7 +137,7 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
   hyper: Codec.fixed(8, {
     read: (bytes, start, end) =>
       end - start === 8
-        ? timeOf(Words.int32LE(bytes, start + 4), Words.int32LE(bytes, start), 2)
+        ? timeOf(Numbers.int32LE(bytes, start + 4), Numbers.int32LE(bytes, start), 2)
         : Codec.wrongLength("time", 2, "8 bytes", end - start),
     write: (out, value) => {
       const microsecond = checkTime(value, 2)
@@ -133,12 +147,23 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
   })
 }
 
-// -- timestamp and timestamptz have the same bytes
+/**
+ * `time` as the `bigint` of its microseconds since midnight.
+ *
+ * **Gotchas**
+ *
+ * A `bigint` is sent back as an `int8`, which the server does not convert to a `time`.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const timeMicroseconds: Type<bigint, TimeOfDay.TimeOfDay> = Codec.mapRead(
+  time,
+  Schema.BigInt,
+  ({ microsecond }) => BigInt(microsecond)
+)
 
-interface DayAndMicrosecond {
-  readonly day: number
-  readonly microsecond: number
-}
+// -- timestamp and timestamptz have the same encoding
 
 const maxInt32 = 0x7fffffff
 const minInt32 = -0x80000000
@@ -151,22 +176,22 @@ const readBinary = <A>(
   end: number
 ): A => {
   if (end - start !== 8) return Codec.wrongLength(typeName, 1, "8 bytes", end - start)
-  const high = Words.int32(bytes, start)
-  const low = Words.int32(bytes, start + 4)
+  const high = Numbers.int32(bytes, start)
+  const low = Numbers.int32(bytes, start + 4)
   if (high === maxInt32 && low === -1) return make(Calendar.infinity, 0)
   if (high === minInt32 && low === 0) return make(Calendar.negativeInfinity, 0)
-  const day = Calendar.daysIn(high, low)
-  return make(day, Calendar.microsecondsBeyond(high, low, day))
+  const day = Calendar.daysFromWords(high, low)
+  return make(day, Calendar.microsecondsFromWords(high, low, day))
 }
 
-const checkRange = (typeName: string, format: Format, value: DayAndMicrosecond): void => {
+const checkRange = (typeName: string, format: Format, value: TimestampParts.TimestampParts): void => {
   if (
     !(value.day >= Calendar.minDay && value.day <= Calendar.maxTimestampDay && value.microsecond >= 0 &&
       value.microsecond < Calendar.microsecondsPerDay)
   ) Codec.outOfRange(typeName, format, "4714-11-24 BC to 294276-12-31", "another day")
 }
 
-const writeBinary = (out: Codec.ByteWriter, typeName: string, value: DayAndMicrosecond): void => {
+const writeBinary = (out: Codec.ByteWriter, typeName: string, value: TimestampParts.TimestampParts): void => {
   if (value.day === Calendar.infinity) {
     out.int32(maxInt32)
     out.int32(-1)
@@ -181,7 +206,7 @@ const writeBinary = (out: Codec.ByteWriter, typeName: string, value: DayAndMicro
   }
 }
 
-/** Hyper counts from Julian day 0 and without a sign: its last years are beyond 2^63. */
+/** Hyper counts from Julian day 0, in an unsigned integer: its last years exceed 2^63. */
 const readHyper = <A>(
   typeName: string,
   make: (day: number, microsecond: number) => A,
@@ -190,13 +215,13 @@ const readHyper = <A>(
   end: number
 ): A => {
   if (end - start !== 8) return Codec.wrongLength(typeName, 2, "8 bytes", end - start)
-  const high = Words.int32LE(bytes, start + 4) >>> 0
-  const low = Words.int32LE(bytes, start)
-  const julian = Calendar.daysIn(high, low)
-  return make(julian - Calendar.julianOf2000, Calendar.microsecondsBeyond(high, low, julian))
+  const high = Numbers.int32LE(bytes, start + 4) >>> 0
+  const low = Numbers.int32LE(bytes, start)
+  const julian = Calendar.daysFromWords(high, low)
+  return make(julian - Calendar.julianOf2000, Calendar.microsecondsFromWords(high, low, julian))
 }
 
-const writeHyper = (out: Codec.ByteWriter, typeName: string, value: DayAndMicrosecond): void => {
+const writeHyper = (out: Codec.ByteWriter, typeName: string, value: TimestampParts.TimestampParts): void => {
   const julian = checkHyperDay(value.day, typeName) + Calendar.julianOf2000
   checkRange(typeName, 2, value)
   const high = Calendar.highWord(julian, value.microsecond)
@@ -204,10 +229,31 @@ const writeHyper = (out: Codec.ByteWriter, typeName: string, value: DayAndMicros
   out.int32LE(high)
 }
 
-const writeText = (typeName: string, value: DayAndMicrosecond, zone: string): string => {
+const writeText = (typeName: string, value: TimestampParts.TimestampParts, zone: string): string => {
   if (value.day !== Calendar.infinity && value.day !== Calendar.negativeInfinity) checkRange(typeName, 0, value)
   return IsoText.formatTimestamp(value.day, value.microsecond, " ", zone)
 }
+
+const toStored = (value: TimestampParts.TimestampParts): bigint =>
+  TimestampParts.toMicroseconds(value) ??
+    Codec.outOfRange("timestamp", 2, "microseconds from 2000-01-01 in 64 bits", "more")
+
+/** Hyper's timestamps are unsigned microseconds since Julian day 0. */
+const epoch = BigInt(Calendar.julianOf2000) * BigInt(Calendar.microsecondsPerDay)
+const epochLow = Number(BigInt.asUintN(32, epoch))
+const epochHigh = Number(epoch >> BigInt(32))
+
+const timestampSource = ({ littleEndian, words }: Inline.ByteOrder): Inline.Source => {
+  if (!littleEndian) return { store: Inline.storeWords(words) }
+  const low = code`(${words.low}) - ${epochLow}`
+  const high = code`(${words.high}) - ${epochHigh} - (((${words.low}) >>> 0) < ${epochLow} ? 1 : 0)`
+  // Values near 2^63 microseconds in PostgreSQL's count, and above, are left to the closures.
+  const refuses = code`(b[p + 7] > 0x82 || (b[p + 7] === 0x82 && b[p + 6] > 0xef))`
+  return { store: { ...Inline.storeWords({ low, high }), refuses } }
+}
+
+const declareTimestamp = (tag: "Timestamp" | "TimestampTz") =>
+  Inline.fixed(8, Inline.stored(tag, BigInt64Array, toStored), timestampSource)
 
 const checkTimestamp = (value: unknown, format: Format): Timestamp.Timestamp =>
   Timestamp.isTimestamp(value) ? value : Codec.typeMismatch("timestamp", format, "Timestamp", value)
@@ -217,16 +263,17 @@ const checkTimestamp = (value: unknown, format: Format): Timestamp.Timestamp =>
  *
  * **Gotchas**
  *
- * A JavaScript `Date` is not taken, because which date and time it shows depends on a zone; see `Timestamp.fromUtc`.
- * HyperBinary has no infinities: they are refused there.
+ * A JavaScript `Date` is not accepted, because its local date and time depend on a time zone; see `Timestamp.fromUtc`.
+ * HyperBinary has no infinities: they are rejected.
  *
  * @category types
  * @since 0.1.0
  */
-export const timestamp: Type<Timestamp.Timestamp> = {
+export const timestamp: Type<Timestamp.Timestamp> = declareTimestamp("Timestamp")({
   name: "timestamp",
   oid: 1114,
   arrayOid: 1115,
+  category: "time",
   schema: Timestamp.Timestamp,
   text: Codec.text(
     "timestamp",
@@ -242,21 +289,24 @@ export const timestamp: Type<Timestamp.Timestamp> = {
     read: (bytes, start, end) => readHyper("timestamp", Timestamp.fromPartsUnsafe, bytes, start, end),
     write: (out, value) => writeHyper(out, "timestamp", checkTimestamp(value, 2))
   })
-}
+})
 
 /**
- * What is taken for an instant when writing.
+ * The values that are accepted as instants when writing. The only numbers are `Infinity` and `-Infinity`, as which
+ * {@link timestamptzDate} reads the infinities.
  *
  * @category models
  * @since 0.1.0
  */
-export type InstantInput = TimestampTz.TimestampTz | Date | DateTime.DateTime
+export type InstantInput = TimestampTz.TimestampTz | Date | DateTime.DateTime | number
 
 const checkInstant = (value: unknown, format: Format): TimestampTz.TimestampTz => {
   if (TimestampTz.isTimestampTz(value)) return value
+  if (value === Infinity) return TimestampTz.infinity
+  if (value === -Infinity) return TimestampTz.negativeInfinity
   const instant = value instanceof Date
     ? TimestampTz.fromDate(value)
-    : DateTime.isDateTime(value)
+    : EffectTypes.isDateTime(value)
     ? TimestampTz.fromDateTime(value)
     : undefined
   if (instant === undefined) {
@@ -269,19 +319,20 @@ const checkInstant = (value: unknown, format: Format): TimestampTz.TimestampTz =
 }
 
 /**
- * `timestamp with time zone`: a `TimestampTz`. Dates and Effect's `DateTime`s are taken when writing.
+ * `timestamp with time zone`: a `TimestampTz`. A `Date` or an Effect `DateTime` is accepted when writing.
  *
  * **Gotchas**
  *
- * HyperBinary has no infinities: they are refused there.
+ * HyperBinary has no infinities: they are rejected.
  *
  * @category types
  * @since 0.1.0
  */
-export const timestamptz: Type<TimestampTz.TimestampTz, InstantInput> = {
+export const timestamptz: Type<TimestampTz.TimestampTz, InstantInput> = declareTimestamp("TimestampTz")({
   name: "timestamptz",
   oid: 1184,
   arrayOid: 1185,
+  category: "time",
   schema: TimestampTz.TimestampTz,
   text: Codec.text(
     "timestamptz",
@@ -297,53 +348,73 @@ export const timestamptz: Type<TimestampTz.TimestampTz, InstantInput> = {
     read: (bytes, start, end) => readHyper("timestamptz", TimestampTz.fromPartsUnsafe, bytes, start, end),
     write: (out, value) => writeHyper(out, "timestamptz", checkInstant(value, 2))
   })
-}
+})
 
-/** What `Date` calls its end, in milliseconds from 1970 (ECMA-262, "Time Values and Time Range"). */
+/** The range of `Date` in milliseconds before and after 1970 (ECMA-262, "Time Values and Time Range"). */
 const maxDateTime = 8.64e15
 
-const dateOf = (format: Format) => (day: number, microsecond: number): Date | number => {
+const dateOf = (typeName: string, format: Format) => (day: number, microsecond: number): Date | number => {
   if (day === Calendar.infinity) return Infinity
   if (day === Calendar.negativeInfinity) return -Infinity
   const time = (day - Calendar.unixEpochDay) * 86_400_000 + Math.floor(microsecond / 1000)
-  return time <= maxDateTime
+  return Math.abs(time) <= maxDateTime
     ? new Date(time)
-    : Codec.outOfRange("timestamptz", format, "an instant that a Date holds", "a later one")
+    : Codec.outOfRange(typeName, format, "an instant that a Date holds", time < 0 ? "an earlier one" : "a later one")
 }
 
-const dateOfBinary = dateOf(1)
-const dateOfHyper = dateOf(2)
+const dateSchema = Schema.Union([
+  Schema.Date,
+  Schema.Number.check(Schema.makeFilter((value) => Math.abs(value) === Infinity, { expected: "an infinity" }))
+])
+
+/** Makes the type that reads the same values as dates. */
+const readAsDate = <A>(
+  { binary, hyper, text, ...type }: Type<TimestampParts.TimestampParts, A>
+): Type<Date | number, A> => {
+  const [ofText, ofBinary, ofHyper] = [dateOf(type.name, 0), dateOf(type.name, 1), dateOf(type.name, 2)]
+  return {
+    ...type,
+    schema: dateSchema,
+    text: {
+      read: (bytes, start, end) => {
+        const { day, microsecond } = text.read(bytes, start, end, -1)
+        return ofText(day, microsecond)
+      },
+      write: text.write
+    },
+    binary: binary && {
+      read: (bytes, start, end) => readBinary(type.name, ofBinary, bytes, start, end),
+      write: binary.write
+    },
+    hyper: hyper && Codec.fixed(8, {
+      read: (bytes, start, end) => readHyper(type.name, ofHyper, bytes, start, end),
+      write: hyper.write
+    })
+  }
+}
 
 /**
- * `timestamptz` as a `Date`, which is cut off at the millisecond, and the numbers `Infinity` and `-Infinity`. An instant after
- * 275760-09-13, which a `Date` does not hold, is a `ValueError`.
+ * `timestamptz` as a `Date`, truncated to milliseconds. The infinities are the numbers `Infinity` and `-Infinity`, for
+ * reading and writing. An instant outside the range of a `Date`, after 275760-09-13, is a `ValueError`.
  *
  * **When to use**
  *
- * Use in a preset, by `Preset.withTypes` or `Preset.withColumns`; `Preset.native` has it.
+ * Use in a preset, with `Preset.withTypes` or `Preset.withColumns`; `Preset.native` includes it.
  *
  * @category types
  * @since 0.1.0
  */
-export const timestamptzDate: Type<Date | number, InstantInput> = {
-  ...timestamptz,
-  schema: Schema.Union([
-    Schema.Date,
-    Schema.Number.check(Schema.makeFilter((value) => Math.abs(value) === Infinity, { expected: "an infinity" }))
-  ]),
-  text: {
-    read: (bytes, start, end) => {
-      const { day, microsecond } = timestamptz.text.read(bytes, start, end, -1)
-      return dateOf(0)(day, microsecond)
-    },
-    write: timestamptz.text.write
-  },
-  binary: timestamptz.binary && {
-    read: (bytes, start, end) => readBinary("timestamptz", dateOfBinary, bytes, start, end),
-    write: timestamptz.binary.write
-  },
-  hyper: timestamptz.hyper && Codec.fixed(8, {
-    read: (bytes, start, end) => readHyper("timestamptz", dateOfHyper, bytes, start, end),
-    write: timestamptz.hyper.write
-  })
-}
+export const timestamptzDate: Type<Date | number, InstantInput> = readAsDate(timestamptz)
+
+/**
+ * `timestamp` as the `Date` of the instant at which clocks in UTC show it, truncated to milliseconds. The infinities
+ * are the numbers `Infinity` and `-Infinity`.
+ *
+ * **Gotchas**
+ *
+ * A `Date` is sent back as a `timestamptz`, which the server converts to a `timestamp` in the time zone of the session.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const timestampDate: Type<Date | number, Timestamp.Timestamp> = readAsDate(timestamp)

@@ -1,19 +1,17 @@
 /**
- * Enum types, made from their labels.
+ * Enum types, derived from their labels.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
-import type { Identity } from "./ranges.ts"
+import type { TypeIdentity } from "./ranges.ts"
 
-const codec = <Label extends string>(
-  name: string,
-  format: Format,
-  check: (label: string, format: Format) => void
-): TypeCodec<Label> => ({
+type Check = (label: string, format: Format) => void
+
+const codec = <Label extends string>(name: string, format: Format, check: Check): TypeCodec<Label> => ({
   read: (bytes, start, end) => Codec.utf8(bytes, start, end, name, format) as Label,
   write: (out, value: unknown) => {
     if (typeof value !== "string") return Codec.typeMismatch(name, format, "string", value)
@@ -22,61 +20,58 @@ const codec = <Label extends string>(
   }
 })
 
+const make = <Label extends string>(
+  { arrayOid, name, oid }: TypeIdentity,
+  schema: Schema.Schema<Label>,
+  check: Check
+): Type<Label> => ({
+  name,
+  oid,
+  arrayOid,
+  schema,
+  text: codec(name, 0, check),
+  binary: codec(name, 1, check),
+  hyper: undefined
+})
+
 /**
- * An enum type: one of its labels as a string.
+ * Derives an enum type, whose values are its labels as strings.
  *
  * **Details**
  *
- * Only the labels are written. Any label is read: the server may have got a new one since.
+ * Writing accepts only these labels. Reading accepts any label, because the server may have added some since.
  *
  * @category types
  * @since 0.1.0
  */
 export const enumeration = <const Label extends string>(
   labels: ReadonlyArray<Label>,
-  identity: Identity
+  identity: TypeIdentity
 ): Type<Label> => {
-  const { arrayOid, name, oid } = identity
   const known = new Set<string>(labels)
   const check = (label: string, format: Format): void => {
-    if (!known.has(label)) Codec.outOfRange(name, format, `one of ${labels.length} labels`, "another string")
+    if (!known.has(label)) Codec.outOfRange(identity.name, format, `one of ${labels.length} labels`, "another string")
   }
-  return {
-    name,
-    oid,
-    arrayOid,
-    schema: Schema.Literals(labels),
-    text: codec(name, 0, check),
-    binary: codec(name, 1, check),
-    hyper: undefined
-  }
+  return make(identity, Schema.Literals(labels), check)
 }
 
 /**
- * An enum type that may have got labels since: any text is written, and the server says whether it is one of them.
+ * Derives an enum type that may have gained labels since: any text is written, and the server checks it.
  *
  * @category types
  * @since 0.1.0
  */
-export const openEnumeration = (labels: ReadonlyArray<string>, identity: Identity): Type<string> => {
-  const { arrayOid, name, oid } = identity
+export const openEnumeration = (labels: ReadonlyArray<string>, identity: TypeIdentity): Type<string> => {
   const check = (label: string, format: Format): void => {
     if (!label.isWellFormed() || label.includes("\0")) {
-      Codec.notRepresentable(name, format, "a well-formed text without U+0000", "another")
+      Codec.notRepresentable(identity.name, format, "a well-formed text without U+0000", "another")
     }
   }
-  return {
-    name,
-    oid,
-    arrayOid,
-    schema: ValueSchema.refine("a label", {
-      kind: "string",
-      is: (u): u is string => typeof u === "string",
-      arbitrary: labels.length === 0 ? Schema.String : Schema.Literals(labels),
-      fromArbitrary: (label) => label
-    }),
-    text: codec(name, 0, check),
-    binary: codec(name, 1, check),
-    hyper: undefined
-  }
+  const schema = ValueSchema.refine("a label", {
+    kind: "string",
+    is: (u): u is string => typeof u === "string",
+    arbitrary: labels.length === 0 ? Schema.String : Schema.Literals(labels),
+    fromArbitrary: (label) => label
+  })
+  return make(identity, schema, check)
 }

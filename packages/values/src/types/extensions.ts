@@ -1,17 +1,14 @@
 /**
- * Types that extensions bring. Their OIDs differ from database to database, so they are known by their names.
+ * Types of extensions. Their OIDs differ between databases, so they are identified by name.
  *
  * @since 0.1.0
  */
-import type { Any, Type } from "../Type.ts"
-import { cube } from "./cube.ts"
-import { hstore } from "./hstore.ts"
-import { halfvec, sparsevec, vector } from "./pgvector.ts"
+import { textual, versioned } from "../internal/text/textual.ts"
+import type { Type } from "../Type.ts"
 import { text } from "./text.ts"
-import { textual, versioned } from "./textual.ts"
 
 /**
- * `citext` of the extension of that name: a text that is compared without regard to case.
+ * The type `citext` of the extension `citext`: a text that is compared case-insensitively.
  *
  * @category types
  * @since 0.1.0
@@ -29,7 +26,7 @@ const labelTree = (name: string): Type<string> => ({
 })
 
 /**
- * `ltree` of the extension of that name: labels with points between them, as their text.
+ * The type `ltree` of the extension `ltree`: labels separated by dots, as text.
  *
  * @category types
  * @since 0.1.0
@@ -37,7 +34,7 @@ const labelTree = (name: string): Type<string> => ({
 export const ltree: Type<string> = labelTree("ltree")
 
 /**
- * `lquery`, a pattern that `ltree` values are matched with, as its text.
+ * `lquery`, a pattern for matching `ltree` values, as text.
  *
  * @category types
  * @since 0.1.0
@@ -45,27 +42,9 @@ export const ltree: Type<string> = labelTree("ltree")
 export const lquery: Type<string> = labelTree("lquery")
 
 /**
- * `ltxtquery`, words that are looked for among the labels of `ltree` values, as its text.
+ * `ltxtquery`, a search for words among the labels of `ltree` values, as text.
  *
  * @category types
  * @since 0.1.0
  */
 export const ltxtquery: Type<string> = labelTree("ltxtquery")
-
-/**
- * The types of extensions that are known by their names.
- *
- * @category types
- * @since 0.1.0
- */
-export const extensionTypes: ReadonlyArray<Any> = [
-  hstore,
-  citext,
-  ltree,
-  lquery,
-  ltxtquery,
-  cube,
-  vector,
-  halfvec,
-  sparsevec
-]

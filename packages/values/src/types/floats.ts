@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import { code } from "@hyperfect/protocol/internal/codegen"
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Inline from "../internal/codec/inline.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
 import type { Format, Type } from "../Type.ts"
 
 const pattern = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
@@ -16,7 +18,7 @@ const parse = (text: string): number | undefined => {
   if (text === "Infinity") return Infinity
   if (text === "-Infinity") return -Infinity
   const value = pattern.test(text) ? Number(text) : NaN
-  // Few digits may round the largest numbers to one that is no longer finite, which is not what the server holds.
+  // A text with few digits may round the largest numbers to infinity, which is not the server's value.
   return Number.isFinite(value) ? value : undefined
 }
 
@@ -24,63 +26,88 @@ const print = (value: number): string => Object.is(value, -0) ? "-0" : value.toS
 
 const wanted = "digits, with a point and an exponent or not, or NaN, Infinity, -Infinity"
 
+/** Converts a `bigint` to a number if a double represents it exactly; returns any other value unchanged. */
+const exactNumber = (value: unknown): unknown => {
+  const number = typeof value === "bigint" ? Number(value) : NaN
+  return Number.isFinite(number) && BigInt(number) === value ? number : value
+}
+
 const checkFloat8 = (value: unknown, format: Format): number =>
-  typeof value === "number" ? value : Codec.typeMismatch("float8", format, "number", value)
+  typeof value === "number" ? value : fromBigInt("float8", format, value)
+
+const fromBigInt = (typeName: string, format: Format, value: unknown): number => {
+  const exact = exactNumber(value)
+  return typeof exact === "number" ? exact : Codec.typeMismatch(typeName, format, "number", value)
+}
+
+const declareFloat8 = Inline.fixed(8, Inline.stored("Float64", Float64Array), ({ littleEndian, numbers, words }) => ({
+  read: code`${numbers.float64}(b, p)`,
+  store: Inline.storeWords(words),
+  write: Inline.writeFixed(0, Inline.notNumber, code`w.setFloat64(p, v, ${littleEndian})`)
+}))
 
 /**
- * `double precision`: a JavaScript number, with NaN, the infinities and the negative zero.
+ * `double precision`: a JavaScript number, including NaN, the infinities and negative zero. A `bigint` is accepted when
+ * writing if a number represents it exactly.
  *
  * **Gotchas**
  *
- * In text a server may print fewer digits than the value has: PostgreSQL when `extra_float_digits` is below 1, Hyper by
- * default (15). In the binary formats nothing is lost.
+ * In text format a server may print fewer digits than the value has: PostgreSQL if `extra_float_digits` is below 1,
+ * Hyper by default (15). The binary formats are lossless.
  *
  * @category types
  * @since 0.1.0
  */
-export const float8: Type<number> = {
+export const float8: Type<number, number | bigint> = declareFloat8({
   name: "float8",
   oid: 701,
   arrayOid: 1022,
+  category: "float",
   schema: Schema.Number,
-  text: Codec.text("float8", wanted, parse, (value: number) => print(checkFloat8(value, 0))),
+  text: Codec.text("float8", wanted, parse, (value: number | bigint) => print(checkFloat8(value, 0))),
   binary: {
     read: (bytes, start, end) =>
-      end - start === 8 ? Words.float64(bytes, start) : Codec.wrongLength("float8", 1, "8 bytes", end - start),
+      end - start === 8 ? Numbers.float64(bytes, start) : Codec.wrongLength("float8", 1, "8 bytes", end - start),
     write: (out, value) => out.float64(checkFloat8(value, 1))
   },
   hyper: Codec.fixed(8, {
     read: (bytes, start, end) =>
-      end - start === 8 ? Words.float64LE(bytes, start) : Codec.wrongLength("float8", 2, "8 bytes", end - start),
+      end - start === 8 ? Numbers.float64LE(bytes, start) : Codec.wrongLength("float8", 2, "8 bytes", end - start),
     write: (out, value) => out.float64LE(checkFloat8(value, 2))
   })
-}
+})
 
-const checkFloat4 = (value: unknown, format: Format): number => {
-  if (typeof value !== "number") return Codec.typeMismatch("float4", format, "number", value)
+const checkFloat4 = (input: unknown, format: Format): number => {
+  const value = typeof input === "number" ? input : fromBigInt("float4", format, input)
   const rounded = Math.fround(value)
-  // What the servers say to a text that overflows or vanishes.
+  // Servers also reject a text that overflows or underflows to 0.
   if (rounded !== value && (rounded === 0 || !Number.isFinite(rounded)) && !Number.isNaN(value)) {
     return Codec.outOfRange("float4", format, "a number that 32 bits can hold", "a larger or smaller one")
   }
   return rounded
 }
 
+const declareFloat4 = Inline.fixed(4, Inline.stored("Float32", Float32Array), ({ int32, numbers }) => ({
+  read: code`${numbers.float32}(b, p)`,
+  store: Inline.storeWord(int32)
+}))
+
 /**
- * `real`: a number of 32 bits. It is read as the JavaScript number of exactly its value, so 0.1 in a `real` column is
+ * `real`: a 32-bit number. It is read as the JavaScript number of exactly that value, so 0.1 in a `real` column is
  * 0.10000000149011612.
  *
  * **Details**
  *
- * Writing rounds to the nearest number of 32 bits. What is beyond them is refused, and so is what would become 0.
+ * Writing rounds to the nearest 32-bit number. A number that would overflow, or underflow to 0, is rejected.
  *
  * @category types
  * @since 0.1.0
  */
-export const float4: Type<number> = {
+export const float4: Type<number, number | bigint> = declareFloat4({
   name: "float4",
   oid: 700,
   arrayOid: 1021,
+  category: "float",
   schema: ValueSchema.refine("a number of 32 bits", {
     kind: "number",
     is: (u): u is number => typeof u === "number" && Object.is(Math.fround(u), u),
@@ -92,15 +119,15 @@ export const float4: Type<number> = {
     if (value === undefined) return undefined
     const rounded = Math.fround(value)
     return Number.isFinite(value) && !Number.isFinite(rounded) ? undefined : rounded
-  }, (value: number) => print(checkFloat4(value, 0))),
+  }, (value: number | bigint) => print(checkFloat4(value, 0))),
   binary: {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.float32(bytes, start) : Codec.wrongLength("float4", 1, "4 bytes", end - start),
+      end - start === 4 ? Numbers.float32(bytes, start) : Codec.wrongLength("float4", 1, "4 bytes", end - start),
     write: (out, value) => out.float32(checkFloat4(value, 1))
   },
   hyper: Codec.fixed(4, {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.float32LE(bytes, start) : Codec.wrongLength("float4", 2, "4 bytes", end - start),
+      end - start === 4 ? Numbers.float32LE(bytes, start) : Codec.wrongLength("float4", 2, "4 bytes", end - start),
     write: (out, value) => out.float32LE(checkFloat4(value, 2))
   })
-}
+})

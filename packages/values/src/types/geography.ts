@@ -4,18 +4,18 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Bytes from "../internal/bytes.ts"
-import * as Codec from "../internal/codec.ts"
+import * as Bytes from "../internal/codec/bytes.ts"
+import * as Codec from "../internal/codec/codec.ts"
 import type { Type } from "../Type.ts"
 
 /**
- * Hyper's `geography`: in text a string of well-known text, in HyperBinary the bytes that Tableau's products exchange, which
- * are not taken apart.
+ * Hyper's `geography`: in text format a string of well-known text, in HyperBinary opaque bytes in the format that
+ * Tableau's products exchange.
  *
  * **Gotchas**
  *
- * Hyper does not look at the bytes that COPY brings: wrong ones are stored, and fail every later read as text. It has no
- * PostgreSQL binary form. To send well-known text as a parameter, send a string and cast it in SQL.
+ * Hyper does not validate the bytes sent by COPY: invalid bytes are stored, and every later read as text fails. There
+ * is no PostgreSQL binary format. To send well-known text as a parameter, send a string and cast it in SQL.
  *
  * @category types
  * @since 0.1.0

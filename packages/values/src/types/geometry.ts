@@ -5,24 +5,27 @@
  */
 import * as Schema from "effect/Schema"
 import * as Geometry from "../Geometry.ts"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import type { Type } from "../Type.ts"
 import { float8 } from "./floats.ts"
 
-/** What the numbers of a value say beside themselves, which only a path has. */
+/** The numbers of a value, and the flag that only a path has. */
 interface Coordinates {
   readonly numbers: ReadonlyArray<number>
   readonly closed?: boolean | undefined
 }
 
-interface Shape<A> {
+interface GeometricType<A> {
   readonly name: string
   readonly oid: number
   readonly arrayOid: number
   readonly delimiter?: number
   readonly schema: Schema.Schema<A>
-  /** How many numbers a value has; `undefined` for any even number of at least 2, which are counted in binary. */
+  /**
+   * The number of coordinates in a value; `undefined` for any even number of at least 2, which the binary format then
+   * stores.
+   */
   readonly size: number | undefined
   readonly wanted: string
   readonly take: (value: A) => Coordinates
@@ -34,7 +37,7 @@ const number = "(-?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?|NaN|-?Infinity
 const numberPattern = new RegExp(number, "g")
 const encoder = new Uint8Array(32)
 
-/** A number as `float8` reads it. */
+/** Parses a number as `float8` does. */
 const parseNumber = (text: string): number => {
   if (text.length > encoder.length) return Number(text)
   for (let i = 0; i < text.length; i++) encoder[i] = text.charCodeAt(i)
@@ -43,12 +46,12 @@ const parseNumber = (text: string): number => {
 
 const printNumber = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
 
-const make = <A>(shape: Shape<A>): Type<A> => {
+const make = <A>(shape: GeometricType<A>): Type<A> => {
   const { name, print, size, take, wanted } = shape
   const is: (u: unknown) => u is A = Schema.is(shape.schema)
   const hasFlag = name === "path"
 
-  /** The text is what would be printed for its own numbers, whatever these look like. */
+  /** A text is accepted if it equals the printed form of its own numbers, however those are written. */
   const parse = (text: string): A | undefined => {
     const found = text.match(numberPattern) ?? []
     if (found.length === 0 || (size === undefined ? found.length % 2 !== 0 : found.length !== size)) return undefined
@@ -76,12 +79,12 @@ const make = <A>(shape: Shape<A>): Type<A> => {
         const closed = hasFlag && bytes[start] === 1
         let count = size ?? -1
         if (size === undefined && end - at >= 4) {
-          count = Words.int32(bytes, at) * 2
+          count = Numbers.int32(bytes, at) * 2
           at += 4
         }
         if (count <= 0 || end - at !== count * 8) return Codec.malformed(name, 1, wanted, `${end - start} other bytes`)
         const numbers: Array<number> = []
-        for (; at < end; at += 8) numbers.push(Words.float64(bytes, at))
+        for (; at < end; at += 8) numbers.push(Numbers.float64(bytes, at))
         return shape.make(numbers, closed)
       },
       write: (out, value) => {
@@ -146,7 +149,7 @@ export const line: Type<Geometry.Line> = make({
 })
 
 /**
- * `lseg`, a straight line between two points.
+ * `lseg`, a line segment between two points.
  *
  * @category types
  * @since 0.1.0

@@ -1,17 +1,17 @@
 /**
- * `hstore` of the extension of that name.
+ * The type `hstore` of the extension `hstore`.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import { define } from "../internal/properties.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import { define } from "../internal/codec/properties.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
 import type { Format, Type } from "../Type.ts"
 
 /**
- * Texts by their keys, each of which may be NULL.
+ * Texts keyed by name, each of which may be NULL.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ const wanted = "\"key\"=>\"value\" or \"key\"=>NULL, with commas between"
 
 const isBlank = (character: string): boolean => /\s/.test(character)
 
-/** Not by one regular expression: its engine fails for texts of some megabytes (measured on Node 24). */
+/** Does not use a single regular expression, which fails for texts of some megabytes (M-14). */
 const parse = (text: string): Hstore | undefined => {
   const value = {}
   let at = 0
@@ -47,7 +47,7 @@ const parse = (text: string): Hstore | undefined => {
     while (at < text.length && isBlank(text[at]!)) at++
   }
 
-  /** A key or a value, in quotation marks or without. */
+  /** Reads a key or a value, quoted or not. */
   const take = (): { readonly text: string; readonly isNull: boolean } | undefined => {
     skipBlanks()
     const isQuoted = text[at] === "\""
@@ -61,7 +61,7 @@ const parse = (text: string): Hstore | undefined => {
     for (; at < text.length; at++) {
       if (text[at] === "\\") {
         plain += text.slice(from, at)
-        from = ++at // and over the character that is meant as it is
+        from = ++at // and skips the escaped character
       } else if (isEnd(text[at]!)) break
     }
     if (isQuoted ? at >= text.length : at > text.length || at === begin) return undefined
@@ -80,7 +80,7 @@ const parse = (text: string): Hstore | undefined => {
     at += 2
     const found = take()
     if (found === undefined) return undefined
-    // Of a key that comes twice the first counts, as with the server.
+    // The first of duplicate keys wins, as in the server.
     if (!Object.hasOwn(value, key.text)) define(value, key.text, found.isNull ? null : found.text)
     if (at === text.length) return value
     if (text[at++] !== ",") return undefined
@@ -90,7 +90,7 @@ const parse = (text: string): Hstore | undefined => {
 const quote = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
 
 /**
- * `hstore`: an object of texts, `null` for NULL.
+ * `hstore`: an object of texts, with `null` for NULL.
  *
  * @category types
  * @since 0.1.0
@@ -113,14 +113,14 @@ export const hstore: Type<Hstore> = {
     (value: Hstore) =>
       entriesOf(value, 0).map(([key, text]) => `${quote(key)}=>${text === null ? "NULL" : quote(text)}`).join(", ")
   ),
-  // A count, and for each pair the key and the value, each with its length, which is -1 for NULL (hstore_send).
+  // A count, then the key and the value of each pair, each with its length, which is -1 for NULL (hstore_send).
   binary: {
     read: (bytes, start, end) => {
       const fail = (): never => Codec.malformed("hstore", 1, "as many pairs as it says", `${end - start} other bytes`)
-      const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+      const count = end - start < 4 ? -1 : Numbers.int32(bytes, start)
       let at = start + 4
       const length = (least: number): number => {
-        const found = end - at < 4 ? -2 : Words.int32(bytes, at)
+        const found = end - at < 4 ? -2 : Numbers.int32(bytes, at)
         at += 4
         return found < least || found > end - at ? fail() : found
       }
@@ -136,13 +136,7 @@ export const hstore: Type<Hstore> = {
     },
     write: (out, value) => {
       const entries = entriesOf(value, 1)
-      const write = (text: string): void => {
-        out.int32(0)
-        const before = out.size
-        out.utf8(text)
-        const length = out.size - before
-        out.setInt32(out.position - length - 4, length)
-      }
+      const write = (text: string): void => Codec.writeSized(out, (out, text) => out.utf8(text), text)
       out.int32(entries.length)
       for (const [key, text] of entries) {
         write(key)

@@ -3,16 +3,20 @@
  *
  * @since 0.1.0
  */
+import { code } from "@hyperfect/protocol/internal/codegen"
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Inline from "../internal/codec/inline.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 
 const range = (minimum: number, maximum: number): string => `an integer from ${minimum} to ${maximum}`
 
-/** Refuses a number, or something that is none. */
+/** Rejects a number that is out of range, or a value that is not a number. */
 const refuse = (typeName: string, format: Format, wanted: string, value: unknown): never =>
-  typeof value !== "number" || Number.isNaN(value)
+  typeof value === "bigint"
+    ? Codec.outOfRange(typeName, format, wanted, "another bigint")
+    : typeof value !== "number" || Number.isNaN(value)
     ? Codec.typeMismatch(typeName, format, wanted, value)
     : Codec.outOfRange(
       typeName,
@@ -21,7 +25,19 @@ const refuse = (typeName: string, format: Format, wanted: string, value: unknown
       Number.isInteger(value) ? "another integer" : "a number with a fraction"
     )
 
-/** Decimal digits of at most 10 places, with a sign or not. */
+/** Converts a `bigint` in range to a number. */
+const fromBigInt = (
+  typeName: string,
+  format: Format,
+  minimum: number,
+  maximum: number,
+  value: unknown
+): number =>
+  typeof value === "bigint" && value >= minimum && value <= maximum
+    ? Number(value)
+    : refuse(typeName, format, range(minimum, maximum), value)
+
+/** Reads decimal digits, at most 10, with an optional sign. */
 const readDigits = (bytes: Uint8Array, start: number, end: number): number => {
   const negative = bytes[start] === 0x2d
   let at = negative ? start + 1 : start
@@ -35,7 +51,7 @@ const readDigits = (bytes: Uint8Array, start: number, end: number): number => {
   return negative ? 0 - value : value
 }
 
-const textCodec = (typeName: string, minimum: number, maximum: number): TypeCodec<number> => {
+const textCodec = (typeName: string, minimum: number, maximum: number): TypeCodec<number, number | bigint> => {
   const wanted = range(minimum, maximum)
   return {
     read: (bytes, start, end) => {
@@ -43,98 +59,117 @@ const textCodec = (typeName: string, minimum: number, maximum: number): TypeCode
       return value >= minimum && value <= maximum ? value : Codec.malformed(typeName, 0, wanted, "another text")
     },
     write: (out, value) => {
-      if (!Number.isInteger(value) || value < minimum || value > maximum) refuse(typeName, 0, wanted, value)
-      out.utf8((value + 0).toString())
+      const checked = Number.isInteger(value) && value >= minimum && value <= maximum
+        ? value as number
+        : fromBigInt(typeName, 0, minimum, maximum, value)
+      out.utf8((checked + 0).toString())
     }
   }
 }
 
-const int2Range = range(-0x8000, 0x7fff)
-
 const checkInt2 = (value: unknown, format: Format): number =>
-  typeof value === "number" && value << 16 >> 16 === value ? value : refuse("int2", format, int2Range, value)
+  typeof value === "number" && value << 16 >> 16 === value ? value : fromBigInt("int2", format, -0x8000, 0x7fff, value)
+
+const declareInt2 = Inline.fixed(2, Inline.stored("Int16", Int16Array), ({ int16, littleEndian }) => ({
+  read: int16,
+  store: Inline.storeValue(int16),
+  write: Inline.writeFixed(0, code`${Inline.notNumber} || v << 16 >> 16 !== v`, code`w.setInt16(p, v, ${littleEndian})`)
+}))
 
 /**
- * `smallint`.
+ * `smallint`. A `bigint` in range is accepted when writing.
  *
  * @category types
  * @since 0.1.0
  */
-export const int2: Type<number> = {
+export const int2: Type<number, number | bigint> = declareInt2({
   name: "int2",
   oid: 21,
   arrayOid: 1005,
+  category: "number",
   schema: Schema.Int.check(Schema.isBetween({ minimum: -0x8000, maximum: 0x7fff })),
   text: textCodec("int2", -0x8000, 0x7fff),
   binary: {
     read: (bytes, start, end) =>
-      end - start === 2 ? Words.int16(bytes, start) : Codec.wrongLength("int2", 1, "2 bytes", end - start),
+      end - start === 2 ? Numbers.int16(bytes, start) : Codec.wrongLength("int2", 1, "2 bytes", end - start),
     write: (out, value) => out.int16(checkInt2(value, 1))
   },
   hyper: Codec.fixed(2, {
     read: (bytes, start, end) =>
-      end - start === 2 ? Words.int16LE(bytes, start) : Codec.wrongLength("int2", 2, "2 bytes", end - start),
+      end - start === 2 ? Numbers.int16LE(bytes, start) : Codec.wrongLength("int2", 2, "2 bytes", end - start),
     write: (out, value) => out.int16LE(checkInt2(value, 2))
   })
-}
-
-const int4Range = range(-0x80000000, 0x7fffffff)
+})
 
 const checkInt4 = (value: unknown, format: Format): number =>
-  typeof value === "number" && (value | 0) === value ? value : refuse("int4", format, int4Range, value)
+  typeof value === "number" && (value | 0) === value
+    ? value
+    : fromBigInt("int4", format, -0x80000000, 0x7fffffff, value)
+
+const declareInt4 = Inline.fixed(4, Inline.stored("Int32", Int32Array), ({ int32, littleEndian }) => ({
+  read: int32,
+  store: Inline.storeWord(int32),
+  write: Inline.writeFixed(0, code`${Inline.notNumber} || (v | 0) !== v`, code`w.setInt32(p, v, ${littleEndian})`)
+}))
 
 /**
- * `integer`.
+ * `integer`. A `bigint` in range is accepted when writing.
  *
  * @category types
  * @since 0.1.0
  */
-export const int4: Type<number> = {
+export const int4: Type<number, number | bigint> = declareInt4({
   name: "int4",
   oid: 23,
   arrayOid: 1007,
+  category: "number",
   schema: Schema.Int.check(Schema.isInt32()),
   text: textCodec("int4", -0x80000000, 0x7fffffff),
   binary: {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.int32(bytes, start) : Codec.wrongLength("int4", 1, "4 bytes", end - start),
+      end - start === 4 ? Numbers.int32(bytes, start) : Codec.wrongLength("int4", 1, "4 bytes", end - start),
     write: (out, value) => out.int32(checkInt4(value, 1))
   },
   hyper: Codec.fixed(4, {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.int32LE(bytes, start) : Codec.wrongLength("int4", 2, "4 bytes", end - start),
+      end - start === 4 ? Numbers.int32LE(bytes, start) : Codec.wrongLength("int4", 2, "4 bytes", end - start),
     write: (out, value) => out.int32LE(checkInt4(value, 2))
   })
-}
-
-const oidRange = range(0, 0xffffffff)
+})
 
 const checkOid = (value: unknown, format: Format): number =>
-  typeof value === "number" && value >>> 0 === value ? value : refuse("oid", format, oidRange, value)
+  typeof value === "number" && value >>> 0 === value ? value : fromBigInt("oid", format, 0, 0xffffffff, value)
+
+const declareOid = Inline.fixed(4, Inline.stored("UInt32", Uint32Array), ({ int32, littleEndian }) => ({
+  read: code`(${int32}) >>> 0`,
+  store: Inline.storeWord(int32),
+  write: Inline.writeFixed(0, code`${Inline.notNumber} || v >>> 0 !== v`, code`w.setInt32(p, v, ${littleEndian})`)
+}))
 
 /**
- * `oid`, an unsigned integer of 32 bits.
+ * `oid`, an unsigned 32-bit integer. A `bigint` in range is accepted when writing.
  *
  * @category types
  * @since 0.1.0
  */
-export const oid: Type<number> = {
+export const oid: Type<number, number | bigint> = declareOid({
   name: "oid",
   oid: 26,
   arrayOid: 1028,
+  category: "number",
   schema: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffffffff })),
   text: textCodec("oid", 0, 0xffffffff),
   binary: {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.int32(bytes, start) >>> 0 : Codec.wrongLength("oid", 1, "4 bytes", end - start),
+      end - start === 4 ? Numbers.int32(bytes, start) >>> 0 : Codec.wrongLength("oid", 1, "4 bytes", end - start),
     write: (out, value) => out.int32(checkOid(value, 1))
   },
   hyper: Codec.fixed(4, {
     read: (bytes, start, end) =>
-      end - start === 4 ? Words.int32LE(bytes, start) >>> 0 : Codec.wrongLength("oid", 2, "4 bytes", end - start),
+      end - start === 4 ? Numbers.int32LE(bytes, start) >>> 0 : Codec.wrongLength("oid", 2, "4 bytes", end - start),
     write: (out, value) => out.int32LE(checkOid(value, 2))
   })
-}
+})
 
 const minInt8 = BigInt("-9223372036854775808")
 const maxInt8 = BigInt("9223372036854775807")
@@ -146,19 +181,37 @@ const checkInt8 = (value: unknown, format: Format): bigint | number => {
     if (BigInt.asIntN(64, value) === value) return value
     return Codec.outOfRange("int8", format, int8Wanted, "another bigint")
   }
-  return Number.isSafeInteger(value) ? value as number : refuse("int8", format, int8Wanted, value)
+  if (Number.isSafeInteger(value)) return value as number
+  return Number.isInteger(value)
+    ? Codec.outOfRange("int8", format, int8Wanted, "an integer beyond 2^53; pass a bigint")
+    : refuse("int8", format, int8Wanted, value)
 }
 
+const declareInt8 = Inline.fixed(8, Inline.stored("Int64", BigInt64Array), ({ littleEndian, numbers, words }) => ({
+  read: code`${numbers.int64}(b, p)`,
+  store: Inline.storeWords(words),
+  write: Inline.writeFixed(
+    BigInt(0),
+    code`typeof v === "bigint" ? BigInt.asIntN(64, v) !== v : !Number.isSafeInteger(v)`,
+    code`if (typeof v === "bigint") w.setBigInt64(p, v, ${littleEndian})
+      else {
+        w.setInt32(p + ${words.highAt}, Math.floor(v / 0x100000000), ${littleEndian})
+        w.setInt32(p + ${words.lowAt}, v, ${littleEndian})
+      }`
+  )
+}))
+
 /**
- * `bigint`. It is read as a JavaScript `bigint`; safe integers are taken when writing.
+ * `bigint`, read as a JavaScript `bigint`. Safe integers are accepted when writing.
  *
  * @category types
  * @since 0.1.0
  */
-export const int8: Type<bigint, bigint | number> = {
+export const int8: Type<bigint, bigint | number> = declareInt8({
   name: "int8",
   oid: 20,
   arrayOid: 1016,
+  category: "number",
   schema: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: minInt8, maximum: maxInt8 })),
   text: {
     read: (bytes, start, end) => {
@@ -175,7 +228,7 @@ export const int8: Type<bigint, bigint | number> = {
   },
   binary: {
     read: (bytes, start, end) =>
-      end - start === 8 ? Words.int64(bytes, start) : Codec.wrongLength("int8", 1, "8 bytes", end - start),
+      end - start === 8 ? Numbers.int64(bytes, start) : Codec.wrongLength("int8", 1, "8 bytes", end - start),
     write: (out, value) => {
       const checked = checkInt8(value, 1)
       if (typeof checked === "bigint") return out.int64(checked)
@@ -185,7 +238,7 @@ export const int8: Type<bigint, bigint | number> = {
   },
   hyper: Codec.fixed(8, {
     read: (bytes, start, end) =>
-      end - start === 8 ? Words.int64LE(bytes, start) : Codec.wrongLength("int8", 2, "8 bytes", end - start),
+      end - start === 8 ? Numbers.int64LE(bytes, start) : Codec.wrongLength("int8", 2, "8 bytes", end - start),
     write: (out, value) => {
       const checked = checkInt8(value, 2)
       if (typeof checked === "bigint") return out.int64LE(checked)
@@ -193,7 +246,7 @@ export const int8: Type<bigint, bigint | number> = {
       out.int32LE(Math.floor(checked / 0x100000000))
     }
   })
-}
+})
 
 const safe = (value: bigint, format: Format): number => {
   const number = Number(value)
@@ -202,25 +255,14 @@ const safe = (value: bigint, format: Format): number => {
     : Codec.outOfRange("int8", format, "an integer that a JavaScript number holds exactly", "a larger one")
 }
 
-const int8NumberCodec = (codec: TypeCodec<bigint, bigint | number>, format: Format) => ({
-  ...codec,
-  read: (bytes: Uint8Array, start: number, end: number) => safe(codec.read(bytes, start, end, -1), format)
-})
-
 /**
- * `bigint` as a JavaScript number. An integer that a number does not hold exactly is a `ValueError`.
+ * `bigint` as a JavaScript number. An integer that a number does not represent exactly is a `ValueError`.
  *
  * **When to use**
  *
- * Use in a preset, by `Preset.withTypes` or `Preset.withColumns`, where integers are known to be small.
+ * Use in a preset, with `Preset.withTypes` or `Preset.withColumns`, if the integers are known to be small.
  *
  * @category types
  * @since 0.1.0
  */
-export const int8Number: Type<number, bigint | number> = {
-  ...int8,
-  schema: Schema.Int,
-  text: int8NumberCodec(int8.text, 0),
-  binary: int8.binary && int8NumberCodec(int8.binary, 1),
-  hyper: int8.hyper && Codec.fixed(8, int8NumberCodec(int8.hyper, 2))
-}
+export const int8Number: Type<number, bigint | number> = Codec.mapRead(int8, Schema.Int, safe)

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import * as Interval from "../Interval.ts"
 import type { Format, Type } from "../Type.ts"
 
@@ -22,7 +22,7 @@ const check = (value: unknown, format: Format): Interval.Interval => {
  *
  * **Gotchas**
  *
- * PostgreSQL's `infinity` and `-infinity` are not in Hyper, so format 2 refuses them.
+ * Hyper does not have PostgreSQL's `infinity` and `-infinity`, so format 2 rejects them.
  *
  * @category types
  * @since 0.1.0
@@ -31,6 +31,7 @@ export const interval: Type<Interval.Interval> = {
   name: "interval",
   oid: 1186,
   arrayOid: 1187,
+  category: "time",
   schema: Interval.Interval,
   text: Codec.text(
     "interval",
@@ -42,9 +43,9 @@ export const interval: Type<Interval.Interval> = {
     read: (bytes, start, end) =>
       end - start === 16
         ? Interval.fromPartsUnsafe(
-          Words.int32(bytes, start + 12),
-          Words.int32(bytes, start + 8),
-          Words.int64(bytes, start)
+          Numbers.int32(bytes, start + 12),
+          Numbers.int32(bytes, start + 8),
+          Numbers.int64(bytes, start)
         )
         : Codec.wrongLength("interval", 1, "16 bytes", end - start),
     write: (out, value) => {
@@ -58,9 +59,9 @@ export const interval: Type<Interval.Interval> = {
     read: (bytes, start, end) =>
       end - start === 16
         ? Interval.fromPartsUnsafe(
-          Words.int32LE(bytes, start + 12),
-          Words.int32LE(bytes, start + 8),
-          Words.int64LE(bytes, start)
+          Numbers.int32LE(bytes, start + 12),
+          Numbers.int32LE(bytes, start + 8),
+          Numbers.int64LE(bytes, start)
         )
         : Codec.wrongLength("interval", 2, "16 bytes", end - start),
     write: (out, value) => {

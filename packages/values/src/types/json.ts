@@ -4,17 +4,22 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Json from "../Json.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 
-/** An escape of an unpaired surrogate, which `JSON.stringify` writes for one, behind an even number of backslashes. */
+/** The escape that `JSON.stringify` writes for an unpaired surrogate, after an even number of backslashes. */
 const surrogateEscape = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 const nulEscape = /(?<!\\)(?:\\\\)*\\u0000/
 
-/** Refuses what `JSON.stringify` would silently make null. */
-const strict = function(this: unknown, _key: string, value: unknown): unknown {
+/** Rejects values that `JSON.stringify` would silently convert to null. */
+const strictReplacer = function(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) {
     return Codec.notRepresentable("json", 0, "numbers that JSON can hold", "NaN or an infinity")
+  }
+  // Here `value` already is what `toJSON` returned, which for an invalid Date is null.
+  if (value === null && (this as Readonly<Record<string, unknown>>)[key] instanceof Date) {
+    return Codec.notRepresentable("json", 0, "dates that JSON can hold", "an invalid Date")
   }
   const type = typeof value
   if (Array.isArray(this) && (type === "undefined" || type === "function" || type === "symbol")) {
@@ -27,11 +32,11 @@ const stringify = (value: unknown, typeName: string, format: Format): string => 
   let json: string | undefined
   try {
     json = JSON.stringify(value)
-    // Only a null in the text can have been something else before.
-    if (json !== undefined && json.includes("null")) JSON.stringify(value, strict)
+    // If the text contains no null, no value was converted to null.
+    if (json !== undefined && json.includes("null")) JSON.stringify(value, strictReplacer)
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown // a reason
-    return Codec.typeMismatch(typeName, format, "a value that JSON can hold", value) // a cycle, a bigint, too deep
+    return Codec.typeMismatch(typeName, format, "a value that JSON can hold", value) // a cycle, a bigint, deep nesting
   }
   if (json === undefined) return Codec.typeMismatch(typeName, format, "a value that JSON can hold", value)
   if (json.includes("\\ud") && surrogateEscape.test(json)) {
@@ -48,26 +53,30 @@ const parse = (text: string, typeName: string, format: Format): unknown => {
   }
 }
 
-const json_ = (format: Format): TypeCodec<unknown> => ({
-  read: (bytes, start, end) => parse(Codec.utf8(bytes, start, end, "json", format), "json", format),
+/** A `null` inside a document stays `null`: only a document that is null as a whole could be confused with NULL. */
+const orJsonNull = (document: unknown): unknown => document === null ? Json.Null : document
+
+const jsonCodec = (format: Format): TypeCodec<unknown> => ({
+  read: (bytes, start, end) => orJsonNull(parse(Codec.utf8(bytes, start, end, "json", format), "json", format)),
   write: (out, value) => out.utf8(stringify(value, "json", format))
 })
 
 /**
- * `json`: the parsed value.
+ * `json`: the value that `JSON.parse` returns, and `Json.Null` for a document that is null, as distinct from NULL.
  *
  * **Details**
  *
- * A key `__proto__` becomes an ordinary property. When writing, what JSON cannot hold is refused where `JSON.stringify`
- * would make it null: NaN, infinities, `undefined` in an array. Properties that are `undefined` are left out.
- *
- * Where the documents of a column look alike, readers of rows read them by code for their shape instead of `JSON.parse`. They
- * become the same values.
+ * A key `__proto__` becomes an ordinary property. Writing rejects values that `JSON.stringify` would convert to null:
+ * NaN, infinities, an invalid `Date`, and `undefined` in an array. Properties that are `undefined` are omitted.
  *
  * **Gotchas**
  *
- * Numbers become JavaScript numbers, so digits beyond a double's are lost; use {@link jsonText} to get the document as it
- * is. The JSON value null reads as `null`, just as NULL does.
+ * Numbers become JavaScript numbers: `12345678901234567890` is read as `12345678901234567000`, and `1.10` as `1.1`. If
+ * every digit matters, read the document as text with {@link jsonText}, and decode it with a parser that keeps the
+ * digits, for example in a Schema.
+ *
+ * A string parameter is a literal: JSON text where the server expects `json`. Send a document that is itself a string
+ * with `Parameter.make(value, BuiltIn.json)`.
  *
  * @category types
  * @since 0.1.0
@@ -76,11 +85,12 @@ export const json: Type<unknown> = {
   name: "json",
   oid: 114,
   arrayOid: 199,
+  category: "json",
   hasArrayValues: true,
   schema: Schema.Unknown,
-  text: json_(0),
-  binary: json_(1),
-  hyper: Codec.variable(json_(2))
+  text: jsonCodec(0),
+  binary: jsonCodec(1),
+  hyper: Codec.variable(jsonCodec(2))
 }
 
 const stringifyJsonb = (value: unknown, format: Format): string => {
@@ -90,7 +100,7 @@ const stringifyJsonb = (value: unknown, format: Format): string => {
     : text
 }
 
-/** The first byte of `jsonb` in binary. There is no other version. */
+/** The first byte of `jsonb` in binary format. Version 1 is the only version. */
 const version = 1
 
 const afterVersion = (bytes: Uint8Array, start: number, end: number): number =>
@@ -99,7 +109,8 @@ const afterVersion = (bytes: Uint8Array, start: number, end: number): number =>
     : Codec.malformed("jsonb", 1, "version 1", end > start ? `version ${bytes[start]}` : "0 bytes")
 
 /**
- * `jsonb`: the parsed value. See {@link json}; U+0000 in a string is refused, because PostgreSQL cannot store it there.
+ * `jsonb`: the value that `JSON.parse` returns, as for {@link json}. U+0000 in a string is rejected, because PostgreSQL
+ * cannot store it in `jsonb`.
  *
  * @category types
  * @since 0.1.0
@@ -108,14 +119,16 @@ export const jsonb: Type<unknown> = {
   name: "jsonb",
   oid: 3802,
   arrayOid: 3807,
+  category: "json",
   hasArrayValues: true,
   schema: Schema.Unknown,
   text: {
-    read: (bytes, start, end) => parse(Codec.utf8(bytes, start, end, "jsonb", 0), "jsonb", 0),
+    read: (bytes, start, end) => orJsonNull(parse(Codec.utf8(bytes, start, end, "jsonb", 0), "jsonb", 0)),
     write: (out, value) => out.utf8(stringifyJsonb(value, 0))
   },
   binary: {
-    read: (bytes, start, end) => parse(Codec.utf8(bytes, afterVersion(bytes, start, end), end, "jsonb", 1), "jsonb", 1),
+    read: (bytes, start, end) =>
+      orJsonNull(parse(Codec.utf8(bytes, afterVersion(bytes, start, end), end, "jsonb", 1), "jsonb", 1)),
     write: (out, value) => {
       const text = stringifyJsonb(value, 1)
       out.uint8(version)
@@ -125,25 +138,50 @@ export const jsonb: Type<unknown> = {
   hyper: undefined
 }
 
-const checkText = (value: unknown, typeName: string, format: Format): string => {
-  if (typeof value !== "string") return Codec.typeMismatch(typeName, format, "string", value)
-  if (!value.isWellFormed()) {
-    return Codec.notRepresentable(typeName, format, "well-formed UTF-16", "an unpaired surrogate")
-  }
-  return value
-}
-
-const verbatim = (typeName: string, format: Format): TypeCodec<string> => ({
-  read: (bytes, start, end) => Codec.utf8(bytes, start, end, typeName, format),
-  write: (out, value) => out.utf8(checkText(value, typeName, format))
-})
+const orNull = (document: unknown): unknown => document === Json.Null ? null : document
 
 /**
- * `json` as its text, untouched in both directions.
+ * `json` as {@link json} reads it, but with `null` for a document that is null, like NULL.
  *
  * **When to use**
  *
- * Use in a registry of your own where numbers of more than 15 digits, the order of keys, or the JSON value null matter.
+ * Use in a preset for code that expects exactly what `JSON.parse` returns; `Preset.native` includes it.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const jsonPlain: Type<unknown> = Codec.mapRead(json, Schema.Unknown, orNull)
+
+/**
+ * `jsonb`, with `null` for a document that is null, like {@link jsonPlain}.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export const jsonbPlain: Type<unknown> = Codec.mapRead(jsonb, Schema.Unknown, orNull)
+
+const verbatimCodec = (typeName: string, format: Format): TypeCodec<string> => ({
+  read: (bytes, start, end) => Codec.utf8(bytes, start, end, typeName, format),
+  write: (out, value) => out.utf8(Codec.checkString(typeName, format, value))
+})
+
+/**
+ * `json` as its text, unchanged in both directions.
+ *
+ * **When to use**
+ *
+ * Use in a registry or a preset if numbers of more than 15 digits, trailing zeros, the order of keys or duplicate keys
+ * matter.
+ *
+ * **Example** (A preset that keeps all digits of documents)
+ *
+ * ```ts
+ * import { BuiltIn, Preset } from "@hyperfect/values"
+ * import { strict as assert } from "node:assert"
+ *
+ * const exact = Preset.withTypes(Preset.lossless, { json: BuiltIn.jsonText, jsonb: BuiltIn.jsonbText })
+ * assert.equal(exact(BuiltIn.jsonb, "document"), BuiltIn.jsonbText)
+ * ```
  *
  * @category types
  * @since 0.1.0
@@ -153,13 +191,13 @@ export const jsonText: Type<string> = {
   oid: 114,
   arrayOid: 199,
   schema: Schema.String,
-  text: verbatim("json", 0),
-  binary: verbatim("json", 1),
-  hyper: Codec.variable(verbatim("json", 2))
+  text: verbatimCodec("json", 0),
+  binary: verbatimCodec("json", 1),
+  hyper: Codec.variable(verbatimCodec("json", 2))
 }
 
 /**
- * `jsonb` as its text, as {@link jsonText} for `json`.
+ * `jsonb` as its text, like {@link jsonText} for `json`.
  *
  * @category types
  * @since 0.1.0
@@ -169,11 +207,11 @@ export const jsonbText: Type<string> = {
   oid: 3802,
   arrayOid: 3807,
   schema: Schema.String,
-  text: verbatim("jsonb", 0),
+  text: verbatimCodec("jsonb", 0),
   binary: {
     read: (bytes, start, end) => Codec.utf8(bytes, afterVersion(bytes, start, end), end, "jsonb", 1),
     write: (out, value) => {
-      const text = checkText(value, "jsonb", 1)
+      const text = Codec.checkString("jsonb", 1, value)
       out.uint8(version)
       out.utf8(text)
     }

@@ -3,36 +3,62 @@
  *
  * @since 0.1.0
  */
-import * as Codec from "../internal/codec.ts"
-import type { Type } from "../Type.ts"
-import { int8 } from "./integers.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as Money from "../Money.ts"
+import type { Format, Type } from "../Type.ts"
 
 /**
- * `money`: the amount in the smallest unit of the currency, such as cents, as a `bigint`.
+ * Accepts `Money` only: a plain number could be in the currency's unit, as in a text for the server, or in the smallest
+ * unit.
+ */
+const unitsOf = (value: unknown, format: Format): bigint => {
+  if (!Money.isMoney(value)) return Codec.typeMismatch("money", format, "Money", value)
+  return BigInt.asIntN(64, value.units) === value.units
+    ? value.units
+    : Codec.outOfRange("money", format, "an amount of 64 bits", "a larger one")
+}
+
+const readText = (text: string): Money.Money | undefined => {
+  const digits = text.replaceAll(/\D/g, "")
+  if (digits === "" || digits.length > 19) return undefined
+  const amount = BigInt(digits)
+  return Money.fromUnitsUnsafe(/[-(]/.test(text) ? -amount : amount)
+}
+
+/**
+ * `money`: a `Money`, which is the amount in the smallest unit of the currency, such as cents.
+ *
+ * **Details**
+ *
+ * Numbers are rejected when writing: `12` could be twelve dollars, as in SQL, or twelve cents. A string is read by the
+ * server as it reads a literal.
  *
  * **Gotchas**
  *
- * How many of these units make one of the currency, and how the text looks, is a setting of the server (`lc_monetary`) that
- * no message tells. In text an amount is read by its digits and sign; it is written in binary only.
+ * The number of smallest units per unit of currency, and the text format, depend on a server setting (`lc_monetary`)
+ * that no message contains. Text is read by its digits and sign; amounts are written in binary only.
  *
  * @category types
  * @since 0.1.0
  */
-export const money: Type<bigint, bigint | number> = {
+export const money: Type<Money.Money> = {
   name: "money",
   oid: 790,
   arrayOid: 791,
-  schema: int8.schema,
+  category: "money",
+  schema: Money.Money,
   text: {
-    read: (bytes, start, end) => {
-      const text = Codec.utf8(bytes, start, end, "money", 0)
-      const digits = text.replaceAll(/\D/g, "")
-      if (digits === "" || digits.length > 19) return Codec.malformed("money", 0, "an amount", "another text")
-      const amount = BigInt(digits)
-      return /[-(]/.test(text) ? -amount : amount
-    },
+    read: (bytes, start, end) =>
+      readText(Codec.utf8(bytes, start, end, "money", 0)) ?? Codec.malformed("money", 0, "an amount", "another text"),
     write: () => Codec.notRepresentable("money", 0, "binary, because the text depends on the server", "text")
   },
-  binary: int8.binary,
+  binary: {
+    read: (bytes, start, end) =>
+      end - start === 8
+        ? Money.fromUnitsUnsafe(Numbers.int64(bytes, start))
+        : Codec.wrongLength("money", 1, "8 bytes", end - start),
+    write: (out, value) => out.int64(unitsOf(value, 1))
+  },
   hyper: undefined
 }

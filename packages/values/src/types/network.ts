@@ -1,13 +1,13 @@
 /**
- * Addresses of networks and their cards.
+ * Network and MAC addresses.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Bytes from "../internal/bytes.ts"
-import * as Codec from "../internal/codec.ts"
-import * as IpText from "../internal/ipText.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
+import * as Bytes from "../internal/codec/bytes.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
+import * as Ip from "../internal/text/ip.ts"
 import type { Format, Type } from "../Type.ts"
 
 interface Network {
@@ -15,23 +15,23 @@ interface Network {
   readonly bits: number
 }
 
-/** Address families as PostgreSQL sends them: its own numbers, the same on all systems. */
+/** Address families as PostgreSQL sends them; the numbers are the same on all systems. */
 const ipv4 = 2
 const ipv6 = 3
 
 const parse = (text: string): Network | undefined => {
   const [host = "", width, ...rest] = text.split("/")
-  const address = IpText.parse(host)
+  const address = Ip.parse(host)
   if (address === undefined || rest.length > 0 || (width !== undefined && !/^\d{1,3}$/.test(width))) return undefined
   const bits = width === undefined ? address.length * 8 : Number(width)
   return bits <= address.length * 8 ? { address, bits } : undefined
 }
 
-/** A network shows its width always, an address where it has one. */
+/** Prints the width always for a network, and for an address only if it is not the full width. */
 const format = ({ address, bits }: Network, isCidr: boolean): string =>
-  isCidr || bits !== address.length * 8 ? `${IpText.format(address)}/${bits}` : IpText.format(address)
+  isCidr || bits !== address.length * 8 ? `${Ip.format(address)}/${bits}` : Ip.format(address)
 
-/** Bits behind the width of a network are 0. */
+/** True if all bits after the width of the network are 0. */
 const isNetwork = ({ address, bits }: Network): boolean =>
   address.every((byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, bits - i * 8)))) === 0)
 
@@ -76,7 +76,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
       check(value, 0)
       return value
     }),
-    // Family, width, whether it is a network, and the number of bytes of the address (network_send).
+    // The family, the width, a flag for a network, and the number of address bytes (network_send).
     binary: {
       read: (bytes, start, end) => {
         const [family, bits = 0, , size = 0] = bytes.subarray(start, Math.min(end, start + 4))
@@ -100,7 +100,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
 }
 
 /**
- * `inet`: an IP address with or without the width of its network, as PostgreSQL writes it, such as `192.168.0.1/24`.
+ * `inet`: an IP address with or without a network width, as PostgreSQL prints it, such as `192.168.0.1/24`.
  *
  * @category types
  * @since 0.1.0
@@ -108,7 +108,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
 export const inet: Type<string> = make("inet", 869, 1041, false)
 
 /**
- * `cidr`: an IP network as PostgreSQL writes it, such as `10.0.0.0/8`.
+ * `cidr`: an IP network as PostgreSQL prints it, such as `10.0.0.0/8`.
  *
  * @category types
  * @since 0.1.0

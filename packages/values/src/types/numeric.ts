@@ -1,35 +1,45 @@
 /**
- * `numeric`, in Hyper of a fixed precision and scale.
+ * `numeric`, which has a fixed precision and scale in Hyper.
  *
  * @since 0.1.0
  */
 import * as BigDecimal from "effect/BigDecimal"
 import * as Option from "effect/Option"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import * as Numeric from "../Numeric.ts"
 import type { Format, Type } from "../Type.ts"
 
 const zero = BigInt(0)
-const wanted = "a BigDecimal, a bigint, or one of NaN, Infinity, -Infinity as a string"
+const wanted = "a BigDecimal, a bigint, a number, or one of NaN, Infinity, -Infinity as a string"
 
-/** The most digits before and behind the point that PostgreSQL holds (its documentation, "Arbitrary Precision Numbers"). */
+/**
+ * PostgreSQL's maximum number of digits before and after the decimal point (its documentation, "Arbitrary Precision
+ * Numbers").
+ */
 const maxWhole = 131_072
 const maxScale = 16_383
 
-type Input = Numeric.Numeric | bigint
+type Input = Numeric.Numeric | bigint | number
+
+/** Converts a number to the decimal that JavaScript prints, and NaN and the infinities to their names. */
+const fromNumber = (input: Input): Numeric.Numeric | bigint => {
+  if (typeof input !== "number") return input
+  if (Number.isFinite(input)) return BigDecimal.fromNumberUnsafe(input)
+  return Number.isNaN(input) ? "NaN" : input > 0 ? "Infinity" : "-Infinity"
+}
 
 const refuse = (value: unknown, format: Format): never => Codec.typeMismatch("numeric", format, wanted, value)
 
 const tooBig = (format: Format): never =>
   Codec.outOfRange("numeric", format, `${maxWhole} digits before and ${maxScale} behind the point`, "more digits")
 
-/** The scale of a type modifier, which `numeric` without a precision has not. */
+/** The scale in a type modifier; `numeric` without a precision has none. */
 const scaleOf = (typeModifier: number): number => (typeModifier - 4) & 0x7ff
 
 const precisionOf = (typeModifier: number): number => (typeModifier - 4) >> 16 & 0xffff
 
-// -- PostgreSQL's binary format: 16-bit words, of which the digits are to the base 10000 (numeric_recv and numeric_send)
+// -- PostgreSQL's binary format: 16-bit words, with digits in base 10000 (numeric_recv and numeric_send)
 
 const positive = 0x0000
 const negative = 0x4000
@@ -37,10 +47,10 @@ const specials = new Map<number, Numeric.Special>([[0xc000, "NaN"], [0xd000, "In
 
 const readBinary = (bytes: Uint8Array, start: number, end: number): Numeric.Numeric => {
   if (end - start < 8) return Codec.wrongLength("numeric", 1, "at least 8 bytes", end - start)
-  const count = Words.int16(bytes, start) & 0xffff
-  const weight = Words.int16(bytes, start + 2)
-  const sign = Words.int16(bytes, start + 4) & 0xffff
-  const scale = Words.int16(bytes, start + 6)
+  const count = Numbers.int16(bytes, start) & 0xffff
+  const weight = Numbers.int16(bytes, start + 2)
+  const sign = Numbers.int16(bytes, start + 4) & 0xffff
+  const scale = Numbers.int16(bytes, start + 6)
   if (end - start !== 8 + count * 2) {
     return Codec.wrongLength("numeric", 1, `8 bytes and ${count} digits of 2`, end - start)
   }
@@ -48,11 +58,11 @@ const readBinary = (bytes: Uint8Array, start: number, end: number): Numeric.Nume
     return specials.get(sign) ?? Codec.malformed("numeric", 1, "a known sign", `0x${sign.toString(16)}`)
   }
   if (scale < 0 || scale > maxScale) return Codec.malformed("numeric", 1, `a scale up to ${maxScale}`, `${scale}`)
-  // All digits as one integer have this many decimals behind the point.
+  // The number of decimals if all digits are taken as one integer.
   const decimals = (count - 1 - weight) * 4
   const shift = scale - decimals
   if (count <= 3 && shift >= -3 && shift <= 3) {
-    // The usual small number stays below 10^15 and needs a bigint only at the end.
+    // Most numbers stay below 10^15 here, and are converted to a bigint only at the end.
     let value = 0
     for (let at = start + 8; at < end; at += 2) value = value * 10_000 + digit(bytes, at)
     const shifted = shift < 0 ? value / powers[-shift]! : value * powers[shift]!
@@ -63,7 +73,7 @@ const readBinary = (bytes: Uint8Array, start: number, end: number): Numeric.Nume
   let scaled = scale
   if (shift > 0) digits += "0".repeat(shift)
   else if (/^0*$/.test(digits.slice(shift))) digits = shift === 0 ? digits : digits.slice(0, shift)
-  else scaled = decimals // digits beyond the scale are nothing a server sends, but they are digits
+  else scaled = decimals // servers do not send digits beyond the scale, but if one does they are kept
   const value = BigInt(digits)
   return BigDecimal.make(sign === negative ? -value : value, count === 0 ? scale : scaled)
 }
@@ -75,7 +85,8 @@ const digit = (bytes: Uint8Array, at: number): number => {
   return value < 10_000 ? value : Codec.malformed("numeric", 1, "digits below 10000", `${value}`)
 }
 
-const writeBinary = (out: Codec.ByteWriter, input: Input): void => {
+const writeBinary = (out: Codec.ByteWriter, value: Input): void => {
+  const input = fromNumber(value)
   if (typeof input === "string") {
     const sign = input === "NaN" ? 0xc000 : input === "Infinity" ? 0xd000 : input === "-Infinity" ? 0xf000 : undefined
     if (sign === undefined) return refuse(input, 1)
@@ -84,13 +95,13 @@ const writeBinary = (out: Codec.ByteWriter, input: Input): void => {
     out.int16(0)
     return
   }
-  const { scale, value } = decimal(input, 1)
-  const absolute = value < zero ? -value : value
+  const { scale, value: unscaled } = decimal(input, 1)
+  const absolute = unscaled < zero ? -unscaled : unscaled
   let digits = absolute === zero ? "" : absolute.toString()
   if (scale < 0 && digits !== "") digits += "0".repeat(-scale)
   const shown = Math.max(scale, 0)
   if (digits.length - shown > maxWhole) tooBig(1)
-  // Groups of four begin at the point and go both ways.
+  // Groups of four digits start at the decimal point, in both directions.
   const fraction = (4 - shown % 4) % 4
   digits += "0".repeat(fraction)
   let decimals = shown + fraction
@@ -106,20 +117,20 @@ const writeBinary = (out: Codec.ByteWriter, input: Input): void => {
   out.ensure(8 + count * 2)
   out.int16(count)
   out.int16(count === 0 ? 0 : count - 1 - decimals / 4)
-  out.int16(value < zero ? negative : positive)
+  out.int16(unscaled < zero ? negative : positive)
   out.int16(shown)
   for (let at = first; at < last; at += 4) out.int16(Number(digits.slice(at, at + 4)))
 }
 
-/** The number behind what is to be written, within what a server takes. */
+/** Returns the unscaled number and the scale of a value to be written, within the server's limits. */
 const decimal = (input: unknown, format: Format): { readonly value: bigint; readonly scale: number } => {
   if (typeof input === "bigint") return { value: input, scale: 0 }
-  if (!BigDecimal.isBigDecimal(input)) return refuse(input, format)
+  if (!Numeric.isDecimal(input)) return refuse(input, format)
   if (input.scale > maxScale || input.scale < -maxWhole) return tooBig(format)
   return input
 }
 
-// -- HyperBinary: the number without its point as a 64 or 128-bit integer; the type modifier says where the point is
+// -- HyperBinary: the unscaled number as a 64-bit or 128-bit integer; the type modifier contains the scale
 
 const bits64 = BigInt(64)
 
@@ -131,17 +142,17 @@ const hyperScale = (typeModifier: number): number =>
 const readHyper = (bytes: Uint8Array, start: number, end: number, typeModifier: number): Numeric.Numeric => {
   const scale = hyperScale(typeModifier)
   if (end - start === 8) {
-    const high = Words.int32LE(bytes, start + 4)
-    const low = Words.int32LE(bytes, start)
-    // A number below 2^53 is a bigint sooner from a double.
+    const high = Numbers.int32LE(bytes, start + 4)
+    const low = Numbers.int32LE(bytes, start)
+    // Below 2^53, converting a double to a bigint is faster.
     return BigDecimal.make(
-      high >= -0x200000 && high < 0x200000 ? BigInt(high * 0x100000000 + (low >>> 0)) : Words.int64LE(bytes, start),
+      high >= -0x200000 && high < 0x200000 ? BigInt(high * 0x100000000 + (low >>> 0)) : Numbers.int64LE(bytes, start),
       scale
     )
   }
   if (end - start !== 16) return Codec.wrongLength("numeric", 2, "8 or 16 bytes", end - start)
   return BigDecimal.make(
-    Words.int64LE(bytes, start + 8) << bits64 | BigInt.asUintN(64, Words.int64LE(bytes, start)),
+    Numbers.int64LE(bytes, start + 8) << bits64 | BigInt.asUintN(64, Numbers.int64LE(bytes, start)),
     scale
   )
 }
@@ -152,7 +163,8 @@ const powersOfTen: Array<bigint> = []
 
 const powerOfTen = (exponent: number): bigint => powersOfTen[exponent] ??= BigInt(10) ** BigInt(exponent)
 
-const writeHyper = (out: Codec.ByteWriter, input: Input, typeModifier: number): void => {
+const writeHyper = (out: Codec.ByteWriter, given: Input, typeModifier: number): void => {
+  const input = fromNumber(given)
   const wantedScale = hyperScale(typeModifier)
   if (Numeric.isSpecial(input)) Codec.notRepresentable("numeric", 2, "a finite number", "NaN or an infinity")
   const { scale, value } = decimal(input, 2)
@@ -175,32 +187,38 @@ const writeHyper = (out: Codec.ByteWriter, input: Input, typeModifier: number): 
 }
 
 /**
- * `numeric`: an Effect `BigDecimal` with all digits and the scale, or `"NaN"`, `"Infinity"`, `"-Infinity"`. A `bigint` is
- * taken when writing.
+ * `numeric`: an Effect `BigDecimal` with all digits and the scale, or `"NaN"`, `"Infinity"`, `"-Infinity"`. Writing
+ * also accepts a `bigint` or any number: a number is written with the digits that JavaScript prints, including NaN and
+ * the infinities.
  *
  * **Gotchas**
  *
- * HyperBinary has room for exactly the precision and scale of the type modifier: a number that would have to be rounded is
- * refused, and so are the three that are no numbers.
+ * JavaScript's operators do not work with a `BigDecimal`: `x > 1` is false and `Number(x)` is `NaN`. Use the functions
+ * of Effect's `BigDecimal`.
+ *
+ * HyperBinary has exactly the precision and scale of the type modifier: a number that would have to be rounded is
+ * rejected, and so are NaN and the infinities.
  *
  * @category types
  * @since 0.1.0
  */
-export const numeric: Type<Numeric.Numeric, Numeric.Numeric | bigint> = {
+export const numeric: Type<Numeric.Numeric, Numeric.Numeric | bigint | number> = {
   name: "numeric",
   oid: 1700,
   arrayOid: 1231,
+  category: "number",
   schema: Numeric.Numeric,
   text: Codec.text(
     "numeric",
     "decimal digits with a point or not, or NaN, Infinity, -Infinity",
     (text) => Option.getOrUndefined(Numeric.fromString(text)),
-    (value: Input) => {
+    (input: Input) => {
+      const value = fromNumber(input)
       if (Numeric.isSpecial(value)) return value
       const { scale, value: unscaled } = decimal(value, 0)
       return Numeric.format(BigDecimal.make(unscaled, scale))
     }
   ),
   binary: { read: readBinary, write: writeBinary },
-  hyper: { read: readHyper, write: writeHyper, size: hyperSize }
+  hyper: { read: readHyper, write: writeHyper, size: hyperSize, needsModifier: true }
 }

@@ -4,36 +4,36 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as Half from "../internal/half.ts"
-import * as ValueSchema from "../internal/valueSchema.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Float16 from "../internal/codec/float16.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as ValueSchema from "../internal/schema/value.ts"
 import type { Format, Type } from "../Type.ts"
 
-/** Numbers of one size, as the vectors hold them. */
+/** The number format of a vector's elements. */
 interface Elements {
   readonly size: 2 | 4
-  /** The nearest number of this size. */
+  /** Rounds to the nearest number of this size. */
   readonly round: (value: number) => number
   readonly read: (bytes: Uint8Array, at: number) => number
   readonly write: (out: Codec.ByteWriter, value: number) => void
 }
 
-const singles: Elements = {
+const singlePrecision: Elements = {
   size: 4,
   round: Math.fround,
-  read: Words.float32,
+  read: Numbers.float32,
   write: (out, value) => out.float32(value)
 }
 
-const halves: Elements = {
+const halfPrecision: Elements = {
   size: 2,
-  round: Half.round,
-  read: (bytes, at) => Half.fromBits(bytes[at]! << 8 | bytes[at + 1]!),
-  write: (out, value) => out.int16(Half.toBits(value))
+  round: Float16.round,
+  read: (bytes, at) => Float16.fromBits(bytes[at]! << 8 | bytes[at + 1]!),
+  write: (out, value) => out.int16(Float16.toBits(value))
 }
 
-/** The server's limit is lower; this is what the count in two bytes can say. */
+/** The limit of the two-byte count; the server's limit is lower. */
 const maxDimensions = 0x7fff
 
 const numberPattern = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
@@ -46,7 +46,7 @@ const parseNumber = (text: string, { round }: Elements): number => {
 const isElement = ({ round }: Elements) => (u: unknown): u is number =>
   typeof u === "number" && Number.isFinite(round(u))
 
-/** Neither NaN nor infinite, also after rounding: the server takes no others. */
+/** Rejects numbers that are NaN or infinite, also after rounding, because the server does not accept them. */
 const checkNumber = (value: unknown, elements: Elements, name: string, format: Format): number => {
   if (typeof value !== "number") return Codec.typeMismatch(name, format, "numbers", value)
   const rounded = elements.round(value)
@@ -65,7 +65,7 @@ const finite = (elements: Elements) =>
     fromArbitrary: (value) => Number.isFinite(elements.round(value)) ? elements.round(value) : 1
   })
 
-/** The number of elements in two bytes, two bytes of nothing, and the elements (vector_send). */
+/** The number of elements in two bytes, two unused bytes, and the elements (vector_send). */
 const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> => {
   const wanted = "numbers in brackets"
   const check = (value: unknown, format: Format): ReadonlyArray<number> => {
@@ -93,7 +93,7 @@ const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> =>
     ),
     binary: {
       read: (bytes, start, end) => {
-        const count = end - start < 4 ? -1 : Words.int16(bytes, start)
+        const count = end - start < 4 ? -1 : Numbers.int16(bytes, start)
         if (count < 0 || end - start !== 4 + count * elements.size) {
           return Codec.malformed(name, 1, "as many numbers as it says", `${end - start} other bytes`)
         }
@@ -113,32 +113,32 @@ const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> =>
 }
 
 /**
- * `vector`: numbers of 32 bits as an array.
+ * `vector`: an array of 32-bit numbers.
  *
  * @category types
  * @since 0.1.0
  */
-export const vector: Type<ReadonlyArray<number>> = dense("vector", singles)
+export const vector: Type<ReadonlyArray<number>> = dense("vector", singlePrecision)
 
 /**
- * `halfvec`: numbers of 16 bits as an array. Writing rounds to the nearest of them.
+ * `halfvec`: an array of 16-bit numbers. Writing rounds to the nearest 16-bit number.
  *
  * @category types
  * @since 0.1.0
  */
-export const halfvec: Type<ReadonlyArray<number>> = dense("halfvec", halves)
+export const halfvec: Type<ReadonlyArray<number>> = dense("halfvec", halfPrecision)
 
 /**
- * A vector of which only the elements that are not 0 are there.
+ * A vector that stores only the elements that are not 0.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SparseVector {
   readonly dimensions: number
-  /** Where the values stand, counted from 0 and ascending. SQL counts from 1. */
+  /** The positions of the values, ascending from 0. SQL counts from 1. */
   readonly indices: ReadonlyArray<number>
-  /** As many as there are indices; none is 0. */
+  /** One value per index; none is 0. */
   readonly values: ReadonlyArray<number>
 }
 
@@ -148,7 +148,7 @@ const isSparse = (u: unknown): u is SparseVector => {
   return typeof dimensions === "number" && (dimensions | 0) === dimensions && dimensions > 0 &&
     Array.isArray(indices) && Array.isArray(values) && indices.length === values.length &&
     indices.every((index, i) => Number.isInteger(index) && index > (indices[i - 1] ?? -1) && index < dimensions) &&
-    values.every((value) => isElement(singles)(value) && singles.round(value) !== 0)
+    values.every((value) => isElement(singlePrecision)(value) && singlePrecision.round(value) !== 0)
 }
 
 const sparseWanted = "{ dimensions, indices, values } with ascending indices below dimensions and no value 0"
@@ -163,13 +163,13 @@ const parseSparse = (text: string): SparseVector | undefined => {
   const value = {
     dimensions: Number(found[2]),
     indices: pairs.map((pair) => Number(pair?.[1]) - 1),
-    values: pairs.map((pair) => parseNumber(pair?.[2] ?? "", singles))
+    values: pairs.map((pair) => parseNumber(pair?.[2] ?? "", singlePrecision))
   }
   return isSparse(value) ? value : undefined
 }
 
 /**
- * `sparsevec`: the elements that are not 0, of 32 bits each.
+ * `sparsevec`: the elements that are not 0, as 32-bit numbers.
  *
  * @category types
  * @since 0.1.0
@@ -180,8 +180,9 @@ export const sparsevec: Type<SparseVector> = {
   arrayOid: 0,
   schema: ValueSchema.refine("a sparse vector", {
     kind: "object",
-    is: (u): u is SparseVector => isSparse(u) && u.values.every((value) => Object.is(singles.round(value), value)),
-    arbitrary: Schema.Array(finite(singles)).check(Schema.isMinLength(1), Schema.isMaxLength(8)),
+    is: (u): u is SparseVector =>
+      isSparse(u) && u.values.every((value) => Object.is(singlePrecision.round(value), value)),
+    arbitrary: Schema.Array(finite(singlePrecision)).check(Schema.isMinLength(1), Schema.isMaxLength(8)),
     fromArbitrary: (numbers) => {
       const indices = [...numbers.keys()].filter((i) => numbers[i] !== 0)
       return { dimensions: numbers.length, indices, values: indices.map((i) => numbers[i]!) }
@@ -191,20 +192,21 @@ export const sparsevec: Type<SparseVector> = {
     const { dimensions, indices, values } = checkSparse(value, 0)
     return `{${indices.map((index, i) => `${index + 1}:${print(Math.fround(values[i]!))}`).join(",")}}/${dimensions}`
   }),
-  // Dimensions, number of elements, nothing, the indices from 0, and the values (sparsevec_send).
+  // The number of dimensions, the number of elements, four unused bytes, the indices from 0, and the values
+  // (sparsevec_send).
   binary: {
     read: (bytes, start, end) => {
       const fail = (): never => Codec.malformed("sparsevec", 1, "as many elements as it says", `${end - start} bytes`)
       if (end - start < 12) return fail()
-      const count = Words.int32(bytes, start + 4)
+      const count = Numbers.int32(bytes, start + 4)
       if (count < 0 || end - start !== 12 + count * 8) return fail()
       const indices = new Array<number>(count)
       const values = new Array<number>(count)
       for (let i = 0, at = start + 12; i < count; i++, at += 4) {
-        indices[i] = Words.int32(bytes, at)
-        values[i] = Words.float32(bytes, at + count * 4)
+        indices[i] = Numbers.int32(bytes, at)
+        values[i] = Numbers.float32(bytes, at + count * 4)
       }
-      const value = { dimensions: Words.int32(bytes, start), indices, values }
+      const value = { dimensions: Numbers.int32(bytes, start), indices, values }
       return isSparse(value) ? value : Codec.malformed("sparsevec", 1, sparseWanted, "another")
     },
     write: (out, value) => {

@@ -1,12 +1,12 @@
 /**
- * Range and multirange types, made from the type of their bounds, and PostgreSQL's own.
+ * Range and multirange types, derived from the type of their bounds, and PostgreSQL's own.
  *
  * @since 0.1.0
  */
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
-import * as Codec from "../internal/codec.ts"
-import * as PartText from "../internal/partText.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as QuotedText from "../internal/text/quoted.ts"
 import * as Range from "../Range.ts"
 import type { Format, Type } from "../Type.ts"
 import { date, timestamp, timestamptz } from "./dates.ts"
@@ -14,12 +14,12 @@ import { int4, int8 } from "./integers.ts"
 import { numeric } from "./numeric.ts"
 
 /**
- * How a type is called, which PostgreSQL decides when it is created.
+ * The name and OIDs of a type, which PostgreSQL assigns when the type is created.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Identity {
+export interface TypeIdentity {
   readonly name: string
   readonly oid: number
   readonly arrayOid: number
@@ -28,7 +28,7 @@ export interface Identity {
 const check = <I>(name: string, format: Format, value: unknown): Range.Range<I> =>
   Range.isRange(value) ? value as Range.Range<I> : Codec.typeMismatch(name, format, "Range", value)
 
-// The first byte of the binary form (range_send).
+// Flags in the first byte of the binary format (range_send).
 const isEmpty = 0x01
 const includesLower = 0x02
 const includesUpper = 0x04
@@ -41,7 +41,7 @@ const closeBracket = 0x5d
 const closeParenthesis = 0x29
 const comma = 0x2c
 
-/** `empty`, in any case. */
+/** True for `empty`, in any case. */
 const isEmptyText = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start === 5 && String.fromCharCode(...bytes.subarray(start, end)).toLowerCase() === "empty"
 
@@ -56,12 +56,12 @@ const readText = <A>(
   const fail = (): never => Codec.malformed(name, 0, "two bounds in brackets, or empty", "another text")
   const open = bytes[start]
   if (open !== openBracket && open !== openParenthesis) return fail()
-  const lower = PartText.read(bytes, start + 1, end, closeBracket, closeParenthesis)
+  const lower = QuotedText.read(bytes, start + 1, end, closeBracket, closeParenthesis)
   if (lower === undefined || bytes[lower.next] !== comma) return fail()
-  const upper = PartText.read(bytes, lower.next + 1, end, closeBracket, closeParenthesis)
+  const upper = QuotedText.read(bytes, lower.next + 1, end, closeBracket, closeParenthesis)
   const close = upper === undefined ? 0 : bytes[upper.next]
   if (upper === undefined || (close !== closeBracket && close !== closeParenthesis)) return fail()
-  const bound = ({ bytes }: PartText.Part): A | null =>
+  const bound = ({ bytes }: QuotedText.QuotedPart): A | null =>
     bytes === undefined ? null : element.text.read(bytes, 0, bytes.length, typeModifier)
   return {
     range: {
@@ -86,7 +86,7 @@ const writeText = <I>(
   const bound = (value: I | null): void => {
     if (value === null) return
     element.text.write(scratch, value, typeModifier)
-    PartText.write(out, scratch.take())
+    QuotedText.write(out, scratch.take())
   }
   out.uint8(range.includesLower && range.lower !== null ? openBracket : openParenthesis)
   bound(range.lower)
@@ -109,7 +109,7 @@ const readBinary = <A>(
   const flags = bytes[start]!
   let at = start + 1
   const bound = (): A => {
-    const length = end - at < 4 ? -1 : Words.int32(bytes, at)
+    const length = end - at < 4 ? -1 : Numbers.int32(bytes, at)
     at += 4
     if (length < 0 || length > end - at) return fail()
     const value = element.binary!.read(bytes, at, at + length, typeModifier)
@@ -142,22 +142,17 @@ const writeBinary = <I>(
       (upper === null ? noUpper : range.includesUpper ? includesUpper : 0)
   )
   for (const bound of [lower, upper]) {
-    if (bound === null) continue
-    out.int32(0)
-    const before = out.size
-    element.binary!.write(out, bound, typeModifier)
-    const length = out.size - before
-    out.setInt32(out.position - length - 4, length)
+    if (bound !== null) Codec.writeSized(out, element.binary!.write, bound, typeModifier)
   }
 }
 
 /**
- * The range type over a type.
+ * Derives the range type of a type.
  *
  * @category types
  * @since 0.1.0
  */
-export const range = <A, I>(element: Type<A, I>, identity: Identity): Type<Range.Range<A>, Range.Range<I>> => {
+export const range = <A, I>(element: Type<A, I>, identity: TypeIdentity): Type<Range.Range<A>, Range.Range<I>> => {
   const { arrayOid, name, oid } = identity
   return {
     name,
@@ -188,14 +183,14 @@ const checkMulti = <I>(name: string, format: Format, value: unknown): ReadonlyAr
     : Codec.typeMismatch(name, format, "{ ranges } without an empty one", value)
 
 /**
- * The multirange type over a type.
+ * Derives the multirange type of a type.
  *
  * @category types
  * @since 0.1.0
  */
 export const multirange = <A, I>(
   element: Type<A, I>,
-  identity: Identity
+  identity: TypeIdentity
 ): Type<Range.Multirange<A>, Range.Multirange<I>> => {
   const { arrayOid, name, oid } = identity
   return {
@@ -227,16 +222,16 @@ export const multirange = <A, I>(
         out.uint8(0x7d)
       }
     },
-    // A count, and each range with its length (multirange_send).
+    // A count, then each range with its length (multirange_send).
     binary: element.binary && {
       read: (bytes, start, end, typeModifier) => {
         const fail = (): never => Codec.malformed(name, 1, "as many ranges as it says", `${end - start} other bytes`)
-        const count = end - start < 4 ? -1 : Words.int32(bytes, start)
+        const count = end - start < 4 ? -1 : Numbers.int32(bytes, start)
         if (count < 0) return fail()
         const ranges: Array<Range.Between<A>> = []
         let at = start + 4
         while (ranges.length < count) {
-          const length = end - at < 4 ? -1 : Words.int32(bytes, at)
+          const length = end - at < 4 ? -1 : Numbers.int32(bytes, at)
           at += 4
           if (length < 0 || length > end - at) return fail()
           const range = readBinary(name, element, bytes, at, at + length, typeModifier)
@@ -249,30 +244,26 @@ export const multirange = <A, I>(
       write: (out, value, typeModifier) => {
         const ranges = checkMulti<I>(name, 1, value)
         out.int32(ranges.length)
-        for (const range of ranges) {
-          out.int32(0)
-          const before = out.size
+        const write = (out: Codec.ByteWriter, range: Range.Range<I>): void =>
           writeBinary(out, element, range, typeModifier)
-          const length = out.size - before
-          out.setInt32(out.position - length - 4, length)
-        }
+        for (const range of ranges) Codec.writeSized(out, write, range)
       }
     },
     hyper: undefined
   }
 }
 
-const built = <A, I>(element: Type<A, I>, name: string, oids: readonly [number, number, number, number]) => ({
+const makeRangeTypes = <A, I>(element: Type<A, I>, name: string, oids: readonly [number, number, number, number]) => ({
   range: range(element, { name: `${name}range`, oid: oids[0], arrayOid: oids[1] }),
   multirange: multirange(element, { name: `${name}multirange`, oid: oids[2], arrayOid: oids[3] })
 })
 
-const ofInt4 = built(int4, "int4", [3904, 3905, 4451, 6150])
-const ofInt8 = built(int8, "int8", [3926, 3927, 4536, 6157])
-const ofNumeric = built(numeric, "num", [3906, 3907, 4532, 6151])
-const ofTimestamp = built(timestamp, "ts", [3908, 3909, 4533, 6152])
-const ofInstant = built(timestamptz, "tstz", [3910, 3911, 4534, 6153])
-const ofDate = built(date, "date", [3912, 3913, 4535, 6155])
+const int4Types = makeRangeTypes(int4, "int4", [3904, 3905, 4451, 6150])
+const int8Types = makeRangeTypes(int8, "int8", [3926, 3927, 4536, 6157])
+const numericTypes = makeRangeTypes(numeric, "num", [3906, 3907, 4532, 6151])
+const timestampTypes = makeRangeTypes(timestamp, "ts", [3908, 3909, 4533, 6152])
+const timestamptzTypes = makeRangeTypes(timestamptz, "tstz", [3910, 3911, 4534, 6153])
+const dateTypes = makeRangeTypes(date, "date", [3912, 3913, 4535, 6155])
 
 /**
  * `int4range`: a range of integers.
@@ -280,7 +271,7 @@ const ofDate = built(date, "date", [3912, 3913, 4535, 6155])
  * @category types
  * @since 0.1.0
  */
-export const int4range = ofInt4.range
+export const int4range = int4Types.range
 
 /**
  * `int4multirange`: ranges of integers.
@@ -288,7 +279,7 @@ export const int4range = ofInt4.range
  * @category types
  * @since 0.1.0
  */
-export const int4multirange = ofInt4.multirange
+export const int4multirange = int4Types.multirange
 
 /**
  * `int8range`: a range of 64-bit integers.
@@ -296,7 +287,7 @@ export const int4multirange = ofInt4.multirange
  * @category types
  * @since 0.1.0
  */
-export const int8range = ofInt8.range
+export const int8range = int8Types.range
 
 /**
  * `int8multirange`: ranges of 64-bit integers.
@@ -304,7 +295,7 @@ export const int8range = ofInt8.range
  * @category types
  * @since 0.1.0
  */
-export const int8multirange = ofInt8.multirange
+export const int8multirange = int8Types.multirange
 
 /**
  * `numrange`: a range of decimals.
@@ -312,7 +303,7 @@ export const int8multirange = ofInt8.multirange
  * @category types
  * @since 0.1.0
  */
-export const numrange = ofNumeric.range
+export const numrange = numericTypes.range
 
 /**
  * `nummultirange`: ranges of decimals.
@@ -320,7 +311,7 @@ export const numrange = ofNumeric.range
  * @category types
  * @since 0.1.0
  */
-export const nummultirange = ofNumeric.multirange
+export const nummultirange = numericTypes.multirange
 
 /**
  * `tsrange`: a range of timestamps.
@@ -328,7 +319,7 @@ export const nummultirange = ofNumeric.multirange
  * @category types
  * @since 0.1.0
  */
-export const tsrange = ofTimestamp.range
+export const tsrange = timestampTypes.range
 
 /**
  * `tsmultirange`: ranges of timestamps.
@@ -336,7 +327,7 @@ export const tsrange = ofTimestamp.range
  * @category types
  * @since 0.1.0
  */
-export const tsmultirange = ofTimestamp.multirange
+export const tsmultirange = timestampTypes.multirange
 
 /**
  * `tstzrange`: a range of instants.
@@ -344,7 +335,7 @@ export const tsmultirange = ofTimestamp.multirange
  * @category types
  * @since 0.1.0
  */
-export const tstzrange = ofInstant.range
+export const tstzrange = timestamptzTypes.range
 
 /**
  * `tstzmultirange`: ranges of instants.
@@ -352,7 +343,7 @@ export const tstzrange = ofInstant.range
  * @category types
  * @since 0.1.0
  */
-export const tstzmultirange = ofInstant.multirange
+export const tstzmultirange = timestamptzTypes.multirange
 
 /**
  * `daterange`: a range of days.
@@ -360,7 +351,7 @@ export const tstzmultirange = ofInstant.multirange
  * @category types
  * @since 0.1.0
  */
-export const daterange = ofDate.range
+export const daterange = dateTypes.range
 
 /**
  * `datemultirange`: ranges of days.
@@ -368,4 +359,4 @@ export const daterange = ofDate.range
  * @category types
  * @since 0.1.0
  */
-export const datemultirange = ofDate.multirange
+export const datemultirange = dateTypes.multirange

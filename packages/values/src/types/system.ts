@@ -1,25 +1,26 @@
 /**
- * Types of PostgreSQL's own bookkeeping.
+ * PostgreSQL's internal types.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import type { Format, Type } from "../Type.ts"
 import { oid } from "./integers.ts"
 
-/** What is an unsigned integer of 32 bits in everything but its name. */
+/** Derives a type that differs from `oid`, an unsigned 32-bit integer, in its name, OIDs and category only. */
 const unsigned = (name: string, typeOid: number, arrayOid: number): Type<number> => ({
   ...oid,
   name,
   oid: typeOid,
   arrayOid,
+  category: undefined,
   hyper: undefined
 })
 
 /**
- * `xid`, the number of a transaction, which starts again after 2^32.
+ * `xid`, a transaction number, which wraps around after 2^32.
  *
  * @category types
  * @since 0.1.0
@@ -27,7 +28,7 @@ const unsigned = (name: string, typeOid: number, arrayOid: number): Type<number>
 export const xid: Type<number> = unsigned("xid", 28, 1011)
 
 /**
- * `cid`, the number of a command in its transaction.
+ * `cid`, the number of a command within its transaction.
  *
  * @category types
  * @since 0.1.0
@@ -46,19 +47,19 @@ const check64 = (typeName: string, format: Format, value: unknown): bigint => {
 const binary64 = (typeName: string) => ({
   read: (bytes: Uint8Array, start: number, end: number): bigint =>
     end - start === 8
-      ? BigInt.asUintN(64, Words.int64(bytes, start))
+      ? BigInt.asUintN(64, Numbers.int64(bytes, start))
       : Codec.wrongLength(typeName, 1, "8 bytes", end - start),
   write: (out: Codec.ByteWriter, value: bigint): void => out.int64(BigInt.asIntN(64, check64(typeName, 1, value)))
 })
 
-/** The number of the text, where it is one of 64 bits. */
+/** Parses an unsigned 64-bit integer; `undefined` for any other text. */
 const unsigned64Of = (text: string): bigint | undefined => {
   const value = /^(0x[0-9a-fA-F]{1,16}|\d{1,20})$/.test(text) ? BigInt(text) : undefined
   return value !== undefined && value <= maxUint64 ? value : undefined
 }
 
 /**
- * `xid8`, the number of a transaction, counted from the first one of all.
+ * `xid8`, a transaction number that does not wrap around.
  *
  * @category types
  * @since 0.1.0
@@ -88,7 +89,7 @@ const parseLsn = (text: string): bigint | undefined => {
 }
 
 /**
- * `pg_lsn`, a place in the write-ahead log: its number of bytes as a `bigint`. As text it is `16/B374D848`.
+ * `pg_lsn`, a position in the write-ahead log, in bytes, as a `bigint`. Its text format is `16/B374D848`.
  *
  * @category types
  * @since 0.1.0
@@ -107,7 +108,7 @@ export const pgLsn: Type<bigint> = {
 }
 
 /**
- * Where a row lies: the page, and its place there.
+ * The physical location of a row: the page, and its place in the page.
  *
  * @category schemas
  * @since 0.1.0
@@ -137,7 +138,7 @@ const parseTid = (text: string): Tid | undefined => {
 }
 
 /**
- * `tid`, the type of `ctid`: where a row lies.
+ * `tid`, the type of `ctid`: the physical location of a row.
  *
  * @category types
  * @since 0.1.0
@@ -154,7 +155,7 @@ export const tid: Type<Tid> = {
   binary: {
     read: (bytes, start, end) =>
       end - start === 6
-        ? { block: Words.int32(bytes, start) >>> 0, offset: Words.int16(bytes, start + 4) & 0xffff }
+        ? { block: Numbers.int32(bytes, start) >>> 0, offset: Numbers.int16(bytes, start + 4) & 0xffff }
         : Codec.wrongLength("tid", 1, "6 bytes", end - start),
     write: (out, value) => {
       const { block, offset } = checkTid(value, 1)
@@ -166,7 +167,8 @@ export const tid: Type<Tid> = {
 }
 
 /**
- * The transactions that a snapshot sees: all before `xmin`, none from `xmax` on, and none of `inProgress` between them.
+ * The transactions that a snapshot sees: all before `xmin`, none from `xmax` on, and between these all except
+ * `inProgress`.
  *
  * @category schemas
  * @since 0.1.0
@@ -205,11 +207,11 @@ const snapshot = (name: string, typeOid: number, arrayOid: number): Type<Snapsho
   }),
   binary: {
     read: (bytes, start, end) => {
-      const count = end - start < 20 ? -1 : Words.int32(bytes, start)
+      const count = end - start < 20 ? -1 : Numbers.int32(bytes, start)
       if (count < 0 || end - start !== 20 + count * 8) {
         return Codec.wrongLength(name, 1, "20 bytes and 8 for each transaction", end - start)
       }
-      const at = (index: number) => BigInt.asUintN(64, Words.int64(bytes, start + 4 + index * 8))
+      const at = (index: number) => BigInt.asUintN(64, Numbers.int64(bytes, start + 4 + index * 8))
       return { xmin: at(0), xmax: at(1), inProgress: Array.from({ length: count }, (_, i) => at(i + 2)) }
     },
     write: (out, value) => {
@@ -237,7 +239,7 @@ export const pgSnapshot: Type<Snapshot> = snapshot("pg_snapshot", 5038, 5039)
  */
 export const txidSnapshot: Type<Snapshot> = snapshot("txid_snapshot", 2970, 2949)
 
-/** An object of the catalogue: in text its name, in binary its OID. */
+/** Derives a type for objects of the catalogue: the name in text format, the OID in binary. */
 const registered = (name: string, typeOid: number, arrayOid: number): Type<number | string> => ({
   name,
   oid: typeOid,
@@ -269,7 +271,7 @@ const registered = (name: string, typeOid: number, arrayOid: number): Type<numbe
 })
 
 /**
- * `regclass`, a table or the like. In text it is the name, in binary the OID.
+ * `regclass`, a table or another relation: its name in text format, its OID in binary.
  *
  * @category types
  * @since 0.1.0
@@ -277,7 +279,7 @@ const registered = (name: string, typeOid: number, arrayOid: number): Type<numbe
 export const regclass: Type<number | string> = registered("regclass", 2205, 2210)
 
 /**
- * `regtype`, a type. In text it is the name, in binary the OID.
+ * `regtype`, a type: its name in text format, its OID in binary.
  *
  * @category types
  * @since 0.1.0
@@ -285,11 +287,10 @@ export const regclass: Type<number | string> = registered("regclass", 2205, 2210
 export const regtype: Type<number | string> = registered("regtype", 2206, 2211)
 
 /**
- * The other types that name an object of the catalogue, as {@link regclass} does: functions, operators, roles, schemas,
- * collations and the parts of text search.
+ * The types that refer to objects of the catalogue, as {@link regclass} does: also functions, operators, roles,
+ * schemas, collations and the objects of text search.
  *
- * @category types
- * @since 0.1.0
+ * @internal
  */
 export const registeredTypes: ReadonlyArray<Type<number | string>> = [
   regclass,
@@ -306,7 +307,7 @@ export const registeredTypes: ReadonlyArray<Type<number | string>> = [
 ]
 
 /**
- * `void`, what functions without a result return: `undefined`.
+ * `void`, the result type of functions that return nothing: `undefined`.
  *
  * @category types
  * @since 0.1.0

@@ -4,9 +4,9 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
-import * as Calendar from "../internal/calendar.ts"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
+import * as Calendar from "../internal/dateTime/calendar.ts"
 import * as TimeOfDayTz from "../TimeOfDayTz.ts"
 import type { Format, Type } from "../Type.ts"
 
@@ -30,6 +30,7 @@ export const timetz: Type<TimeOfDayTz.TimeOfDayTz> = {
   name: "timetz",
   oid: 1266,
   arrayOid: 1270,
+  category: "time",
   schema: TimeOfDayTz.TimeOfDayTz,
   text: Codec.text(
     "timetz",
@@ -41,9 +42,9 @@ export const timetz: Type<TimeOfDayTz.TimeOfDayTz> = {
   binary: {
     read: (bytes, start, end) => {
       if (end - start !== 12) return Codec.wrongLength("timetz", 1, "12 bytes", end - start)
-      const high = Words.int32(bytes, start)
-      const microsecond = high * 0x100000000 + (Words.int32(bytes, start + 4) >>> 0)
-      const west = Words.int32(bytes, start + 8)
+      const high = Numbers.int32(bytes, start)
+      const microsecond = high * 0x100000000 + (Numbers.int32(bytes, start + 4) >>> 0)
+      const west = Numbers.int32(bytes, start + 8)
       return high >= 0 && microsecond <= Calendar.microsecondsPerDay && Math.abs(west) <= maxOffset
         ? TimeOfDayTz.fromPartsUnsafe(microsecond, 0 - west)
         : Codec.malformed("timetz", 1, "00:00:00 to 24:00:00, and an offset below 16 hours", "other numbers")

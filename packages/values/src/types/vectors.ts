@@ -4,15 +4,20 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as Codec from "../internal/codec.ts"
-import * as Words from "../internal/words.ts"
+import * as Codec from "../internal/codec/codec.ts"
+import * as Numbers from "../internal/codec/numbers.ts"
 import type { Codec as TypeCodec, Format, Type } from "../Type.ts"
 import { int2, oid } from "./integers.ts"
 
 const encodeCount = 20 // dimensions, flag, OID of the elements, length, lower bound
 
-const make = (name: string, typeOid: number, arrayOid: number, element: Type<number>): Type<ReadonlyArray<number>> => {
-  const binary = element.binary as TypeCodec<number>
+const make = (
+  name: string,
+  typeOid: number,
+  arrayOid: number,
+  element: Type<number, number | bigint>
+): Type<ReadonlyArray<number>> => {
+  const binary = element.binary as TypeCodec<number, number | bigint>
   const check = (value: unknown, format: Format): ReadonlyArray<number> =>
     Array.isArray(value) ? value : Codec.typeMismatch(name, format, "array", value)
   return {
@@ -20,6 +25,8 @@ const make = (name: string, typeOid: number, arrayOid: number, element: Type<num
     oid: typeOid,
     arrayOid,
     hasArrayValues: true,
+    // The binary format has no encoding of an empty value that the server accepts (int2vectorrecv).
+    prefersText: true,
     schema: Schema.Array(element.schema as Schema.Codec<number>),
     text: {
       read: (bytes, start, end) => {
@@ -39,14 +46,14 @@ const make = (name: string, typeOid: number, arrayOid: number, element: Type<num
         }
       }
     },
-    // An array of one dimension that begins at 0, and is there even when it is empty.
+    // An array with one dimension that starts at 0, which is present even if the array is empty.
     binary: {
       read: (bytes, start, end) => {
-        const count = end - start < encodeCount ? -1 : Words.int32(bytes, start + 12)
+        const count = end - start < encodeCount ? -1 : Numbers.int32(bytes, start + 12)
         const size = element === int2 ? 2 : 4
         if (
-          count < 0 || end - start !== encodeCount + count * (4 + size) || Words.int32(bytes, start) !== 1 ||
-          Words.int32(bytes, start + 8) !== element.oid
+          count < 0 || end - start !== encodeCount + count * (4 + size) || Numbers.int32(bytes, start) !== 1 ||
+          Numbers.int32(bytes, start + 8) !== element.oid
         ) return Codec.malformed(name, 1, "one dimension without NULL", `${end - start} other bytes`)
         return Array.from({ length: count }, (_, i) => {
           const at = start + encodeCount + i * (4 + size) + 4
@@ -55,7 +62,7 @@ const make = (name: string, typeOid: number, arrayOid: number, element: Type<num
       },
       write: (out, value) => {
         const values = check(value, 1)
-        // The server makes an array without dimensions of it, and refuses that (int2vectorrecv).
+        // The server would read it as an array without dimensions, and reject it (int2vectorrecv).
         if (values.length === 0) Codec.notRepresentable(name, 1, "at least one element", "none")
         out.int32(1)
         out.int32(0)

@@ -1,0 +1,125 @@
+/**
+ * Advisory locks of PostgreSQL, held for as long as an effect runs.
+ *
+ * @since 0.1.0
+ */
+import { TaggedError } from "@hyperfect/protocol/ProtocolError"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Pool } from "./Pool.ts"
+import type { PoolError } from "./PoolError.ts"
+import type { QueryError } from "./QueryError.ts"
+import { sql, type Statement } from "./Statement.ts"
+
+/**
+ * The key of a lock: one `bigint`, two integers of 32 bits, or a text, whose key is PostgreSQL's `hashtextextended` of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Key = string | bigint | readonly [number, number]
+
+/**
+ * Options of {@link withLock}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** True to wait until the lock is free, otherwise it fails with {@link LockTaken} at once; true when absent. */
+  readonly wait?: boolean | undefined
+}
+
+/**
+ * The error for a lock that another session holds.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LockTaken extends TaggedError<LockTaken>()("LockTaken", {
+  key: Schema.String
+}, ({ key }) => `another session holds the lock ${key}`) {}
+
+/**
+ * The error for a lock whose session ended while the effect ran. The effect was interrupted; others may have the lock
+ * already.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LockLost extends TaggedError<LockLost>()("LockLost", {
+  key: Schema.String
+}, ({ key }) => `the lock ${key} was lost with its session`) {}
+
+const parameters = (key: Key): Statement =>
+  typeof key === "string"
+    ? sql`hashtextextended(${key}, 0)`
+    : typeof key === "bigint"
+    ? sql`${key}::bigint`
+    : sql`${key[0]}::int, ${key[1]}::int`
+
+/**
+ * Runs an effect while a session of the pool holds an advisory lock, which no other session has meanwhile.
+ *
+ * **When to use**
+ *
+ * Use for work that only one of several processes may do at a time: a leader, a migration, a scheduled job.
+ *
+ * **Details**
+ *
+ * The session is leased for the lock alone; statements of the effect run on others, or in any other database. The lock is
+ * released when the effect ends, also by interruption. If the session ends before, the effect is interrupted and fails
+ * with {@link LockLost}.
+ *
+ * **Gotchas**
+ *
+ * A lost session is noticed when its connection ends. A process that was frozen, or is cut off from the server, can go on
+ * for some time while another one has the lock: what it writes should be checked by the database, too.
+ *
+ * **Example** (A leader)
+ *
+ * ```ts
+ * import { Lock, Pool } from "@hyperfect/client"
+ * import { Effect, Schedule } from "effect"
+ *
+ * const lead = Effect.logInfo("this process is the leader").pipe(Effect.andThen(Effect.never))
+ *
+ * export const candidate = lead.pipe(
+ *   Lock.withLock("leader of the shop"),
+ *   Effect.retry({ while: (error) => error._tag === "LockLost", schedule: Schedule.spaced("1 second") })
+ * )
+ * ```
+ *
+ * @category locks
+ * @since 0.1.0
+ */
+export const withLock: {
+  (key: Key, options?: Options): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | LockTaken | LockLost | PoolError | QueryError, R | Pool>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    key: Key,
+    options?: Options
+  ): Effect.Effect<A, E | LockTaken | LockLost | PoolError | QueryError, R | Pool>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(effect: Effect.Effect<A, E, R>, key: Key, { wait = true }: Options = {}) =>
+    Effect.gen(function*() {
+      const session = yield* (yield* Pool).session
+      const shown = typeof key === "string" ? JSON.stringify(key) : String(key)
+      const of = parameters(key)
+      const taken = wait
+        ? Effect.as(session.query(sql`select pg_advisory_lock(${of})`), true)
+        : Effect.map(session.values(sql`select pg_try_advisory_lock(${of})`), ({ rows }) => rows[0]?.[0] === true)
+      yield* Effect.acquireRelease(
+        Effect.flatMap(taken, (taken) => taken ? Effect.void : Effect.fail(new LockTaken({ key: shown }))),
+        () => Effect.ignore(session.query(sql`select pg_advisory_unlock(${of})`)),
+        { interruptible: true }
+      )
+      const lost = Effect.andThen(Stream.runDrain(session.notices), Effect.fail(new LockLost({ key: shown })))
+      return yield* Effect.raceFirst(effect, lost)
+    }).pipe(Effect.scoped)
+)

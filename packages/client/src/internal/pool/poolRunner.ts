@@ -1,0 +1,224 @@
+/**
+ * The runner of a pool, which chooses a session for each operation.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as PoolError from "../../PoolError.ts"
+import type { QueryError } from "../../QueryError.ts"
+import type { Session } from "../../Session.ts"
+import type { OperationKind, QueryRunner, Runner, RunOnSession, Statements } from "../query/runner.ts"
+import { CurrentTransaction, sessionIn } from "../query/transaction.ts"
+import { releasedOnFailure } from "../session/ownScope.ts"
+import { refuse } from "../session/queryError.ts"
+import { sessionState } from "../session/state.ts"
+import { changesUntold, mayChangeSession } from "../session/statementKind.ts"
+import type { SessionPool } from "./sessionPool.ts"
+import type { Settings } from "./state.ts"
+import type { Slot } from "./waiterList.ts"
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** True if the text of one of the statements passes a test. */
+const some = (statements: Statements, test: (text: string) => boolean): boolean =>
+  "text" in statements ? test(statements.text) : statements.some(({ text }) => test(text))
+
+const transactionLeftOpen = Effect.fail(PoolError.fromReason(new PoolError.TransactionLeftOpen()))
+
+/** True if the session died before anything was sent, so that the query can run on another one. */
+const wasNotSent = (error: unknown): boolean => {
+  const { _tag, isFatal, sent } = error as Partial<QueryError & { readonly isFatal: boolean }>
+  return sent === "nothing" && (_tag === "TransportError" || (_tag === "ServerError" && isFatal === true))
+}
+
+/** The number of other sessions that are tried. */
+const otherSessions = 2
+
+/** Retries on another session what was not sent on a dead one. */
+const elsewhere = <A, E, R>(
+  run: Effect.Effect<A, E, R>,
+  mayRepeat: () => boolean = () => true
+): Effect.Effect<A, E, R> => {
+  const isLost = (error: E) => mayRepeat() && wasNotSent(error)
+  return Effect.catch(
+    run,
+    (error) => isLost(error) ? Effect.retry(run, { times: otherSessions - 1, while: isLost }) : Effect.fail(error)
+  )
+}
+
+/** @internal */
+export const makePoolRunner = (
+  sessions: SessionPool,
+  { depth, onAcquire }: Settings,
+  observeWait: <A, E>(wait: Effect.Effect<A, E>) => Effect.Effect<A, E>
+): Runner<PoolError.PoolError> & {
+  readonly session: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
+  readonly soleSession: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
+} => {
+  const mayShare = onAcquire === undefined && depth !== 1
+
+  const acquire = (alone: boolean, restore: Restore): Effect.Effect<Slot, PoolError.PoolError> =>
+    Effect.withFiber(({ id }) => {
+      const slot = sessions.acquireUnsafe(alone, id)
+      return slot !== undefined
+        ? Effect.succeed(slot)
+        : observeWait(sessions.acquire(alone, id, restore))
+    })
+
+  const runOnAcquire = (slot: Slot): Effect.Effect<unknown, QueryError> =>
+    onAcquire === undefined ?
+      Effect.void :
+      Effect.onError(Effect.suspend(() => onAcquire(slot.session)), () =>
+        Effect.sync(() => {
+          slot.isRetired = true
+        }))
+
+  /** Runs in the session of the fiber's transaction, if it is in one. */
+  const inTransaction = <A, E, R>(
+    inside: (session: QueryRunner) => Effect.Effect<A, E, R>,
+    outside: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) => {
+      const session = sessionIn(sessions, fiber.getRef(CurrentTransaction))
+      return session === undefined ? outside() : inside(session)
+    })
+
+  const runSharedQueued = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        acquire(false, restore),
+        // Suspended, so that an exception of the caller's code becomes an exit that releases the slot.
+        (slot) =>
+          Effect.onExit(restore(Effect.suspend(() => ask(slot.runner))), () =>
+            Effect.sync(() => sessions.release(slot, false)))
+      )
+    )
+
+  const runShared = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>) =>
+    Effect.withFiber(({ id }) => {
+      let slot: Slot | undefined
+      const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError, R> => {
+        slot = sessions.acquireUnsafe(false, id)
+        return slot === undefined ? runSharedQueued(ask) : ask(slot.runner)
+      })
+      // The finalizer is installed before the slot is acquired, so that no interruption can come in between.
+      return Effect.onExit(now, () => {
+        if (slot !== undefined) sessions.release(slot, false)
+        return Effect.void
+      })
+    })
+
+  const alone = <A, E, R>(
+    ask: (session: QueryRunner) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(acquire(true, restore), (slot) =>
+        Effect.onExit(
+          restore(Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot.runner)))),
+          () => Effect.sync(() => sessions.release(slot, true))
+        ))
+    )
+
+  const acquireScoped = (
+    acquireSlot: (restore: Restore) => Effect.Effect<Slot, PoolError.PoolError>,
+    onAcquired: (slot: Slot) => Effect.Effect<unknown, QueryError | PoolError.PoolError>
+  ) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const slot = yield* Effect.acquireRelease(
+          acquireSlot(restore),
+          (slot) => Effect.sync(() => sessions.release(slot, true))
+        )
+        yield* restore(onAcquired(slot))
+        return slot
+      })
+    ).pipe(releasedOnFailure)
+
+  const scoped = acquireScoped((restore) => acquire(true, restore), runOnAcquire)
+
+  /** Acquires a session to be the only one. If another one is to be, it waits in the queue until that is released. */
+  const acquireSole = (restore: Restore): Effect.Effect<Slot, PoolError.PoolError> =>
+    Effect.flatMap(acquire(true, restore), (slot) => {
+      if (sessions.claimSole(slot)) return Effect.succeed(slot)
+      sessions.release(slot, true)
+      return acquireSole(restore)
+    })
+
+  const sole = acquireScoped(
+    acquireSole,
+    (slot) => Effect.andThen(Effect.withFiber(({ id }) => sessions.awaitSole(id)), runOnAcquire(slot))
+  )
+
+  /** The session of the fiber's transaction, or another one that is held until the scope closes. */
+  const held = inTransaction<QueryRunner, QueryError | PoolError.PoolError, Scope.Scope>(
+    Effect.succeed,
+    () => Effect.map(scoped, ({ runner }) => runner)
+  )
+
+  /**
+   * A statement that leaves a transaction open fails: the transaction is rolled back, and no other query may join it.
+   */
+  const runOnce = <A, E, R>(
+    ask: (session: QueryRunner) => Effect.Effect<A, E, R>,
+    isDirty: boolean
+  ) =>
+    alone((session) => {
+      const { engine } = session
+      if (isDirty) engine.markDirty(sessionState.dirty)
+      return Effect.flatMap(
+        ask(session),
+        (result): Effect.Effect<A, PoolError.PoolError> =>
+          engine.status === "I" ? Effect.succeed(result) : transactionLeftOpen
+      )
+    })
+
+  const runOutside = <A, E, R>(
+    { access }: OperationKind<never>,
+    statements: Statements,
+    ask: (session: QueryRunner) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> => {
+    if (access === "once") return alone(ask)
+    const runsText = access !== "shared"
+    return elsewhere<A, E | QueryError | PoolError.PoolError, R>(
+      mayShare && access !== "own" && !(runsText && some(statements, mayChangeSession))
+        ? runShared(ask)
+        : runOnce(ask, runsText && some(statements, changesUntold))
+    )
+  }
+
+  return {
+    session: Effect.map(scoped, ({ session }) => session),
+    soleSession: inTransaction(
+      ({ engine }) => refuse(engine.dialect, "the only session of a pool in a transaction", ""),
+      () => Effect.map(sole, ({ session }) => session)
+    ),
+    effect: <S extends Statements, A, E, R>(
+      kind: OperationKind<A>,
+      statements: S,
+      run: RunOnSession<S, A, E, R>
+    ) => {
+      const ask = (session: QueryRunner) => session.effect(kind, statements, run)
+      return inTransaction<A, E | QueryError | PoolError.PoolError, R>(ask, () => runOutside(kind, statements, ask))
+    },
+    scoped: (kind, statement, run) =>
+      releasedOnFailure(Effect.flatMap(held, (session) => session.effect(kind, statement, run))),
+    stream: (kind, statement, run) =>
+      Stream.unwrap(Effect.map(held, (session) => session.stream(kind, statement, run))),
+    transaction: (effect, options) =>
+      inTransaction(
+        (session) => session.transaction(effect, options),
+        () =>
+          Effect.suspend(() => {
+            let hasBegun = false
+            const body = Effect.suspend(() => {
+              hasBegun = true
+              return effect
+            })
+            return elsewhere(alone((session) => session.transaction(body, options, sessions)), () => !hasBegun)
+          })
+      ),
+    isInside: inTransaction<boolean, never, never>(() => Effect.succeed(true), () => Effect.succeed(false))
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Statements that a caller prepares explicitly, and the description of a statement without running it.
+ *
+ * @internal
+ */
+import * as Preset from "@hyperfect/values/Preset"
+import type * as Type from "@hyperfect/values/Type"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Description, PreparedStatement } from "../../Queries.ts"
+import type { QueryError } from "../../QueryError.ts"
+import { writeFrontend } from "../engine/engine.ts"
+import { Exchange, flows } from "../engine/exchange.ts"
+import type { Gate } from "../engine/gate.ts"
+import type { ResultDecoders } from "../engine/resultDecoders.ts"
+import { DescriptionSink, Discard, type StatementDescription } from "../engine/sinks.ts"
+import { failQuery, flatMapEager, refuse, trySync } from "../session/queryError.ts"
+import { declaredTypes, encodersOfTypes, isUndecided, typeOids } from "../statement/parameters.ts"
+import { Pins } from "../statement/pins.ts"
+import type { Request } from "../statement/plan.ts"
+import { parseAndDescribe, syncMessage } from "../statement/prepared.ts"
+import type { TypeCatalogue } from "../statement/typeCatalogue.ts"
+import { makeReads } from "./reads.ts"
+import { checkExtended, hasLateColumns, type PlanStatement, type QueryRunner, refusal, runExchange } from "./runner.ts"
+
+/** Parse and Describe of a statement, with a name or unnamed. */
+const describeAs = (
+  runner: QueryRunner,
+  gate: Gate,
+  name: string,
+  statement: Request,
+  parameterTypes: ReadonlyArray<number>
+): Effect.Effect<StatementDescription, QueryError> => {
+  const describe = (): Effect.Effect<StatementDescription, QueryError> =>
+    runExchange<StatementDescription, DescriptionSink>(
+      runner,
+      gate,
+      statement,
+      flows.prepare,
+      () => new DescriptionSink(),
+      parseAndDescribe(name, statement.text, parameterTypes),
+      describe
+    )
+  return gate.whenOpen(
+    statement,
+    () =>
+      checkExtended(runner, statement).pipe(
+        Effect.andThen(describe()),
+        Effect.tap((described) => runner.planner.statementCache.resolveTypes(described))
+      )
+  )
+}
+
+const withTypes = (
+  preset: Preset.Preset,
+  types: TypeCatalogue,
+  { fields, parameterTypes }: StatementDescription
+): Description => ({
+  parameterTypes,
+  fields: Preset.typed(preset, fields, types.registry)
+})
+
+/** Describes a statement without running it. */
+export const describe = (
+  runner: QueryRunner,
+  gate: Gate,
+  statement: Request
+): Effect.Effect<Description, QueryError> =>
+  Effect.map(
+    describeValues(runner, gate, statement),
+    (described) =>
+      withTypes(
+        statement.preset ?? runner.planner.defaultPreset,
+        runner.planner.statementCache.types.current,
+        described
+      )
+  )
+
+const describeValues = (
+  runner: QueryRunner,
+  gate: Gate,
+  statement: Request
+): Effect.Effect<StatementDescription, QueryError> => {
+  const { engine: { dialect }, planner } = runner
+  const { parameters } = statement
+  // The types to declare depend on the first description by the server.
+  if (planner.statementCache.isEnabled && parameters.some(isUndecided)) {
+    const pins = new Pins(false)
+    const prepared = Effect.suspend(() =>
+      Effect.flatten(trySync(statement, () => planner.declarations.prepare(statement, pins)))
+    )
+    return gate.whenOpen(statement, () => pins.whileHeld(Effect.andThen(checkExtended(runner, statement), prepared)))
+  }
+  return Effect.flatMap(
+    trySync(
+      statement,
+      () => dialect.inferredTypes ? declaredTypes(parameters) : typeOids(encodersOfTypes(dialect)(parameters))
+    ),
+    (oids) => describeAs(runner, gate, "", statement, oids)
+  )
+}
+
+/** Prepares a statement that the server keeps until the scope closes. */
+export const prepare = (
+  runner: QueryRunner,
+  gate: Gate,
+  text: string,
+  declared: ReadonlyArray<Type.Any>
+): Effect.Effect<PreparedStatement, QueryError, Scope.Scope> => {
+  const { engine: { dialect }, planner } = runner
+  if (!dialect.namedStatements) return refuse(dialect, "a prepared statement", text)
+  const cache = planner.statementCache
+  const owned = cache.freshName()
+  const oids = declared.map(({ oid }) => oid)
+  const withValues = (parameters: ReadonlyArray<unknown>): Request => ({ text, parameters, preset: undefined })
+  const find = (statement: Request, pins: Pins) =>
+    cache.getOwned(owned, { statement, text, parameterTypes: oids }, pins)
+  const close = Effect.suspend(() => {
+    const name = dialect.inferredTypes ? cache.releaseOwned(owned) : owned
+    if (name === undefined) return Effect.void
+    const exchange = new Exchange(flows.close, new Discard())
+    runner.engine.submit(exchange, (out) => {
+      writeFrontend(out, { _tag: "Close", kind: "S", name })
+      writeFrontend(out, syncMessage)
+    })
+    return runner.engine.cancellation.awaitEnd(exchange, "answer to Close")
+  })
+  // The server may have stored it even if no caller waits any more; closing a statement that does not exist is no
+  // error.
+  const describing: Effect.Effect<StatementDescription, QueryError> = Effect.onInterrupt(
+    dialect.inferredTypes
+      ? gate.whenOpen(text, () =>
+        Effect.andThen(
+          checkExtended(runner, withValues([])),
+          Effect.suspend(() => find(withValues([]), new Pins(false)))
+        ))
+      : describeAs(runner, gate, owned, withValues([]), oids),
+    () => close
+  )
+  return Effect.acquireRelease(describing, () => close, { interruptible: true }).pipe(Effect.map((described) => {
+    let reading: ResultDecoders | undefined
+    const plan: PlanStatement = (_, statement, shape, pins) => {
+      if (!dialect.inferredTypes) {
+        return Effect.andThen(
+          checkExtended(runner, statement),
+          trySync(statement, () => {
+            reading ??= planner.declaredDecoders(described)
+            return planner.declaredUnsafe(statement, shape, owned, reading, declared)
+          })
+        )
+      }
+      const refused = refusal(runner, text)
+      if (refused !== undefined) return failQuery(refused, "nothing", statement)
+      return hasLateColumns(text) ? planner.planUnprepared(statement, shape) : flatMapEager(
+        find(statement, pins),
+        (prepared) => trySync(statement, () => planner.preparedUnsafe(statement, shape, prepared))
+      )
+    }
+    const reads = makeReads(runner, plan, withValues)
+    return {
+      ...withTypes(planner.defaultPreset, cache.types.current, described),
+      query: (...parameters) => reads.query(parameters),
+      values: (...parameters) => reads.values(parameters),
+      columns: (...parameters) => reads.columns(parameters),
+      execute: (...parameters) => reads.execute(parameters),
+      stream: (...parameters) => reads.stream(parameters),
+      streamValues: (...parameters) => reads.streamValues(parameters)
+    }
+  }))
+}

@@ -1,0 +1,109 @@
+/**
+ * The runner of a session.
+ *
+ * @internal
+ */
+import type * as Preset from "@hyperfect/values/Preset"
+import type * as Type from "@hyperfect/values/Type"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import type { QueryError } from "../../QueryError.ts"
+import { operationOf, withoutLiterals } from "../../QueryText.ts"
+import type { Engine } from "../engine/engine.ts"
+import { Gate } from "../engine/gate.ts"
+import type { Observer, Operation } from "../session/observer.ts"
+import { withQueryTimeout } from "../session/timeout.ts"
+import { Planner } from "../statement/plan.ts"
+import { StatementCache } from "../statement/prepared.ts"
+import { SessionTypes } from "../statement/sessionTypes.ts"
+import type { TypeCatalogue } from "../statement/typeCatalogue.ts"
+import { textOf } from "./batch.ts"
+import { noStatement, type OperationKind, type QueryRunner, type RunOnSession, type Statements } from "./runner.ts"
+import { CurrentTransaction, gateIn, transaction } from "./transaction.ts"
+
+/** @internal */
+export interface Options {
+  readonly engine: Engine
+  readonly types: TypeCatalogue
+  readonly defaultPreset: Preset.Preset
+  /** The format of the results of simple queries. */
+  readonly simpleFormat: () => Type.Format
+  readonly statementCacheSize: number
+  readonly processId: number | undefined
+  readonly hasFloatDatetimes: boolean
+  /** Milliseconds for which the types of cached statements are assumed to be unchanged. */
+  readonly typeCheckInterval: number
+  /** The search path that the server reported; absent before PostgreSQL 18. */
+  readonly searchPath: string | undefined
+  /** Milliseconds allowed for each query. */
+  readonly queryTimeout: number | undefined
+  readonly observer: Observer
+}
+
+/** Describes an operation for telemetry. A text with parameters contains no values, and is reported unchanged. */
+const describe = <A>(
+  { name, rows }: OperationKind<A>,
+  statements: Statements
+): Operation<A> => {
+  if (!("text" in statements)) return { operation: name, size: statements.length }
+  const { parameters, text } = statements
+  return name === undefined
+    ? { operation: operationOf(text), text: parameters.length === 0 ? withoutLiterals(text) : text, rows }
+    : { operation: name }
+}
+
+/** @internal */
+export const makeSessionRunner = (options: Options): QueryRunner => {
+  const { defaultPreset, engine, observer, queryTimeout, simpleFormat } = options
+  const { dialect } = engine
+  const types = new SessionTypes(engine, options)
+  const mayKeep = dialect.namedStatements && dialect.inferredTypes
+  const statements = new StatementCache({ ...options, types, capacity: mayKeep ? options.statementCacheSize : 0 })
+  const sessionGate = new Gate(dialect)
+  const gateOf = (fiber: Fiber.Fiber<unknown, unknown>): Gate =>
+    gateIn(runner, fiber.getRef(CurrentTransaction)) ?? sessionGate
+  const within = <S extends Statements, A, E, R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    { isTimed }: OperationKind<never>,
+    statements: S,
+    run: RunOnSession<S, A, E, R>
+  ): Effect.Effect<A, E | QueryError, R> => {
+    const asked = run(runner, gateOf(fiber), statements)
+    return isTimed === false
+      ? asked
+      : withQueryTimeout(fiber, queryTimeout, "text" in statements ? statements : textOf(statements), asked)
+  }
+  const effect: QueryRunner["effect"] = (kind, statements, run) =>
+    Effect.withFiber((fiber) =>
+      observer.isEnabled(fiber)
+        ? observer.effect(
+          describe(kind, statements),
+          Effect.withFiber((fiber) => within(fiber, kind, statements, run))
+        )
+        : within(fiber, kind, statements, run)
+    )
+  const runner: QueryRunner = {
+    engine,
+    planner: new Planner(engine, defaultPreset, statements),
+    simpleFormat,
+    isInTransaction: () => sessionGate.inner !== undefined,
+    runQuery: (statement, query) =>
+      Effect.withFiber((fiber) => withQueryTimeout(fiber, queryTimeout, statement, query(gateOf(fiber)))),
+    effect,
+    scoped: effect,
+    stream: (kind, statement, run) =>
+      Stream.unwrap(Effect.withFiber((fiber) => {
+        const stream = run(runner, gateOf(fiber), statement)
+        return Effect.succeed(observer.isEnabled(fiber) ? observer.stream(describe(kind, statement), stream) : stream)
+      })),
+    transaction: (body, options, pool) =>
+      effect(
+        { name: "TRANSACTION", isTimed: false },
+        noStatement,
+        (_, gate) => transaction(runner, gate, body, options, pool)
+      ),
+    isInside: Effect.withFiber((fiber) => Effect.succeed(gateOf(fiber).current !== sessionGate))
+  }
+  return runner
+}

@@ -1,0 +1,132 @@
+/**
+ * Conversion of a session's failure to the error of a statement: its text, its call site, and how much was sent.
+ *
+ * None of this has a cost while statements succeed.
+ *
+ * @internal
+ */
+import * as ValueErrors from "@hyperfect/values/ValueError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import type { Dialect } from "../../Dialect.ts"
+import { type Failure, type QueryError, type Sent, UnsupportedError } from "../../QueryError.ts"
+import { excerpt } from "../../QueryText.ts"
+import { callSite } from "../model/sql.ts"
+
+/** The statement of an error. */
+export type StatementLike = { readonly text: string } | string
+
+/** Clones a failure, as all statements of a dead session fail with the same one. */
+const cloneFailure = (failure: Failure): Failure =>
+  new (failure.constructor as new(fields: object) => Failure)(Object.assign({}, failure))
+
+/** The refusal of a feature. */
+export const unsupported = ({ isOverridden, name: server }: Dialect, feature: string): UnsupportedError =>
+  new UnsupportedError({
+    feature,
+    server,
+    ...isOverridden ? { problem: `${feature}: not supported with the dialect of the configuration` } : {}
+  })
+
+/** The refusal of a COPY by a method that cannot transfer its data. */
+export const copyInQuery = ({ name: server }: Dialect): UnsupportedError =>
+  new UnsupportedError({
+    feature: "COPY in a query",
+    server,
+    problem: "COPY cannot run through query; use copyIn, copyOut or the Copy module"
+  })
+
+/** The number of frames that `Cause.pretty` shows. */
+const maxStackFrames = 10
+
+const stackFrames = (fiber: Fiber.Fiber<unknown, unknown>): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let frame = Context.get(fiber.context, References.CurrentStackFrame)
+  for (; frame !== undefined && lines.length < maxStackFrames; frame = frame.parent) {
+    const place = frame.stack()?.replace(/^\s*at /, "")
+    lines.push(`    at ${frame.name}${place === undefined ? "" : ` (${/\((.*)\)$/.exec(place)?.[1] ?? place})`}`)
+  }
+  return lines
+}
+
+/** Marks a failure as the final one of a session that is not replaced: all further uses fail with it. */
+export const lastWord = (failure: Failure): Failure => {
+  // A server error belongs to one exchange and is used as it is; other failures may be shared by several.
+  const own = failure._tag === "ServerError" ? failure : cloneFailure(failure)
+  return Object.defineProperty(own, "isRetryable", { value: false })
+}
+
+/** After a lost connection, what was not sent at all can be sent on another one. */
+const isSafeToRetry = (failure: Failure, sent: Sent): boolean =>
+  failure.isRetryable && (sent === "nothing" || (failure._tag === "ServerError" && !failure.isFatal))
+
+/** True if the statement was stale: repeating the same work prepares it again. */
+export const isStaleError = (error: object): boolean => Reflect.get(error, "isStale") === true
+
+const makeQueryError = (
+  failure: Failure,
+  sent: Sent,
+  statement: StatementLike,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  isStale = false,
+  isUndone = false
+): QueryError => {
+  const error = cloneFailure(failure)
+  const site = typeof statement === "string" ? undefined : callSite(statement)
+  const text = typeof statement === "string" ? statement : statement.text
+  const position = error._tag === "ServerError" ? error.reason.position : undefined
+  const stack = [
+    `${error.name}: ${error.message}`,
+    ...(site === undefined ? [] : [site]),
+    ...(position === undefined ? [] : excerpt(text, position)),
+    ...stackFrames(fiber)
+  ].join("\n")
+  return Object.defineProperties(error, {
+    sent: { value: sent, enumerable: true },
+    statement: { value: Redacted.make(text) },
+    isStale: { value: isStale },
+    isRetryable: { value: isStale || isUndone || isSafeToRetry(failure, sent) },
+    stack: { value: stack }
+  }) as QueryError
+}
+
+/** Fails the calling fiber with the error of its statement. */
+export const failQuery = (
+  failure: Failure,
+  sent: Sent,
+  statement: StatementLike,
+  isStale = false,
+  isUndone = false
+): Effect.Effect<never, QueryError> =>
+  Effect.withFiber((fiber) => Effect.fail(makeQueryError(failure, sent, statement, fiber, isStale, isUndone)))
+
+/** Fails with the refusal of a feature, before anything was sent. */
+export const refuse = (dialect: Dialect, feature: string, statement: StatementLike): Effect.Effect<never, QueryError> =>
+  failQuery(unsupported(dialect, feature), "nothing", statement)
+
+/** True if the reason of a failure is transient, whether or not it is safe to repeat the statement. */
+export const isTransient = (error: object): boolean =>
+  Reflect.get(Object.getPrototypeOf(error) as object, "isRetryable", error) === true
+
+/** Runs code that may throw the reason of a `ValueError`, before anything is sent. */
+export const trySync = <A>(statement: StatementLike, evaluate: () => A): Effect.Effect<A, QueryError> => {
+  try {
+    return Effect.succeed(evaluate())
+  } catch (thrown) {
+    return failQuery(ValueErrors.fromThrown(thrown), "nothing", statement)
+  }
+}
+
+/** Works as `Effect.flatMap`, but within the calling step if the outcome is already available. */
+export const flatMapEager = <A, E, B, E2>(
+  effect: Effect.Effect<A, E>,
+  next: (value: A) => Effect.Effect<B, E2>
+): Effect.Effect<B, E | E2> => {
+  if (!Exit.isExit(effect)) return Effect.flatMap(effect, next)
+  const exit = effect as Exit.Exit<A, E>
+  return Exit.isSuccess(exit) ? next(exit.value) : Effect.failCause(exit.cause)
+}

@@ -1,0 +1,2 @@
+export * as GrpcError from "./GrpcError.ts"
+export * as HyperGrpc from "./HyperGrpc.ts"

@@ -1,0 +1,1 @@
+export * as HyperDialect from "./HyperDialect.ts"

@@ -1,0 +1,1 @@
+export * as Pg from "./Pg.ts"

@@ -1,0 +1,1 @@
+export * as HyperSql from "./HyperSql.ts"

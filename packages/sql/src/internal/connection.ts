@@ -1,0 +1,94 @@
+/**
+ * The connection that Effect's statements run on.
+ *
+ * @internal
+ */
+import type * as Client from "@hyperfect/client/Client"
+import type * as Queries from "@hyperfect/client/Queries"
+import * as Statement from "@hyperfect/client/Statement"
+import * as Preset from "@hyperfect/values/Preset"
+import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import type { Connection } from "effect/sql/SqlConnection"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import { type Failure, mapToSqlError, toSqlError } from "./sqlError.ts"
+
+type TransformRows = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
+
+/** True for values that Effect's drivers send as something else. */
+const isConverted = (value: unknown): boolean => value === undefined || value instanceof Int8Array
+
+/** Effect's drivers send `undefined` as NULL, and an `Int8Array` as bytes. */
+const toParameter = (value: unknown): unknown =>
+  value === undefined
+    ? null
+    : value instanceof Int8Array
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : value
+
+/** Makes the statement of a text and its parameters. */
+const statementOf = (text: string, parameters: ReadonlyArray<unknown>): Statement.Statement =>
+  Statement.fromTextUnsafe(
+    text,
+    parameters.some(isConverted) ? parameters.map(toParameter) : parameters,
+    Preset.effectSql
+  )
+
+const toExecuteError = (error: Failure) => toSqlError(error, "execute")
+const onRaw = mapToSqlError("executeRaw")
+const onValues = mapToSqlError("executeValues")
+
+/** Runs Effect's statements on a session, or on a client that works in the transaction of the calling fiber. */
+export class ClientConnection implements Connection {
+  private readonly queries: Queries.Queries<Exclude<Client.ClientError, { readonly _tag: "none" }>>
+
+  constructor(queries: ClientConnection["queries"]) {
+    this.queries = queries
+  }
+
+  execute(text: string, parameters: ReadonlyArray<unknown>, transformRows: TransformRows) {
+    return this.run(statementOf(text, parameters), transformRows)
+  }
+
+  executeUnprepared(text: string, parameters: ReadonlyArray<unknown>, transformRows: TransformRows) {
+    return this.run(Statement.unprepared(statementOf(text, parameters)), transformRows)
+  }
+
+  private run(statement: Statement.Statement, transformRows: TransformRows) {
+    return Effect.mapBoth(this.queries.query(statement), {
+      onFailure: toExecuteError,
+      onSuccess: ({ rows }) => transformRows === undefined ? rows : transformRows(rows)
+    })
+  }
+
+  executeRaw(text: string, parameters: ReadonlyArray<unknown>) {
+    return onRaw(this.queries.query(statementOf(text, parameters)))
+  }
+
+  executeValues(text: string, parameters: ReadonlyArray<unknown>) {
+    return this.values(statementOf(text, parameters))
+  }
+
+  executeValuesUnprepared(text: string, parameters: ReadonlyArray<unknown>) {
+    return this.values(Statement.unprepared(statementOf(text, parameters)))
+  }
+
+  private values(statement: Statement.Statement) {
+    return onValues(Effect.map(this.queries.values(statement), ({ rows }) => rows))
+  }
+
+  executeStream(
+    text: string,
+    parameters: ReadonlyArray<unknown>,
+    transformRows: TransformRows
+  ): Stream.Stream<object, SqlError> {
+    const rows = Stream.mapError(
+      this.queries.stream(statementOf(text, parameters)),
+      (error) => toSqlError(error, "executeStream")
+    )
+    return transformRows === undefined
+      ? rows
+      : Stream.mapArray(rows, (rows) => transformRows(rows) as Arr.NonEmptyReadonlyArray<object>)
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The contents that a database file may have, given what was reported of the loads and saves: every batch of rows that
+ * was reported saved, none that was reported failed, and each batch whole or not at all.
+ */
+
+/** The outcome of a load or save, as the client reports it. */
+export type Outcome = "done" | "failed" | "unknown"
+
+/** A state of the database: all of the batches, and each of the uncertain groups as a whole or not. */
+interface State {
+  readonly batches: ReadonlySet<number>
+  readonly uncertain: ReadonlyArray<ReadonlyArray<number>>
+}
+
+/** The batches in a file, with their number of rows and the sum of their row numbers. */
+export type Found = ReadonlyMap<number, { readonly rows: number; readonly sum: number }>
+
+const matches = ({ batches, uncertain }: State, found: Found): boolean => {
+  const rest = new Set(found.keys())
+  for (const batch of batches) {
+    if (!rest.delete(batch)) return false
+  }
+  for (const group of uncertain) {
+    const present = group.filter((batch) => rest.delete(batch))
+    if (present.length > 0 && present.length < group.length) return false
+  }
+  return rest.size === 0
+}
+
+const describe = ({ batches, uncertain }: State): string =>
+  [
+    ...batches,
+    ...uncertain.map((group) => `maybe ${group.join("+")}`)
+  ].join(", ") || "nothing"
+
+/** The history of one file. Batches have numbers, rows have numbers from 0 within their batch. */
+export class FileHistory {
+  /** The states that the file may have: one after a save, more after one of unknown outcome. */
+  private saved: ReadonlyArray<State>
+  /** The states committed later. The server may have written one of them, but has not reported it. */
+  private later: ReadonlyArray<State> = []
+  private current: State
+  private readonly sizes: Map<number, number>
+  private readonly events: Array<string> = []
+
+  /** Begins with the batches that a file has, by size. */
+  constructor(sizes: ReadonlyMap<number, number> = new Map()) {
+    this.sizes = new Map(sizes)
+    this.current = { batches: new Set(sizes.keys()), uncertain: [] }
+    this.saved = [this.current]
+  }
+
+  /** Notes the load of batches in one transaction. */
+  load(batches: ReadonlyMap<number, number>, outcome: Outcome): void {
+    this.events.push(`load of ${[...batches.keys()].join("+")}: ${outcome}`)
+    for (const [batch, size] of batches) this.sizes.set(batch, size)
+    if (outcome === "failed") return
+    const names = [...batches.keys()]
+    this.current = outcome === "done"
+      ? { ...this.current, batches: new Set([...this.current.batches, ...names]) }
+      : { ...this.current, uncertain: [...this.current.uncertain, names] }
+    this.later = [...this.later, this.current]
+  }
+
+  /** Notes a save: `failed` if what was written since the last one is reported lost. */
+  save(outcome: Outcome): void {
+    this.events.push(`save: ${outcome}`)
+    if (outcome === "done") this.saved = [this.current]
+    else if (outcome === "failed") this.current = this.saved.at(-1)!
+    else this.saved = [...this.saved, ...this.later]
+    this.later = []
+  }
+
+  /** Notes that the file was to be replaced by another one. */
+  replace(by: FileHistory, outcome: Outcome): void {
+    this.events.push(`replacement after (${by.events.join("; ")}): ${outcome}`)
+    for (const [batch, size] of by.sizes) this.sizes.set(batch, size)
+    if (outcome === "failed") return
+    this.saved = outcome === "done" ? [by.current] : [...this.saved, by.current]
+    this.current = by.current
+    this.later = []
+  }
+
+  /** Returns the violation that the contents of the file are, if they are one. */
+  check(found: Found): string | undefined {
+    const torn = [...found].filter(([batch, { rows, sum }]) => {
+      const size = this.sizes.get(batch)
+      return size !== rows || sum !== size * (size - 1) / 2
+    })
+    const states = [...this.saved, ...this.later]
+    if (torn.length === 0 && states.some((state) => matches(state, found))) return undefined
+    const wrong = torn.map(([batch, { rows }]) => `${batch} has ${rows} of ${this.sizes.get(batch) ?? 0} rows`)
+    return [
+      `the file has ${[...found.keys()].join(", ") || "nothing"}${wrong.length > 0 ? ` (${wrong.join(", ")})` : ""}`,
+      `it may have ${[...new Set(states.map(describe))].join(" | or ")}`,
+      ...this.events
+    ].join("\n    ")
+  }
+}
