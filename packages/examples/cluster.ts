@@ -7,7 +7,7 @@
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
-import { Account, accounts, cluster, createTables, database } from "./cluster/accounts.ts"
+import { accounts, cluster, createTables, database, deposit } from "./cluster/accounts.ts"
 
 const [role, first = "", second = ""] = process.argv.slice(2)
 
@@ -16,12 +16,11 @@ const runner = Effect.andThen(
   Layer.launch(Layer.provide(accounts(first), cluster(Number(first))))
 ).pipe(Effect.provide(database))
 
-const deposit = Effect.gen(function*() {
-  const account = (yield* Account.client)(first)
-  const { balance, runner } = yield* account.Deposit({ id: crypto.randomUUID(), amount: Number(second) })
+const sendDeposit = Effect.gen(function*() {
+  const { balance, runner } = yield* deposit(first, { id: crypto.randomUUID(), amount: Number(second) })
   yield* Console.log(`${first} has ${balance}, by runner ${runner}`)
 }).pipe(Effect.provide(Layer.provideMerge(cluster(), database)))
 
 if (role === "runner") NodeRuntime.runMain(runner)
-else if (role === "deposit") NodeRuntime.runMain(deposit)
+else if (role === "deposit") NodeRuntime.runMain(sendDeposit)
 else console.error("usage: cluster.ts runner PORT | deposit ACCOUNT AMOUNT")

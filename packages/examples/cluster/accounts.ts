@@ -16,6 +16,25 @@ export const Deposit = Rpc.make("Deposit", {
 
 export const Account = Entity.make("Account", [Deposit])
 
+/**
+ * Sends a deposit and waits for its answer.
+ *
+ * If the database fails while the deposit is stored, it may be stored or not: it is sent again, for 20 seconds, and has its
+ * effect once because its `id` is the same.
+ */
+export const deposit = Effect.fnUntraced(
+  function*(account: string, payload: { readonly id: string; readonly amount: number }) {
+    const client = yield* Account.client
+    return yield* client(account).Deposit(payload).pipe(
+      Effect.retry({
+        while: (error) => error._tag === "PersistenceError",
+        times: 100,
+        schedule: Schedule.spaced("200 millis")
+      })
+    )
+  }
+)
+
 /** The table of deposits, with the times between which each was handled. */
 export const createTables = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   sql`create table if not exists deposits (

@@ -8,7 +8,7 @@ import { SqlClient } from "effect/sql"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
-import { Account, cluster, createTables } from "../cluster/accounts.ts"
+import { cluster, createTables, deposit } from "../cluster/accounts.ts"
 
 /** The failure in the middle of a trial. */
 export type Fault = "none" | "a killed runner" | "a frozen runner" | "lost connections" | "a promoted standby"
@@ -42,14 +42,13 @@ const names = ["ada", "bob", "eve", "joe"]
 
 /** Deposits of one each, one after the other on each account; returns the balances that were answered. */
 const deposits = Effect.fnUntraced(function*(count: number, strike: (runner: string) => Effect.Effect<void>) {
-  const client = yield* Account.client
   return yield* Effect.forEach(
     names,
     (name) =>
       Effect.forEach(
         Array.from({ length: count }, (_, n) => n),
         (n) =>
-          client(name).Deposit({ id: `${n}`, amount: 1 }).pipe(
+          deposit(name, { id: `${n}`, amount: 1 }).pipe(
             Effect.timeout("40 seconds"),
             Effect.tap(({ runner }) =>
               n === Math.floor(count / 3) && name === names[0] ? strike(runner) : Effect.sleep("50 millis")

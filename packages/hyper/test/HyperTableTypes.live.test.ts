@@ -88,6 +88,7 @@ const odd: Values = {
   date: CalendarDate.fromStringUnsafe("1970-01-01"),
   timestamp: Timestamp.fromStringUnsafe("1969-12-31 23:59:59.999999"),
   timestamptz: TimestampTz.fromStringUnsafe("1969-12-31 23:59:59.999999+00"),
+  interval: Interval.fromPartsUnsafe(0, 0, BigInt(512_994)),
   json: "text"
 }
 
@@ -219,6 +220,12 @@ for (const kind of kinds) {
               withNulls(4, least, true)
             ])
             assert.deepStrictEqual(differences(rows, yield* roundTrip(rows, true)), [])
+            const fractions = Array.from({ length: 1000 }, (_, i) => ({
+              ...rows[0]!,
+              row: i,
+              interval: Interval.fromPartsUnsafe(0, 0, BigInt(i % 2 === 0 ? i * 997 : -i * 3_600_000_997))
+            }))
+            assert.deepStrictEqual(differences(fractions, yield* roundTrip(fractions, true)), [])
             const result = yield* Arbitrary.checkEffect(
               Arbitrary.map(arbitraryRows(kind), withText),
               (rows) => Effect.map(roundTrip(rows, true), (found) => differences(rows, found).length === 0),

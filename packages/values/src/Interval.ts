@@ -162,6 +162,11 @@ export const fromStringUnsafe = (text: string): Interval =>
 /**
  * Formats an interval in ISO 8601, which both servers accept, with a sign before each negative part.
  *
+ * **Gotchas**
+ *
+ * Hyper reads one in a hundred fractions of a second a microsecond short (H-66). Send the `Interval` instead of its
+ * text: its types write the fraction so that both servers read it exactly.
+ *
  * @category converting
  * @since 0.1.0
  */

@@ -6,6 +6,7 @@
 import * as Option from "effect/Option"
 import * as Codec from "../internal/codec/codec.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
+import * as IntervalText from "../internal/dateTime/intervalText.ts"
 import * as Interval from "../Interval.ts"
 import type { Format, Type } from "../Type.ts"
 
@@ -37,7 +38,8 @@ export const interval: Type<Interval.Interval> = {
     "interval",
     "an interval in one of PostgreSQL's styles",
     (text) => Option.getOrUndefined(Interval.fromString(text)),
-    (value: Interval.Interval) => Interval.format(check(value, 0))
+    (value: Interval.Interval) =>
+      Interval.isFinite(check(value, 0)) ? IntervalText.formatForServer(value) : Interval.format(value)
   ),
   binary: {
     read: (bytes, start, end) =>

@@ -17,7 +17,7 @@ const perMinute = BigInt(60_000_000)
 const perHour = BigInt(3_600_000_000)
 
 const isoPattern =
-  /^P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)W)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d{1,6}))?S)?)?$/
+  /^P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)W)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d{1,6})[0-4]?)?S)?)?$/
 const clockPattern = /^([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/
 const secondsPattern = /^([+-]?)(\d+)(?:\.(\d{1,6}))?$/
 const standardPattern = /^(?:([+-]?)(\d+)-(\d+)(?: |$))?(?:([+-]?)(\d+) )?(?:([+-]?)(\d+:\d\d:\d\d(?:\.\d{1,6})?))?$/
@@ -34,7 +34,7 @@ const parseClock = (text: string): bigint | undefined => {
   return match[1] === "-" ? -total : total
 }
 
-/** Parses `P1Y2M3DT4H5M6.789S`, with an optional sign for each part. */
+/** Parses `P1Y2M3DT4H5M6.789S`, with an optional sign for each part, and a seventh digit as {@link formatForServer} writes it. */
 const parseIso = (text: string): Parts | undefined => {
   const match = isoPattern.exec(text)
   if (match === null || text.endsWith("P") || text.endsWith("T")) return undefined
@@ -107,7 +107,7 @@ const parseStandard = (text: string): Parts | undefined => {
 export const parse = (text: string): Parts | undefined =>
   text.startsWith("P") ? parseIso(text) : /[a-z@]/.test(text) ? parsePostgres(text) : parseStandard(text)
 
-export const format = ({ days, microseconds, months }: Parts): string => {
+const formatWith = ({ days, microseconds, months }: Parts, fractionText: (fraction: string) => string): string => {
   const years = Math.trunc(months / 12)
   const negative = microseconds < zero
   const absolute = negative ? -microseconds : microseconds
@@ -124,8 +124,16 @@ export const format = ({ days, microseconds, months }: Parts): string => {
   if (minutes !== zero) time += `${sign}${minutes}M`
   if (rest !== 0) {
     const fraction = rest % 1_000_000
-    const tail = fraction === 0 ? "" : `.${fraction.toString().padStart(6, "0").replace(/0+$/, "")}`
+    const tail = fraction === 0 ? "" : `.${fractionText(fraction.toString().padStart(6, "0"))}`
     time += `${sign}${Math.floor(rest / 1_000_000)}${tail}S`
   }
   return time !== "" ? `${date}T${time}` : date === "P" ? "PT0S" : date
 }
+
+export const format = (parts: Parts): string => formatWith(parts, (fraction) => fraction.replace(/0+$/, ""))
+
+/**
+ * Formats an interval for a server. A seventh digit follows a fraction of seconds: Hyper multiplies the fraction as a
+ * double and truncates the product, which takes a microsecond off one fraction in a hundred (H-66). PostgreSQL rounds.
+ */
+export const formatForServer = (parts: Parts): string => formatWith(parts, (fraction) => `${fraction}3`)
