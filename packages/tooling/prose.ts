@@ -91,7 +91,7 @@ export const evidenceViolations = (
 }
 
 /** The commit after which the subjects of commits are checked. */
-export const checkedSince = "99ee72fb01ca"
+export const checkedSince = "5db74f56667a"
 
 /** The maximum length of a commit subject. */
 export const subjectLimit = 72
