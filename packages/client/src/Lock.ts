@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { timeoutDetached } from "./internal/session/deadline.ts"
 import { Pool } from "./Pool.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { QueryError } from "./QueryError.ts"
@@ -52,6 +53,9 @@ export class LockTaken extends TaggedError<LockTaken>()("LockTaken", {
 export class LockLost extends TaggedError<LockLost>()("LockLost", {
   key: Schema.String
 }, ({ key }) => `the lock ${key} was lost with its session`) {}
+
+/** The time in milliseconds that the answer to a release may take; after that, it is left to the pool. */
+const releaseTimeout = 5_000
 
 const parameters = (key: Key): Statement =>
   typeof key === "string"
@@ -111,14 +115,20 @@ export const withLock: {
       const session = yield* (yield* Pool).session
       const shown = typeof key === "string" ? JSON.stringify(key) : String(key)
       const of = parameters(key)
-      const taken = wait
-        ? Effect.as(session.query(sql`select pg_advisory_lock(${of})`), true)
-        : Effect.map(session.values(sql`select pg_try_advisory_lock(${of})`), ({ rows }) => rows[0]?.[0] === true)
-      yield* Effect.acquireRelease(
-        Effect.flatMap(taken, (taken) => taken ? Effect.void : Effect.fail(new LockTaken({ key: shown }))),
-        () => Effect.ignore(session.query(sql`select pg_advisory_unlock(${of})`)),
-        { interruptible: true }
-      )
+      let isTaken: boolean | undefined
+      yield* Effect.addFinalizer(() => {
+        if (isTaken === false) return Effect.void
+        // The server may have given the lock to a caller that was interrupted while it waited for the answer.
+        const unlock = isTaken === true
+          ? sql`select pg_advisory_unlock(${of})`
+          : sql`select pg_advisory_unlock(${of}) from pg_locks
+              where locktype = 'advisory' and granted and pid = pg_backend_pid() limit 1`
+        return timeoutDetached(session.query(unlock), releaseTimeout)
+      })
+      isTaken = wait
+        ? yield* Effect.as(session.query(sql`select pg_advisory_lock(${of})`), true)
+        : (yield* session.values(sql`select pg_try_advisory_lock(${of})`)).rows[0]?.[0] === true
+      if (!isTaken) return yield* new LockTaken({ key: shown })
       const lost = Effect.andThen(Stream.runDrain(session.notices), Effect.fail(new LockLost({ key: shown })))
       return yield* Effect.raceFirst(effect, lost)
     }).pipe(Effect.scoped)

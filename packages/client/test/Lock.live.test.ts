@@ -57,6 +57,47 @@ describeServers({
         assert.deepStrictEqual((yield* pool.values(held)).rows, [[0]])
       }))
 
+    it.effect("are not kept by a waiter that is interrupted when it gets the lock", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        const hold = Effect.forkChild(
+          Effect.never.pipe(Lock.withLock("contested"), Effect.provideService(Pool.Pool, pool))
+        )
+        const waiting = sql`select count(*)::int from pg_locks where locktype = 'advisory' and not granted`
+        const isWaiting = Effect.flatMap(
+          pool.values(waiting),
+          ({ rows }) => rows[0]?.[0] === 1 ? Effect.void : Effect.fail("not yet" as const)
+        )
+        for (let turns = 0; turns < 60; turns++) {
+          const holder = yield* hold
+          const waiter = yield* hold
+          yield* Effect.eventually(isWaiting)
+          const released = yield* Effect.forkChild(Fiber.interrupt(holder))
+          for (let turn = 0; turn < turns; turn++) yield* Effect.promise(() => new Promise(setImmediate))
+          yield* Fiber.interrupt(waiter)
+          yield* Fiber.join(released)
+          assert.deepStrictEqual((yield* pool.values(held)).rows, [[0]])
+        }
+      }))
+
+    it.effect("are released by the server when it answers again, without a caller who waits for it", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        const started = yield* Deferred.make<void>()
+        const holder = yield* Effect.andThen(Deferred.succeed(started, undefined), Effect.never).pipe(
+          Lock.withLock("frozen"),
+          Effect.provideService(Pool.Pool, pool),
+          Effect.forkChild
+        )
+        yield* Deferred.await(started)
+        const { rows } = yield* pool.values(sql`select pid from pg_locks where locktype = 'advisory'`)
+        const pid = Number(rows[0]?.[0])
+        yield* Effect.sync(() => process.kill(pid, "SIGSTOP"))
+        yield* Effect.ensuring(Fiber.interrupt(holder), Effect.sync(() => process.kill(pid, "SIGCONT")))
+        yield* Effect.succeed("again").pipe(Lock.withLock("frozen"), Effect.provideService(Pool.Pool, pool))
+        assert.deepStrictEqual((yield* pool.values(held)).rows, [[0]])
+      }))
+
     it.effect("are lost with their session, which interrupts the effect", () =>
       Effect.gen(function*() {
         const { pool } = yield* openPool({ max: 4 })
