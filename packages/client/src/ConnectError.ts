@@ -92,8 +92,8 @@ export class NoServerFound extends TaggedError<NoServerFound, boolean>()("NoServ
  *
  * With several servers, the next one is tried, as in libpq, only after failures that another server may not have: the
  * server is unreachable, does not answer in time, reports that it cannot accept connections now (57P03), or does not
- * meet `targetSessionAttrs`. All other failures, such as a wrong password or an untrusted certificate, are returned at
- * once.
+ * meet `targetSessionAttrs`. So it is, other than in libpq, if the connection is lost during the login, as by a proxy whose
+ * server is down. All other failures, such as a wrong password or an untrusted certificate, are returned at once.
  *
  * @category errors
  * @since 0.1.0

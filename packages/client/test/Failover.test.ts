@@ -130,6 +130,25 @@ describe("pool > a server that is down", () => {
     }).pipe(Effect.provide(fakeServers(parts)))
   })
 
+  it.effect("is one that hangs up during the login, until it answers one", () => {
+    const parts: Servers = {
+      a: { ...makeServer("a", primary), disconnectOnStartup: true },
+      b: makeServer("b", primary)
+    }
+    return Effect.gen(function*() {
+      const options = { max: 1, hostRecheck: Schedule.spaced("20 seconds"), idleTimeout: "1 day", checkAfter: "1 day" }
+      const pool = yield* makePool("", options as Pool.Options)
+      assert.deepStrictEqual((yield* EventLog).all, ["a: connect", "b: connect", "b: authok"])
+      const renewed = Effect.andThen(Effect.ignore(pool.simple("hang up")), queryServerName(pool))
+      assert.deepStrictEqual(yield* connectsOf(renewed), ["b"])
+      assert.deepStrictEqual(yield* connectsOf(TestClock.adjust("40 seconds")), ["a", "a"])
+      parts.a = makeServer("a", primary)
+      yield* TestClock.adjust("20 seconds")
+      yield* waitForEvent("a: authok")
+      assert.deepStrictEqual(yield* connectsOf(renewed), ["a"])
+    }).pipe(Effect.provide(fakeServers(parts)))
+  })
+
   it.effect("does not delay the choice of a primary where a standby is preferred", () => {
     const parts = silentFirst()
     return Effect.gen(function*() {

@@ -26,6 +26,8 @@ const serversByName: Readonly<Record<string, FakeServer>> = {
   refusing: { rejectWith: () => "28P01" },
   full: { rejectWith: () => "53300" },
   leaving: { disconnectOnStartup: true },
+  cut: { tls: "hang-up" },
+  secure: { tls: "yes" },
   down: { unreachable: "down" },
   silent: { unreachable: "silent" }
 }
@@ -50,6 +52,9 @@ describe("several servers", () => {
     ["host=down,plain,primary", "down", "plain"],
     ["host=down,/tmp,starting,primary", "down", "socket", "starting", "primary"],
     ["host=starting,primary", "starting", "primary"],
+    ["host=leaving,plain", "leaving", "plain"],
+    ["host=leaving,standby,primary target_session_attrs=primary", "leaving", "standby", "primary"],
+    ["host=cut,secure sslmode=require", "cut", "secure"],
     // The required role of the server.
     ["host=standby,primary target_session_attrs=any", "standby"],
     ["host=standby,readonly,primary target_session_attrs=read-write", "standby", "readonly", "primary"],
@@ -86,7 +91,6 @@ describe("several servers", () => {
     ["host=refusing,plain", "AuthError", "refusing"],
     ["host=full,plain", "AuthError", "full"],
     ["host=down,refusing,plain", "AuthError", "down", "refusing"],
-    ["host=leaving,plain", "AuthError", "leaving"],
     ["host=primary,refusing,standby target_session_attrs=standby", "AuthError", "primary", "refusing"],
     ["host=refusing,standby target_session_attrs=prefer-standby", "AuthError", "refusing"],
     ["host=plain,standby sslmode=require", "TransportError", "plain"]

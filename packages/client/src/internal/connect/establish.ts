@@ -227,9 +227,24 @@ const tryServer = (config: ConnectionConfig, endpoint: Endpoint.Endpoint, wanted
     config.tokenProvider
   )
 
-/** True if a server could not be reached, or did not answer in time. */
+/** The reasons of a connection that was not made, or was lost, or whose login was not answered in time. */
+const unreached: ReadonlySet<string> = new Set([
+  "OpenFailed",
+  "OpenTimeout",
+  "Closed",
+  "ReadFailed",
+  "WriteFailed",
+  "ServerClosed",
+  "StreamEnded"
+])
+
+/**
+ * True if a server could not be reached, or did not answer the login, be it that it hung up: a proxy accepts connections
+ * for a server that is down, and so does a system until the server's process is gone.
+ */
 const isUnreachable = (error: AttemptError): boolean =>
-  error._tag === "TransportError" && ["OpenFailed", "OpenTimeout"].includes(error.reason._tag)
+  error._tag !== "ServerUnsuitable" &&
+  (unreached.has(error.reason._tag) || (error.reason._tag === "TlsFailed" && error.reason.code === "ECONNRESET"))
 
 /** True if another server may succeed. */
 const canTryNextServer = (error: AttemptError): boolean =>
