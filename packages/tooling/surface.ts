@@ -19,7 +19,7 @@ export const keptExports: ReadonlyArray<readonly [names: RegExp, reason: string]
   [/^values\/TypeRegistry\.layer$/, "as Preset.layer"],
   [/^auth\/Startup\./, "the start-up half of a server or proxy"],
   [/^client\/Dialect\./, "a dialect to take over or to compare with"],
-  [/^client\/Telemetry\./, "a metric that programs read"],
+  [/^client\/Telemetry\./, "a metric that programs read, or a comment that they add"],
   [/^sql\/HyperSql\./, "the SqlClient of a client that exists, or in a scope"],
   [/^testing\/ScriptedServer\./, "a step of a script"]
 ]

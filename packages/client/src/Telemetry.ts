@@ -15,14 +15,21 @@
  *
  * **Metrics** are Effect's, and are recorded where {@link layer} is provided.
  *
+ * **Comments** on statements show in the server's logs what has sent them; see {@link withComment}.
+ *
  * None of them contains parameters, rows or passwords. Of a server error a span has the condition, not the text, which
  * may quote a value. Names of tables and columns are shown.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import { type Comment, CurrentComment } from "./internal/model/comment.ts"
+
+export type { Comment } from "./internal/model/comment.ts"
 
 /**
  * The spans, metrics and logs to make.
@@ -42,6 +49,16 @@ export interface Options {
    * debug messages; false when absent. Their texts may quote values.
    */
   readonly logNotices?: boolean | undefined
+  /**
+   * The values of a comment that is sent with each statement, with those of {@link withComment}; without comments when
+   * absent. Empty if all of them are from `withComment`.
+   */
+  readonly comments?: Comment | undefined
+  /**
+   * True to add the `traceparent` of the current span, if it is sampled, to the comments of statements that are not kept
+   * prepared; false when absent.
+   */
+  readonly traceComments?: boolean | undefined
 }
 
 /**
@@ -81,6 +98,63 @@ export const Telemetry: Context.Reference<Options> = Context.Reference<Options>(
  */
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.succeed(Telemetry, { metrics: true, ...options })
+
+/**
+ * Adds values to the comments of the statements of an effect, for sessions and pools with the option `comments`.
+ *
+ * **When to use**
+ *
+ * Use to show in the server's logs and in `pg_stat_activity` the part of a program that has sent a statement.
+ *
+ * **Details**
+ *
+ * The format is that of the sqlcommenter specification: `/*name='value'*\/` on a line behind the text, sorted by name,
+ * with names and values percent-encoded, so that no value can end the comment. Inner values override outer ones, and
+ * those of the options; `undefined` removes one. Every query, stream, COPY, batch and prepared statement has a comment,
+ * including those whose text already has one; only a text with an open `/*` has none. The client's own commands have
+ * none either, such as BEGIN, COMMIT and LISTEN. Spans and errors have the text without it.
+ *
+ * A statement that the program prepares keeps the comment that it was prepared with.
+ *
+ * **Gotchas**
+ *
+ * Statements with different comments are prepared separately: a value that differs with each query, such as the number
+ * of a request, defeats the cache of prepared statements, unless `Statement.unprepared` or `statementCacheSize: 0` is
+ * used. That is why `traceComments` adds traces only to statements that are not kept prepared; these include all on
+ * Hyper.
+ *
+ * The server stores and shows the comment like the text, to everyone who may see that. `pg_stat_activity` cuts texts off
+ * after `track_activity_query_size` bytes, 1024 by default, and with them the comment.
+ *
+ * **Example** (The route of a request)
+ *
+ * ```ts
+ * import { Client, Pool, Telemetry } from "@hyperfect/client"
+ * import { NodePlatform } from "@hyperfect/node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Live = Pool.layerUri("postgresql://app@db.example/shop").pipe(
+ *   Layer.provide(Telemetry.layer({ comments: { application: "shop" } })),
+ *   Layer.provide(NodePlatform.layer)
+ * )
+ *
+ * const orders = Effect.gen(function*() {
+ *   const client = yield* Client.Client
+ *   return yield* client.query("select * from orders") // and /*application='shop',route='%2Forders'*\/
+ * }).pipe(Telemetry.withComment({ route: "/orders" }), Effect.provide(Live))
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withComment: {
+  (comment: Comment): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, comment: Comment): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, comment: Comment): Effect.Effect<A, E, R> =>
+    Effect.updateService(self, CurrentComment, (outer) => ({ ...outer, ...comment }))
+)
 
 /** The bucket boundaries that the conventions recommend for durations, in seconds. */
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]

@@ -56,7 +56,7 @@ export const makeServer = ({ reported = 0, version = "18.0" }: Options) => {
         }
         if (/^(begin|rollback|commit|set)/i.test(query)) {
           if (!/^set/i.test(query)) status = { ...status, status: /^begin/i.test(query) ? "T" : "I" }
-          return [complete(query.toUpperCase())]
+          return [complete(/^\w+/.exec(query)![0].toUpperCase())]
         }
         if (status.status === "E") status = { ...status, status: "T" }
         const seven = format === 1 ? Uint8Array.of(0, 0, 0, 7) : new TextEncoder().encode("7")
@@ -70,9 +70,10 @@ export const makeServer = ({ reported = 0, version = "18.0" }: Options) => {
           isSkipping = false
           yield* channel.send(status)
         } else if (message._tag === "Query") {
+          format = 0
           const answer = run(message.query)
           isSkipping = false
-          yield* channel.send(...answer, status)
+          yield* channel.send(...answer[0]?._tag === "DataRow" ? [columnOf(0)] : [], ...answer, status)
         } else if (!isSkipping) {
           if (message._tag === "Parse") {
             text = message.query

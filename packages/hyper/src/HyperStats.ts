@@ -220,7 +220,7 @@ export const measure = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
     let session: string | undefined
     const end = yield* statsOf(log).pipe(
       Stream.filter((stats) => {
-        const isMark = (position: string) => stats.text.endsWith(`'${name} ${position}'`)
+        const isMark = (position: string) => stats.text.includes(`'${name} ${position}'`)
         if (isMark("end")) return true
         if (isMark("begin")) session = stats.session
         else if (session !== undefined && stats.session === session) gathered.push(stats)

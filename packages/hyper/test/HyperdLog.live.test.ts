@@ -1,6 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Client from "@hyperfect/client/Client"
 import { sql } from "@hyperfect/client/Statement"
+import * as Telemetry from "@hyperfect/client/Telemetry"
 import { Hyper, Hyperd, HyperdLog, HyperStats } from "@hyperfect/hyper"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
@@ -166,6 +167,15 @@ describe("HyperStats", () => {
         }
         assert.deepInclude(failed?.outcome, { _tag: "Failed", sqlState: "22012" })
         assert.strictEqual(new Set(statistics.map(({ session }) => session)).size, 1)
+      }))
+
+    it.effect("measures statements with comments, which the log shows", () =>
+      Effect.gen(function*() {
+        const client = yield* Effect.provideService(Hyper.make(), Telemetry.Telemetry, { comments: { app: "shop" } })
+        const [, statistics] = yield* HyperStats.measure(client.simple("select 1")).pipe(
+          Effect.provideService(Client.Client, client)
+        )
+        assert.deepStrictEqual(statistics.map(({ text }) => text), ["select 1\n/*app='shop'*/"])
       }))
 
     it.effect("fails as the effect does", () =>

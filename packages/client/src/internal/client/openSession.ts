@@ -24,6 +24,7 @@ import { establish, type Established } from "../connect/establish.ts"
 import { roleOf } from "../connect/targetSessionAttrs.ts"
 import { Engine } from "../engine/engine.ts"
 import { states } from "../engine/exchange.ts"
+import { makeCommenter } from "../model/comment.ts"
 import { isUtf8 } from "../model/encoding.ts"
 import { makeQueries } from "../query/queries.ts"
 import { makeSessionRunner } from "../query/sessionRunner.ts"
@@ -198,7 +199,11 @@ export const openSession = (config: ConnectionConfig) =>
       typeCheckInterval: toMillis(config.typeCheckInterval ?? 1000),
       searchPath: login.parameters.get("search_path"),
       queryTimeout: toMillis(config.queryTimeout),
-      observer
+      observer,
+      // The commands of replication cannot have comments.
+      commenter: config.parameters?.["replication"] === undefined
+        ? makeCommenter(telemetry.comments, telemetry.traceComments)
+        : undefined
     })
     return { session: { ...info, ...makeQueries(runner) }, runner }
   })

@@ -9,6 +9,7 @@ import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
+import type { StatementComment } from "./comment.ts"
 
 /** A symbol, so that no object made by `JSON.parse` can pass for a statement. */
 const TypeId: unique symbol = Symbol.for("@hyperfect/client/Statement")
@@ -99,6 +100,7 @@ class StatementImpl implements Statement {
   readonly parameters: ReadonlyArray<unknown>
   readonly preset: Preset.Preset | undefined
   readonly isUnprepared: boolean | undefined
+  readonly comment: StatementComment | undefined
   readonly #template: Template | undefined
   #segments: ReadonlyArray<Segment> | undefined
 
@@ -112,12 +114,14 @@ class StatementImpl implements Statement {
     parameters: ReadonlyArray<unknown>,
     template?: Template,
     preset?: Preset.Preset,
-    isUnprepared?: boolean
+    isUnprepared?: boolean,
+    comment?: StatementComment
   ) {
     this.text = text
     this.parameters = parameters
     this.preset = preset
     this.isUnprepared = isUnprepared
+    this.comment = comment
     this.#template = template
     this.#segments = segments
   }
@@ -146,6 +150,11 @@ class StatementImpl implements Statement {
 
   static templateOf(statement: { readonly text: string }): Template | undefined {
     return statement instanceof StatementImpl ? statement.#template : undefined
+  }
+
+  /** Returns the segments of a statement, if they have been made. */
+  static segmentsOf(statement: Statement): ReadonlyArray<Segment> | undefined {
+    return statement instanceof StatementImpl ? statement.#segments : statement.segments
   }
 }
 
@@ -386,16 +395,18 @@ const comma: ReadonlyArray<Segment> = [{ _tag: "Text", text: ", " }]
 export const list = (values: Iterable<unknown>): Statement => build(separated([...values].map(toSegments), comma))
 
 /**
- * Returns a statement with another preset, or that is not kept prepared.
+ * Returns a statement with another preset or a comment, or that is not kept prepared.
  *
  * @internal
  */
 export const derived = (
   self: Statement | string,
-  changes: { readonly preset?: Preset.Preset; readonly isUnprepared?: true }
+  changes: { readonly preset?: Preset.Preset; readonly isUnprepared?: true; readonly comment?: StatementComment }
 ): Statement => {
   const statement = typeof self === "string" ? fromTextUnsafe(self) : self
-  const { isUnprepared = statement.isUnprepared, preset = statement.preset } = changes
-  const { parameters, segments, text } = statement
-  return new StatementImpl(segments, text, parameters, StatementImpl.templateOf(statement), preset, isUnprepared)
+  const { comment, isUnprepared = statement.isUnprepared, preset = statement.preset } = changes
+  const { parameters, text } = statement
+  const segments = StatementImpl.segmentsOf(statement)
+  const template = StatementImpl.templateOf(statement)
+  return new StatementImpl(segments, text, parameters, template, preset, isUnprepared, comment)
 }

@@ -20,6 +20,7 @@ import type { Failure, UnsupportedError } from "../../QueryError.ts"
 import { identifier } from "../../Statement.ts"
 import type { OpenSession } from "../client/openSession.ts"
 import { Backoff, canReconnect } from "../connect/backoff.ts"
+import { withoutComment } from "../model/comment.ts"
 import { timeoutDetached } from "../session/deadline.ts"
 import { releasedOnFailure } from "../session/ownScope.ts"
 import { unsupported } from "../session/queryError.ts"
@@ -237,9 +238,9 @@ export class Listener {
     const joined = [...this.subscribersByChannel.keys()].filter((channel) => !this.activeChannels.has(channel))
     // Later subscribers wait until the channel is listened to again.
     for (const channel of left) this.activeChannels.delete(channel)
-    const unlisten = (channel: string) => session.simple(`UNLISTEN ${identifier(channel).text}`)
+    const unlisten = (channel: string) => withoutComment(session.simple(`UNLISTEN ${identifier(channel).text}`))
     const listen = (channel: string) =>
-      Effect.matchEffect(session.simple(`LISTEN ${identifier(channel).text}`), {
+      Effect.matchEffect(withoutComment(session.simple(`LISTEN ${identifier(channel).text}`)), {
         onSuccess: () =>
           Effect.sync(() => {
             this.activeChannels.add(channel)

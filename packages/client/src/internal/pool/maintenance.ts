@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import type { QueryError } from "../../QueryError.ts"
 import type { OpenSession } from "../client/openSession.ts"
+import { withoutComment } from "../model/comment.ts"
 import { timeoutDetached } from "../session/deadline.ts"
 import { sessionState } from "../session/state.ts"
 import { unreserve } from "./acquireQueue.ts"
@@ -87,13 +88,17 @@ export class Maintenance {
     const { engine, scope, session } = slot
     // An interrupted transaction sends its ROLLBACK without waiting for the response.
     const settled = Effect.suspend(() => (engine.queue.load === 0 ? Effect.void : Effect.ignore(session.simple(""))))
-    const rollback = Effect.suspend(() => (engine.status === "I" ? Effect.void : session.simple("ROLLBACK")))
+    const rollback = Effect.suspend(
+      () => (engine.status === "I" ? Effect.void : withoutComment(session.simple("ROLLBACK")))
+    )
     const reset = Effect.suspend(() =>
       engine.sessionState === sessionState.clean
         ? Effect.void
         : Effect.suspend(() => Scope.close(slot.hookScope, Exit.void)).pipe(
           Effect.andThen(
-            session.simple([engine.dialect.reset, engine.afterReset].filter(Predicate.isNotUndefined).join("; "))
+            withoutComment(
+              session.simple([engine.dialect.reset, engine.afterReset].filter(Predicate.isNotUndefined).join("; "))
+            )
           ),
           Effect.andThen(Effect.suspend(() => {
             // Only now are the reported settings the server's own.

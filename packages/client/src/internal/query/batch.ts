@@ -13,6 +13,7 @@ import { Exchange, type Flow } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import type { RowsDecoder } from "../engine/resultDecoders.ts"
 import { makeRows, Results } from "../engine/sinks.ts"
+import { keptText } from "../model/comment.ts"
 import { isReadOnly, statementKind } from "../session/statementKind.ts"
 import { Pins } from "../statement/pins.ts"
 import { executeBytes, objects, type Plan, type Request, syncBytes, writeGroup } from "../statement/plan.ts"
@@ -28,7 +29,7 @@ type Row = ObjectRow
  * the others are prepared before any statement runs.
  */
 const makePlan = (runner: QueryRunner, gate: Gate, statements: ReadonlyArray<Request>, pins: Pins) => {
-  const canHold = runner.planner.statementCache.canHold(statements.map(({ text }) => text))
+  const canHold = runner.planner.statementCache.canHold(statements.map(keptText))
   const changing = statements.findIndex(({ text }) => mayChangeMeaning(text))
   return (statement: Request, i: number): Effect.Effect<Plan<RowsDecoder<Row>>, QueryError> => {
     const isKept = canHold && (changing < 0 || i <= changing)

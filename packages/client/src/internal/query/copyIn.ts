@@ -20,10 +20,11 @@ import { type Engine, writeFrontend, writeQuery } from "../engine/engine.ts"
 import { Exchange, flows } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import { BaseSink } from "../engine/sinks.ts"
+import { sentText } from "../model/comment.ts"
 import { failQuery } from "../session/queryError.ts"
 import type { Request } from "../statement/plan.ts"
 import type { QueryRunner } from "./runner.ts"
-import { copyText } from "./streams.ts"
+import { checkCopy } from "./streams.ts"
 
 const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 
@@ -126,22 +127,22 @@ export const copyIn = <E, R>(
   { openAfter = 0 }: CopyInOptions = {}
 ): Effect.Effect<CopyResult, QueryError | E, R> =>
   gate.whileExclusive(statement, (own) =>
-    Effect.flatMap(copyText(session, statement), (text) => {
+    Effect.andThen(checkCopy(session, statement), () => {
       const { dialect, queue } = session.engine
       const owned = <E1, R1>(stream: Stream.Stream<Uint8Array, E1, R1>) =>
         Stream.unwrap(Effect.as(own.markOwner, stream))
-      if (openAfter === 0 || !dialect.copyBlocksReaders) return copyChunks(session, own, text, owned(data))
-      const closed = Effect.catch(queue.whenClosed, (failure) => failQuery(failure, "nothing", text))
+      if (openAfter === 0 || !dialect.copyBlocksReaders) return copyChunks(session, own, statement, owned(data))
+      const closed = Effect.catch(queue.whenClosed, (failure) => failQuery(failure, "nothing", statement))
       return Effect.scoped(Effect.flatMap(
         Effect.raceFirst(pullAhead(owned(data), openAfter), closed),
-        (ahead) => copyChunks(session, own, text, owned(ahead))
+        (ahead) => copyChunks(session, own, statement, owned(ahead))
       ))
     }))
 
 const copyChunks = <E, R>(
   { engine }: QueryRunner,
   gate: Gate,
-  text: string,
+  statement: Request,
   data: Stream.Stream<Uint8Array, E, R>
 ): Effect.Effect<CopyResult, QueryError | E, R> =>
   Effect.uninterruptibleMask((restore) =>
@@ -153,10 +154,10 @@ const copyChunks = <E, R>(
         Deferred.doneUnsafe(ended, Exit.void)
         Deferred.doneUnsafe(ready, Exit.succeed(false))
       }
-      yield* gate.whileActive(text, () => engine.submit(exchange, writeQuery(text), onDone))
+      yield* gate.whileActive(statement, () => engine.submit(exchange, writeQuery(sentText(statement)), onDone))
       const withStatement = <A>(effect: Effect.Effect<A, Failure>) =>
-        Effect.catch(effect, (failure) => failQuery(failure, exchange.sent, text))
-      const outcome = Effect.flatMap(Deferred.await(ended), () => exchange.outcomeFor(text))
+        Effect.catch(effect, (failure) => failQuery(failure, exchange.sent, statement))
+      const outcome = Effect.flatMap(Deferred.await(ended), () => exchange.outcomeFor(statement))
       const interrupted = "the copy was interrupted"
       const isReady = yield* Effect.onInterrupt(
         restore(Deferred.await(ready)),
@@ -173,7 +174,7 @@ const copyChunks = <E, R>(
           server: engine.dialect.name,
           problem: "copyIn expects a COPY ... FROM STDIN, but the statement was another one"
         })
-        return yield* failQuery(refused, exchange.sent, text)
+        return yield* failQuery(refused, exchange.sent, statement)
       }
       // If the server refuses while data is still to come, the source is not read further.
       const pumped = yield* Effect.exit(restore(Effect.raceFirst(pump, failed)))

@@ -14,6 +14,7 @@ import { Exchange, flows } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import type { ResultDecoders } from "../engine/resultDecoders.ts"
 import { DescriptionSink, Discard, type StatementDescription } from "../engine/sinks.ts"
+import { keptText } from "../model/comment.ts"
 import { failQuery, flatMapEager, refuse, trySync } from "../session/queryError.ts"
 import { declaredTypes, encodersOfTypes, isUndecided, typeOids } from "../statement/parameters.ts"
 import { Pins } from "../statement/pins.ts"
@@ -38,7 +39,7 @@ const describeAs = (
       statement,
       flows.prepare,
       () => new DescriptionSink(),
-      parseAndDescribe(name, statement.text, parameterTypes),
+      parseAndDescribe(name, keptText(statement), parameterTypes),
       describe
     )
   return gate.whenOpen(
@@ -104,17 +105,18 @@ const describeValues = (
 export const prepare = (
   runner: QueryRunner,
   gate: Gate,
-  text: string,
+  statement: Request,
   declared: ReadonlyArray<Type.Any>
 ): Effect.Effect<PreparedStatement, QueryError, Scope.Scope> => {
   const { engine: { dialect }, planner } = runner
-  if (!dialect.namedStatements) return refuse(dialect, "a prepared statement", text)
+  const { text } = statement
+  if (!dialect.namedStatements) return refuse(dialect, "a prepared statement", statement)
   const cache = planner.statementCache
   const owned = cache.freshName()
   const oids = declared.map(({ oid }) => oid)
   const withValues = (parameters: ReadonlyArray<unknown>): Request => ({ text, parameters, preset: undefined })
-  const find = (statement: Request, pins: Pins) =>
-    cache.getOwned(owned, { statement, text, parameterTypes: oids }, pins)
+  const find = (run: Request, pins: Pins) =>
+    cache.getOwned(owned, { statement: run, text: keptText(statement), parameterTypes: oids }, pins)
   const close = Effect.suspend(() => {
     const name = dialect.inferredTypes ? cache.releaseOwned(owned) : owned
     if (name === undefined) return Effect.void
@@ -129,12 +131,12 @@ export const prepare = (
   // error.
   const describing: Effect.Effect<StatementDescription, QueryError> = Effect.onInterrupt(
     dialect.inferredTypes
-      ? gate.whenOpen(text, () =>
+      ? gate.whenOpen(statement, () =>
         Effect.andThen(
-          checkExtended(runner, withValues([])),
-          Effect.suspend(() => find(withValues([]), new Pins(false)))
+          checkExtended(runner, statement),
+          Effect.suspend(() => find(statement, new Pins(false)))
         ))
-      : describeAs(runner, gate, owned, withValues([]), oids),
+      : describeAs(runner, gate, owned, statement, oids),
     () => close
   )
   return Effect.acquireRelease(describing, () => close, { interruptible: true }).pipe(Effect.map((described) => {

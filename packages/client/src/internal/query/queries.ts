@@ -75,7 +75,7 @@ export const makeQueries = <E>(runner: Runner<E>): Queries<E> => {
       runner.scoped(
         { isTimed: false },
         toRequest(text),
-        (session, gate) => prepare(session, gate, text, types)
+        (session, gate, statement) => prepare(session, gate, statement, types)
       ),
     call: (functionOid, args, returns) =>
       runner.effect(

@@ -12,9 +12,10 @@ import type { QueryError } from "../../QueryError.ts"
 import { operationOf, withoutLiterals } from "../../QueryText.ts"
 import type { Engine } from "../engine/engine.ts"
 import { Gate } from "../engine/gate.ts"
+import type { Commenter, StatementComment } from "../model/comment.ts"
 import type { Observer, Operation } from "../session/observer.ts"
 import { withQueryTimeout } from "../session/timeout.ts"
-import { Planner } from "../statement/plan.ts"
+import { Planner, withComment } from "../statement/plan.ts"
 import { StatementCache } from "../statement/prepared.ts"
 import { SessionTypes } from "../statement/sessionTypes.ts"
 import type { TypeCatalogue } from "../statement/typeCatalogue.ts"
@@ -39,6 +40,8 @@ export interface Options {
   /** Milliseconds allowed for each query. */
   readonly queryTimeout: number | undefined
   readonly observer: Observer
+  /** Absent if statements have no comments. */
+  readonly commenter: Commenter | undefined
 }
 
 /** Describes an operation for telemetry. A text with parameters contains no values, and is reported unchanged. */
@@ -53,9 +56,14 @@ const describe = <A>(
     : { operation: name }
 }
 
+const addComment = (statements: Statements, comment: StatementComment): Statements =>
+  "text" in statements
+    ? withComment(statements, comment)
+    : statements.map((statement) => withComment(statement, comment))
+
 /** @internal */
 export const makeSessionRunner = (options: Options): QueryRunner => {
-  const { defaultPreset, engine, observer, queryTimeout, simpleFormat } = options
+  const { commenter, defaultPreset, engine, observer, queryTimeout, simpleFormat } = options
   const { dialect } = engine
   const types = new SessionTypes(engine, options)
   const mayKeep = dialect.namedStatements && dialect.inferredTypes
@@ -63,13 +71,17 @@ export const makeSessionRunner = (options: Options): QueryRunner => {
   const sessionGate = new Gate(dialect)
   const gateOf = (fiber: Fiber.Fiber<unknown, unknown>): Gate =>
     gateIn(runner, fiber.getRef(CurrentTransaction)) ?? sessionGate
+  const commented = <S extends Statements>(fiber: Fiber.Fiber<unknown, unknown>, statements: S): S => {
+    const comment = commenter?.(fiber)
+    return comment === undefined ? statements : addComment(statements, comment) as S
+  }
   const within = <S extends Statements, A, E, R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     { isTimed }: OperationKind<never>,
     statements: S,
     run: RunOnSession<S, A, E, R>
   ): Effect.Effect<A, E | QueryError, R> => {
-    const asked = run(runner, gateOf(fiber), statements)
+    const asked = run(runner, gateOf(fiber), commented(fiber, statements))
     return isTimed === false
       ? asked
       : withQueryTimeout(fiber, queryTimeout, "text" in statements ? statements : textOf(statements), asked)
@@ -94,7 +106,7 @@ export const makeSessionRunner = (options: Options): QueryRunner => {
     scoped: effect,
     stream: (kind, statement, run) =>
       Stream.unwrap(Effect.withFiber((fiber) => {
-        const stream = run(runner, gateOf(fiber), statement)
+        const stream = run(runner, gateOf(fiber), commented(fiber, statement))
         return Effect.succeed(observer.isEnabled(fiber) ? observer.stream(describe(kind, statement), stream) : stream)
       })),
     transaction: (body, options, pool) =>

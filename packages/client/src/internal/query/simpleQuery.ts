@@ -13,6 +13,7 @@ import { type WriteFrames, writeQuery } from "../engine/engine.ts"
 import { Exchange, flows } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import { Discard, Results, Rows } from "../engine/sinks.ts"
+import { sentText } from "../model/comment.ts"
 import { refuse, type StatementLike } from "../session/queryError.ts"
 import { objects, type Request, writeGroup } from "../statement/plan.ts"
 import { checkSimple, type QueryRunner, runExchange } from "./runner.ts"
@@ -44,13 +45,13 @@ export const simple = (
       runExchange<SimpleResults, Results<ObjectRow>>(
         runner,
         gate,
-        text,
+        statement,
         flows.simple,
         () => makeResults(runner, preset),
-        writeQuery(text),
+        writeQuery(sentText(statement)),
         () => simple(runner, gate, statement),
         (exchange) => {
-          const outcome = exchange.outcomeFor(text)
+          const outcome = exchange.outcomeFor(statement)
           return Exit.isExit(outcome) ? outcome : Effect.mapError(outcome, withResults(exchange.sink.resultsBefore))
         }
       )

@@ -15,6 +15,7 @@ import { Exchange, flows, states } from "../engine/exchange.ts"
 import type { Gate, OpenStream } from "../engine/gate.ts"
 import type { RowsDecoder } from "../engine/resultDecoders.ts"
 import { type Consumer, CopyStream, RowStream, type StreamSink } from "../engine/streamSinks.ts"
+import { sentText } from "../model/comment.ts"
 import { Handoff } from "../session/handoff.ts"
 import { failQuery, refuse, type StatementLike, trySync } from "../session/queryError.ts"
 import { Pins } from "../statement/pins.ts"
@@ -150,7 +151,7 @@ export const copyOut = <A>(
 ): Stream.Stream<A, QueryError> =>
   Stream.unwrap(Effect.gen(function*() {
     const own = yield* gate.exclusive(statement)
-    const text = yield* copyText(runner, statement)
+    yield* checkCopy(runner, statement)
     const reader = yield* trySync(statement, makeReader)
     let hasStarted = false
     const notCopy = new UnsupportedError({
@@ -160,7 +161,7 @@ export const copyOut = <A>(
     })
     return toStream<A>(runner, own, statement, {
       start: (consumer) => new Exchange(flows.copyOut, new CopyStream(reader, () => hasStarted = true, consumer)),
-      write: writeQuery(text),
+      write: writeQuery(sentText(statement)),
       outcomeOf: (exchange) =>
         exchange.error() === undefined && !hasStarted
           ? failQuery(notCopy, exchange.sent, statement)
@@ -168,10 +169,10 @@ export const copyOut = <A>(
     })
   }))
 
-/** Returns the text of a COPY, which is sent by the simple protocol and has no parameters. */
-export const copyText = (runner: QueryRunner, statement: Request): Effect.Effect<string, QueryError> =>
+/** Fails if a statement cannot be a COPY, which is sent by the simple protocol and has no parameters. */
+export const checkCopy = (runner: QueryRunner, statement: Request): Effect.Effect<void, QueryError> =>
   statement === notStatement
     ? failQuery(notStatementError(), "nothing", statement)
     : statement.parameters.length === 0
-    ? Effect.as(checkSimple(runner, statement.text), statement.text)
+    ? checkSimple(runner, statement.text)
     : refuse(runner.engine.dialect, "parameters in COPY", statement)

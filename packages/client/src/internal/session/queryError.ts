@@ -5,6 +5,7 @@
  *
  * @internal
  */
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as ValueErrors from "@hyperfect/values/ValueError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,10 +16,12 @@ import * as References from "effect/References"
 import type { Dialect } from "../../Dialect.ts"
 import { type Failure, type QueryError, type Sent, UnsupportedError } from "../../QueryError.ts"
 import { excerpt } from "../../QueryText.ts"
+import * as ServerError from "../../ServerError.ts"
+import type { StatementComment } from "../model/comment.ts"
 import { callSite } from "../model/sql.ts"
 
 /** The statement of an error. */
-export type StatementLike = { readonly text: string } | string
+export type StatementLike = { readonly text: string; readonly comment?: StatementComment | undefined } | string
 
 /** Clones a failure, as all statements of a dead session fail with the same one. */
 const cloneFailure = (failure: Failure): Failure =>
@@ -67,6 +70,16 @@ const isSafeToRetry = (failure: Failure, sent: Sent): boolean =>
 /** True if the statement was stale: repeating the same work prepares it again. */
 export const isStaleError = (error: object): boolean => Reflect.get(error, "isStale") === true
 
+/** Returns a failure whose position, if it is in the comment behind a text, is moved to the end of the text. */
+const withinText = (failure: Failure, statement: StatementLike): Failure => {
+  if (typeof statement === "string" || statement.comment === undefined || failure._tag !== "ServerError") return failure
+  const { fields, position = 0 } = failure.reason
+  const end = Array.from(statement.text).length + 1
+  return position <= end ? failure : ServerError.fromFields(
+    fields.map((field) => field.code === ErrorField.codes.position ? { ...field, value: String(end) } : field)
+  )
+}
+
 const makeQueryError = (
   failure: Failure,
   sent: Sent,
@@ -75,7 +88,7 @@ const makeQueryError = (
   isStale = false,
   isUndone = false
 ): QueryError => {
-  const error = cloneFailure(failure)
+  const error = cloneFailure(withinText(failure, statement))
   const site = typeof statement === "string" ? undefined : callSite(statement)
   const text = typeof statement === "string" ? statement : statement.text
   const position = error._tag === "ServerError" ? error.reason.position : undefined

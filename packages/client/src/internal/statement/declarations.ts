@@ -18,6 +18,7 @@ import * as Exit from "effect/Exit"
 import type { QueryError } from "../../QueryError.ts"
 import { withoutLiterals } from "../../QueryText.ts"
 import type { Engine } from "../engine/engine.ts"
+import type { StatementComment } from "../model/comment.ts"
 import { flatMapEager } from "../session/queryError.ts"
 import { declaredTypes, isNumeric, isUndecided, ownTypes } from "./parameters.ts"
 import type { Pins } from "./pins.ts"
@@ -31,6 +32,7 @@ type Preparation = Effect.Effect<Prepared, QueryError>
 interface Request {
   readonly text: string
   readonly parameters: Values
+  readonly comment?: StatementComment | undefined
 }
 
 /** The number of parameters beyond which they are declared all together or not at all. */

@@ -24,6 +24,8 @@ import { type Engine, type WriteFrames, writeFrontend } from "../engine/engine.t
 import { Exchange, type Flow, flows } from "../engine/exchange.ts"
 import { checkFormats, type ColumnsDecoder, ResultDecoders, type RowsDecoder } from "../engine/resultDecoders.ts"
 import { DescriptionSink, type MakeDecoder, type StatementDescription } from "../engine/sinks.ts"
+import { canComment, keptText, sentText, type StatementComment } from "../model/comment.ts"
+import { derived } from "../model/sql.ts"
 import { refuseFloats } from "../session/hyperText.ts"
 import { flatMapEager, trySync } from "../session/queryError.ts"
 import { Declarations } from "./declarations.ts"
@@ -36,7 +38,9 @@ import { Records } from "./records.ts"
 import type { TypeCatalogue } from "./typeCatalogue.ts"
 
 /** The parts of a statement that are needed to run it. */
-export type Request = Pick<Statement, "text" | "parameters" | "preset" | "isUnprepared">
+export interface Request extends Pick<Statement, "text" | "parameters" | "preset" | "isUnprepared"> {
+  readonly comment?: StatementComment | undefined
+}
 
 const noParameters: ReadonlyArray<unknown> = []
 
@@ -53,6 +57,10 @@ export const toRequest = (input: Statement | string): Request =>
     : isStatement(input)
     ? input
     : notStatement
+
+/** Returns a request with a comment, if it can have one. */
+export const withComment = (request: Request, comment: StatementComment): Request =>
+  !canComment(request.text) ? request : isStatement(request) ? derived(request, { comment }) : { ...request, comment }
 
 /** Selects the decoder of a result. Throws a `ValueError.Reason` for columns that it cannot read. */
 export type ResultShape<K> = (reading: ResultDecoders) => K
@@ -189,7 +197,8 @@ export class Planner {
   }
 
   /** Plans one group without prior knowledge of the statement. */
-  unprepared<K>({ parameters, preset, text }: Request, shape: ResultShape<K>): Plan<K> {
+  unprepared<K>(statement: Request, shape: ResultShape<K>): Plan<K> {
+    const { parameters, preset } = statement
     const { dialect } = this.engine
     const resultFormats = [dialect.resultFormat]
     const encodersOf = dialect.inferredTypes ? this.undescribedEncoders : encodersOfTypes(dialect)
@@ -198,7 +207,7 @@ export class Planner {
       prepared: undefined,
       write: (out) => {
         const encoders = encodersOf(parameters)
-        writeFrontend(out, { _tag: "Parse", name: "", query: text, parameterTypes: typeOids(encoders) })
+        writeFrontend(out, { _tag: "Parse", name: "", query: sentText(statement), parameterTypes: typeOids(encoders) })
         BindWriter.writeUnsafe(out, { statement: "", encoders, values: parameters, resultFormats })
         out.copy(describePortal)
       },
@@ -283,7 +292,7 @@ export class Planner {
   private checkColumns<K>(statement: Request, shape: ResultShape<K>): Effect.Effect<unknown, QueryError> {
     const { parameters, preset = this.defaultPreset, text } = statement
     return Effect.flatMap(
-      trySync(statement, () => parseAndDescribe("", text, declaredTypes(parameters))),
+      trySync(statement, () => parseAndDescribe("", keptText(statement), declaredTypes(parameters))),
       (write) => {
         const exchange = new Exchange(flows.prepare, new DescriptionSink(), text)
         return Effect.flatMap(

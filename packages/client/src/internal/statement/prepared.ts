@@ -17,6 +17,7 @@ import { type Engine, type WriteFrames, writeFrontend } from "../engine/engine.t
 import { Exchange, flows } from "../engine/exchange.ts"
 import { ResultDecoders } from "../engine/resultDecoders.ts"
 import { DescriptionSink, type StatementDescription } from "../engine/sinks.ts"
+import { keptText, type StatementComment } from "../model/comment.ts"
 import { failQuery, type StatementLike } from "../session/queryError.ts"
 import { makeBind, textPreset } from "./floatDatetimes.ts"
 import type { KnownTypes } from "./lookedUpTypes.ts"
@@ -235,6 +236,7 @@ type Home = Map<string, Prepared | Preparing>
 /** A statement that is requested from the cache. */
 interface Wanted {
   readonly statement: StatementLike
+  /** The text to prepare, with the comment. */
   readonly text: string
   readonly parameterTypes: ReadonlyArray<number>
   /** The values, if a refusal of the statement because of them must not end a transaction. */
@@ -318,16 +320,16 @@ export class StatementCache {
   }
 
   /**
-   * Returns the prepared statement of a text and the declared types of its parameters. If the values contain numbers or
-   * booleans, a transaction survives if the server refuses these types.
+   * Returns the prepared statement of a text, its comment and the declared types of its parameters. If the values
+   * contain numbers or booleans, a transaction survives if the server refuses these types.
    */
   get(
-    statement: { readonly text: string },
+    statement: { readonly text: string; readonly comment?: StatementComment | undefined },
     parameterTypes: ReadonlyArray<number>,
     pins: Pins,
     values?: ReadonlyArray<unknown>
   ): Effect.Effect<Prepared, QueryError> {
-    const { text } = statement
+    const text = keptText(statement)
     let key = statementKey(text, parameterTypes)
     if (this.searchPath !== "") key = `${this.searchPath}\0${key}`
     const entry = this.entries.get(key)
