@@ -9,7 +9,12 @@ import * as Schema from "effect/Schema"
 
 const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
 
-const lastLines = (output: string): string => {
+/**
+ * Returns the last lines of a server's output, for the end of a message.
+ *
+ * @internal
+ */
+export const lastLines = (output: string): string => {
   const text = output.trim()
   return text === "" ? "it printed nothing" : `it printed:\n${text.split("\n").slice(-20).join("\n")}`
 }

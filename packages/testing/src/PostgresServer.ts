@@ -203,7 +203,7 @@ const hbaFile = (options: Options): string => {
 }
 
 /** Runs a preparation step to completion. */
-const runToSuccess = (step: string, start: ReturnType<PostgresInstallation.Installation["start"]>) =>
+const runToSuccess = (step: string, start: ReturnType<typeof ServerProcess.start>) =>
   Effect.gen(function*() {
     const { exitCode, output } = yield* (yield* start).awaitExit
     if (exitCode !== 0) {

@@ -3,17 +3,12 @@
  *
  * @since 0.1.0
  */
-import { OptionInvalid, SystemFailed } from "@hyperfect/hyper/HyperdError"
+import { lastLines, OptionInvalid, SystemFailed } from "@hyperfect/hyper/HyperdError"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
 
 export { OptionInvalid, SystemFailed } from "@hyperfect/hyper/HyperdError"
-
-const lastLines = (output: string): string => {
-  const text = output.trim()
-  return text === "" ? "it printed nothing" : `it printed:\n${text.split("\n").slice(-20).join("\n")}`
-}
 
 /**
  * No installed package contains PostgreSQL.

@@ -17,6 +17,7 @@
  */
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
+import { sniff } from "@hyperfect/transport/Sniffer"
 import { Transport } from "@hyperfect/transport/Transport"
 import type { TransportError } from "@hyperfect/transport/TransportError"
 import * as Clock from "effect/Clock"
@@ -26,8 +27,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
+import type { Event } from "./internal/recording/entry.ts"
 import { readRecording } from "./internal/recording/reader.ts"
-import { type Event, recordConnection } from "./internal/recording/recorder.ts"
 import { redact, withoutCredentials } from "./internal/recording/redaction.ts"
 import { Replayer } from "./internal/recording/replayer.ts"
 import type { RecordingError } from "./RecordingError.ts"
@@ -117,6 +118,7 @@ export const record = (
     Effect.gen(function*() {
       const transport = yield* Transport
       const content = options.content ?? "redacted"
+      const encode = content === "full" ? withoutCredentials : redact
       const tape = yield* openRecording(file, content)
       let count = 0
       return Transport.of({
@@ -128,10 +130,10 @@ export const record = (
               Effect.tapError((error) => Effect.sync(() => write({ _tag: "Refused", code: codeOf(error) }))),
               Effect.tap(() => Effect.sync(() => write({ _tag: "Opened", endpoint: name }))),
               Effect.flatMap((line) =>
-                recordConnection({ ...line, pull: Effect.andThen(tape.room, line.pull) }, {
-                  write,
-                  encode: content === "full" ? withoutCredentials : (_, message) => redact(message)
-                })
+                sniff(
+                  { ...line, pull: Effect.andThen(tape.room, line.pull) },
+                  (event) => write("message" in event ? { ...event, message: encode(event) } : event)
+                )
               )
             )
           })

@@ -27,38 +27,7 @@ import { ScriptRunner } from "./internal/script/runner.ts"
 import type { Step } from "./internal/script/steps.ts"
 import { ScriptError } from "./ScriptError.ts"
 
-export {
-  type Accept,
-  accept,
-  type AcceptOptions,
-  type Column,
-  complete,
-  copyIn,
-  type CopyOptions,
-  copyOut,
-  type Disconnect,
-  disconnect,
-  error,
-  type ErrorOptions,
-  type Expect,
-  expect,
-  type MessagePattern,
-  type On,
-  on,
-  type Repeat,
-  repeat,
-  type Reply,
-  type ReplyEnd,
-  rows,
-  type Send,
-  send,
-  type SendBytes,
-  sendBytes,
-  type Stall,
-  stall,
-  type Step,
-  untilCancelled
-} from "./internal/script/steps.ts"
+export * from "./internal/script/steps.ts"
 
 /**
  * The log of one connection.

@@ -71,9 +71,10 @@ export const connectTo = (listening: Listener.Listening): LawEffect<ConnectionPa
     return { client, server }
   })
 
-/** @internal */
-export const openPair = (place: EndpointOptions): LawEffect<ConnectionPair> =>
-  Effect.flatMap(listenAt(place), connectTo)
+/** Makes a law of what holds for a new pair of connections. @internal */
+export const overPair =
+  (place: EndpointOptions) => (law: (pair: ConnectionPair) => Generator<LawEffect<unknown>, void, never>): LawEffect =>
+    Effect.flatMap(Effect.flatMap(listenAt(place), connectTo), Effect.fnUntraced(law))
 
 /** Returns the byte at a position of the stream that the laws send: no two adjacent blocks are alike. */
 const patternAt = (position: number): number => (position ^ (position >>> 8) * 31 ^ (position >>> 16) * 131) & 0xff
@@ -92,17 +93,11 @@ export const isPattern = (bytes: Uint8Array, position: number, size: number): bo
 }
 
 /** Checks consecutive chunks of the stream. @internal */
-export interface Checker {
-  readonly position: () => number
-  readonly check: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, LawBroken>
-}
-
-/** @internal */
-export const makeChecker = (): Checker => {
+export const makeChecker = () => {
   let position = 0
   return {
     position: () => position,
-    check: (chunks) =>
+    check: (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, LawBroken> =>
       Effect.suspend(() => {
         if (!chunks.some((chunk) => chunk.length > 0)) return expect(false, "a pull returned no bytes")
         for (const chunk of chunks) {
@@ -122,7 +117,7 @@ export const makeChecker = (): Checker => {
 export const receive = (
   connection: Connection.Connection,
   size: number,
-  checker: Checker = makeChecker()
+  checker = makeChecker()
 ): Effect.Effect<void, LawError> =>
   Effect.whileLoop({
     while: () => checker.position() < size,
@@ -143,17 +138,14 @@ export const transfer = (
   from: ScopedConnection,
   to: ScopedConnection,
   size: number,
-  checker: Checker = makeChecker()
+  checker = makeChecker()
 ): Effect.Effect<void, LawError> =>
   Effect.suspend(() => {
     const start = checker.position()
-    return Effect.all(
-      [from.connection.write(patternBytes(start, size)), receive(to.connection, start + size, checker)],
-      {
-        concurrency: 2,
-        discard: true
-      }
-    )
+    return Effect.all([
+      from.connection.write(patternBytes(start, size)),
+      receive(to.connection, start + size, checker)
+    ], { concurrency: 2, discard: true })
   })
 
 /** @internal */

@@ -17,7 +17,7 @@ import {
   inOwnScope,
   type LawEffect,
   listenAt,
-  openPair,
+  overPair,
   reasonOf,
   startSuspended,
   transfer
@@ -137,8 +137,7 @@ export const listenerLaws = (place: EndpointOptions): Record<string, LawEffect> 
     }
   }),
 
-  "both ends can name the peer": Effect.gen(function*() {
-    const { client, server } = yield* openPair(place)
+  "both ends can name the peer": overPair(place)(function*({ client, server }) {
     yield* expect(client.connection.remote !== "" && server.connection.remote !== "", "a remote name is empty")
   })
 })

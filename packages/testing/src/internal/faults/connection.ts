@@ -4,6 +4,7 @@ import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import type { Faults } from "./options.ts"
 import * as Schedule from "./schedule.ts"
@@ -60,19 +61,18 @@ export const make = (
     // The reason why reading or writing has ended.
     let readEnd: Failure | undefined
     let writeEnd: Failure | undefined
-    const stalled = new Set<() => void>()
+    const ended = Latch.makeUnsafe(false)
     const held: Array<Uint8Array> = []
     let received = 0
     const queue: Array<PendingWrite> = []
     let sent = 0
-    let wakeSender: (() => void) | undefined
+    const some = Latch.makeUnsafe(false)
 
     const end = (reading: Failure, writing: Failure): void => {
       readEnd = reading
       writeEnd = writing
       held.length = 0
-      for (const wake of stalled) wake()
-      stalled.clear()
+      ended.openUnsafe()
       for (const { resume } of queue) resume?.(writing)
     }
     const cutWith = (read: Failure, write: Failure): Effect.Effect<unknown> =>
@@ -84,13 +84,6 @@ export const make = (
       })
     const { read: cutRead, write: cutWrite } = disconnectErrors[faults.disconnect ?? "close"]
     const cut = cutWith(cutRead, cutWrite)
-
-    const untilEnded = Effect.callback<void>((resume) => {
-      const wake = () => resume(Effect.void)
-      if (readEnd !== undefined) return wake()
-      stalled.add(wake)
-      return Effect.sync(() => stalled.delete(wake))
-    })
 
     // Pulled chunks are stored before any interruption: an interrupted pull loses no bytes.
     const fill = Effect.uninterruptibleMask((restore) =>
@@ -113,7 +106,7 @@ export const make = (
     }
     const pull: Connection["pull"] = Effect.suspend(() => {
       if (readEnd !== undefined) return readEnd
-      if (received === reading.stallAfter) return Effect.andThen(untilEnded, pull)
+      if (received === reading.stallAfter) return Effect.andThen(ended.await, pull)
       if (held.length === 0) return Effect.andThen(fill, pull)
       const size = readCourse.pieceSize(received, held[0]!.length)
       const delay = readCourse.delay(received)
@@ -125,10 +118,6 @@ export const make = (
       return delay === 0 ? taken : Effect.andThen(Effect.sleep(delay), taken)
     })
 
-    const idle = Effect.callback<void>((resume) => {
-      if (queue.length > 0) return resume(Effect.void)
-      wakeSender = () => resume(Effect.void)
-    })
     const sendPiece = (write: PendingWrite, piece: Uint8Array): Effect.Effect<void, TransportError.TransportError> =>
       Effect.suspend(() => {
         const position = sent
@@ -139,7 +128,10 @@ export const make = (
       })
     const step: Effect.Effect<void, TransportError.TransportError> = Effect.suspend(() => {
       const write = queue[0]
-      if (write === undefined) return idle
+      if (write === undefined) {
+        some.closeUnsafe()
+        return some.await
+      }
       if (sent === writing.stallAfter) return Effect.never
       const room = writeCourse.pieceSize(sent, write.bytes.length - write.sent)
       const untilDrop = writing.dropAfter === undefined || sent >= writing.dropAfter ? room : writing.dropAfter - sent
@@ -171,8 +163,7 @@ export const make = (
         if (bytes.length === 0) return resume(Effect.void)
         const write: PendingWrite = { bytes, sent: 0, resume }
         queue.push(write)
-        wakeSender?.()
-        wakeSender = undefined
+        some.openUnsafe()
         return Effect.sync(() => {
           write.resume = undefined
         })
@@ -182,7 +173,7 @@ export const make = (
       Effect.suspend(() => {
         if (readEnd !== undefined) return readEnd
         if (received === reading.stallAfter || sent === writing.stallAfter) {
-          return Effect.andThen(untilEnded, startTls(options))
+          return Effect.andThen(ended.await, startTls(options))
         }
         // Bytes held back from before the handshake would be taken for a part of the secured stream.
         return held.length === 0

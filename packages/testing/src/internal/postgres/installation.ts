@@ -36,24 +36,6 @@ const packageFolder = Config.option(Config.String("HYPERFECT_POSTGRES"))
 /** The links that the package's install script would make; install scripts are often disabled. */
 const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({ source: Schema.String, target: Schema.String })))
 
-interface User {
-  readonly name: string
-  readonly uid: number
-  readonly gid: number
-}
-
-export interface Installation {
-  /** The major version. */
-  readonly version: number
-  /** Runs one of PostgreSQL's programs as the right user, so that it ends with the current process. */
-  readonly start: (program: "initdb" | "postgres", options: {
-    readonly arguments: ReadonlyArray<string>
-    readonly stdin?: Stream.Stream<Uint8Array> | undefined
-  }) => ReturnType<typeof ServerProcess.start>
-  /** Changes the owner of a file or directory to that user. */
-  readonly chown: (file: string) => Effect.Effect<void, PostgresServerError>
-}
-
 export const toSystemFailed = (action: string) => <A, E extends Error, R>(self: Effect.Effect<A, E, R>) =>
   Effect.mapError(
     self,
@@ -72,18 +54,20 @@ const findUser = Effect.gen(function*() {
   const uid = yield* toSystemFailed("look up a user")(runForOutput("id", "-u", unprivilegedUser))
   const gid = yield* toSystemFailed("look up a user")(runForOutput("id", "-g", unprivilegedUser))
   if (uid === "" || gid === "") return yield* fromReason(new UserMissing({ user: unprivilegedUser }))
-  return { name: unprivilegedUser, uid: Number(uid), gid: Number(gid) } satisfies User as User
+  return { name: unprivilegedUser, uid: Number(uid), gid: Number(gid) }
 })
 
 /**
  * Returns the prefix for a command that runs it as the user. `su` is available everywhere, but starts a new session.
  */
-const userSwitchPrefix = Effect.fnUntraced(function*(user: User) {
-  const version = yield* Effect.orElseSucceed(runForOutput("setpriv", "--version"), () => "")
-  return version.includes("util-linux")
-    ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"]
-    : ["su", "-s", "/bin/sh", "-c", "exec \"$@\"", user.name, "--", "sh"]
-})
+const userSwitchPrefix = Effect.fnUntraced(
+  function*(user: { readonly name: string; readonly uid: number; readonly gid: number }) {
+    const version = yield* Effect.orElseSucceed(runForOutput("setpriv", "--version"), () => "")
+    return version.includes("util-linux")
+      ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"]
+      : ["su", "-s", "/bin/sh", "-c", "exec \"$@\"", user.name, "--", "sh"]
+  }
+)
 
 /**
  * Finds PostgreSQL and makes it runnable. The given directory must be empty; it becomes owned by the user that the
@@ -151,9 +135,15 @@ export const make = Effect.fnUntraced(function*(directory: string) {
   )
 
   return {
+    /** The major version. */
     version: Number(/ (\d+)/.exec(version)?.[1]),
+    /** Changes the owner of a file or directory to the user that the server runs as. */
     chown,
-    start: (name, options) => {
+    /** Runs one of PostgreSQL's programs as the right user, so that it ends with the current process. */
+    start: (name: "initdb" | "postgres", options: {
+      readonly arguments: ReadonlyArray<string>
+      readonly stdin?: Stream.Stream<Uint8Array> | undefined
+    }) => {
       const command = ["env", ...environment, program(name), ...options.arguments]
       const [first, ...rest] = [...prefix, "/bin/sh", "-c", Watchdog.script, "sh", directory, ...command]
       return ServerProcess.start(first!, {
@@ -165,5 +155,5 @@ export const make = Effect.fnUntraced(function*(directory: string) {
         stop: (handle) => Effect.ignore(Stream.run(Stream.empty, handle.getInputFd(3)))
       })
     }
-  } satisfies Installation as Installation
+  }
 })

@@ -32,3 +32,8 @@ const Closed = Schema.TaggedStruct("Closed", {
 
 export const Entry = Schema.Union([Opened, Refused, Sent, Received, Answered, Secured, Unreadable, Closed])
 export type Entry = typeof Entry.Type
+
+type WithoutPosition<E> = E extends unknown ? Omit<E, "at" | "connection"> : never
+
+/** An entry without its connection and time. */
+export type Event = WithoutPosition<Entry>

@@ -6,9 +6,10 @@ import * as Layout from "@hyperfect/protocol/Layout"
 import { withoutQuotedValues } from "@hyperfect/protocol/Trace"
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type * as Wire from "@hyperfect/protocol/Wire"
+import type * as Sniffer from "@hyperfect/transport/Sniffer"
 import * as Schema from "effect/Schema"
 
-type Message = Backend.Message | Frontend.Message
+type MessageEvent = Extract<Sniffer.Event, { readonly message: unknown }>
 
 const definitions = new Map<string, Wire.Definition>(
   [...Backend.messages, ...Frontend.messages].map(({ definition }) => [definition.name, definition])
@@ -45,7 +46,7 @@ const redactValue = (
 }
 
 /** Replaces every secret, and all bytes, by their lengths. */
-export const redact = (message: Message): Schema.Json => ({
+export const redact = ({ message }: MessageEvent): Schema.Json => ({
   _tag: message._tag,
   ...redactValue(definitions.get(message._tag)!.layout, withoutQuotedValues(message), {}) as Readonly<
     Record<string, Schema.Json>
@@ -61,8 +62,11 @@ const encodeBackend = Schema.encodeSync(Json.Backend)
 const encodeFrontend = Schema.encodeSync(Json.Frontend)
 
 /** Keeps a message's data, but removes credentials: keys become zeros, and the login is redacted. */
-export const withoutCredentials = (by: "client" | "server", message: Message): Schema.Json => {
-  if (isAuthentication(message._tag)) return redact(message)
+export const withoutCredentials = (event: MessageEvent): Schema.Json => {
+  const { message } = event
+  if (isAuthentication(message._tag)) return redact(event)
   const open = "secretKey" in message ? { ...message, secretKey: new Uint8Array(message.secretKey.length) } : message
-  return by === "server" ? encodeBackend(open as Backend.Message) : encodeFrontend(open as Frontend.Message)
+  return event._tag === "Received"
+    ? encodeBackend(open as Backend.Message)
+    : encodeFrontend(open as Frontend.Message)
 }

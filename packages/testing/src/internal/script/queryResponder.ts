@@ -198,15 +198,11 @@ export class QueryResponder {
         return { messages: [], outcome: "silence" }
       case "UntilCancelled":
         return { messages: [], outcome: "cancellable" }
-      case "CopyIn":
-        return {
-          messages: [{
-            _tag: "CopyInResponse",
-            format: columnFormat(end.columnFormats, 0),
-            columnFormats: end.columnFormats
-          }],
-          outcome: "copying"
-        }
+      case "CopyIn": {
+        const { columnFormats } = end
+        const response = { _tag: "CopyInResponse", format: columnFormat(columnFormats, 0), columnFormats } as const
+        return { messages: [response], outcome: "copying" }
+      }
       case "CopyOut": {
         const { chunks, columnFormats, commandTag } = end
         return {

@@ -1,5 +1,6 @@
 /** Formats the difference between the expected and the received messages of a script. */
 import type * as Frontend from "@hyperfect/protocol/Frontend"
+import * as Equal from "effect/Equal"
 import type { MessagePattern, On, Step } from "./steps.ts"
 
 const maxLength = 200
@@ -35,28 +36,12 @@ export const formatMessage = (message: { readonly _tag: string }): string => {
   return [message._tag, ...fields].join(" ")
 }
 
-const deepEquals = (left: unknown, right: unknown): boolean => {
-  if (left instanceof Uint8Array && right instanceof Uint8Array) {
-    return left.length === right.length && left.every((byte, i) => byte === right[i])
-  }
-  if (typeof left === "object" && typeof right === "object" && left !== null && right !== null) {
-    const names = Object.keys(left)
-    return Array.isArray(left) === Array.isArray(right) &&
-      names.length === Object.keys(right).length &&
-      names.every((name) =>
-        Object.hasOwn(right, name) &&
-        deepEquals((left as Record<string, unknown>)[name], (right as Record<string, unknown>)[name])
-      )
-  }
-  return Object.is(left, right)
-}
-
 const matchesField = (pattern: unknown, value: unknown): boolean =>
   typeof pattern === "function"
     ? pattern(value) === true
     : pattern instanceof RegExp
     ? typeof value === "string" && value.search(pattern) >= 0
-    : deepEquals(pattern, value)
+    : Equal.equals(pattern, value)
 
 export const matches = (pattern: MessagePattern, message: Frontend.Message): boolean =>
   pattern._tag === message._tag &&
