@@ -1,7 +1,7 @@
 /** Batches and pipelines. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Statement from "@hyperfect/client/Statement"
-import { Effect, Fiber, Result, Stream } from "effect"
+import { Effect, Fiber, Redacted, Result, Stream } from "effect"
 import { forkImmediately } from "./fibers.ts"
 import { describeServers, longRunningStatement, makeTable, openSession, uniqueName } from "./liveServers.ts"
 import { complete, connect, error, manualServer, ready } from "./manualServer.ts"
@@ -48,7 +48,9 @@ describeServers({
           yield* Effect.flip(session.batch([sql`delete from ${identifier("numbers")}`, failing]).pipe(Effect.asVoid))
         }
         const failure = yield* Effect.flip(session.batch([sql`select 1`, sql`select 1 / ${0}::int`, sql`select 2`]))
-        assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "DivisionByZero")
+        assert(failure._tag === "ServerError")
+        assert.strictEqual(failure.reason._tag, "DivisionByZero")
+        assert.strictEqual(Redacted.value(failure.statement), "select 1 / $1::int")
         assert.deepStrictEqual(yield* rows, [1])
         assert.strictEqual(session.transactionStatus(), "I")
         assert.deepStrictEqual((yield* session.query("select 1 as a")).rows, [{ a: 1 }])

@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
 import * as Notifications from "@hyperfect/client/Notifications"
 import * as Pool from "@hyperfect/client/Pool"
+import type { BatchError } from "@hyperfect/client/Queries"
 import type { QueryError } from "@hyperfect/client/QueryError"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
@@ -95,17 +96,20 @@ describeServers({
 
     it.effect("leave the position of an error as it is", () =>
       Effect.gen(function*() {
-        const texts = ["select (", "select 1 +", "select nothing_like_it", "select 1 where ä = 1 -- x", "seleckt", ""]
+        const texts = ["select (", "select 1 +", "select nothing_like_it", "select 1 where ä = 1 -- x", "seleckt"]
         const errorsOf = (session: Session.Session) =>
-          Effect.forEach(texts, (text) =>
-            Effect.map(Effect.exit(session.query(text)), (exit) => {
-              const error = exit._tag === "Failure"
-                ? exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
-                : undefined
-              return error?._tag === "ServerError"
-                ? [error.message, error.stack?.split("\n").filter((line) => / \| /.test(line))]
-                : error
-            }))
+          Effect.forEach(
+            texts.flatMap((text): ReadonlyArray<Effect.Effect<unknown, BatchError>> => [
+              session.execute(text),
+              session.simple(text),
+              session.batch(["select 1", text])
+            ]),
+            (run) =>
+              Effect.map(Effect.flip(run), ({ message, stack }) => ({
+                message,
+                excerpt: stack?.split("\n").filter((line) => line.includes(" | "))
+              }))
+          )
         assert.deepStrictEqual(yield* errorsOf(yield* openCommented()), yield* errorsOf(yield* openSession()))
       }))
   },

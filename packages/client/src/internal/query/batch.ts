@@ -92,7 +92,8 @@ const batchGroup = (
           const repeat = isRetry ? undefined : () => batchGroup(runner, gate, text, statements, true)
           // The server has rolled back all of it if no statement before the failed one can have ended a transaction.
           const isUndone = areRepeatable(statements.slice(0, exchange.sink.completed))
-          return plannedOutcome(runner.planner, exchange, text, plans, repeat, isUndone)
+          const failed = exchange.error()?._tag === "ServerError" ? statements[exchange.sink.completed] : undefined
+          return plannedOutcome(runner.planner, exchange, failed ?? text, plans, repeat, isUndone)
         }
       )
   )
