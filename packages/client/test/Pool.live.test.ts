@@ -499,6 +499,35 @@ describeServers({
         assert.deepStrictEqual(rows[0], ["0", "\"$user\", public"])
       }))
 
+    it.effect("resets a session for reported settings only if they outlast a transaction", () =>
+      Effect.gen(function*() {
+        let connected = 0
+        const { pool } = yield* openPool({
+          max: 1,
+          onConnect: (session) =>
+            Effect.andThen(session.query("set time zone 'Asia/Tokyo'"), Effect.sync(() => ++connected))
+        })
+        const settings = { TimeZone: "Europe/Zurich", search_path: "pg_catalog" }
+        const show = "select current_setting('TimeZone'), current_setting('search_path')"
+        for (const end of [Effect.void, Effect.fail("failed"), Effect.interrupt]) {
+          const inside: Array<unknown> = []
+          yield* Effect.exit(pool.transaction(
+            Effect.andThen(
+              pool.values(show),
+              ({ rows }) => Effect.andThen(Effect.sync(() => inside.push(rows[0])), end)
+            ),
+            { settings }
+          ))
+          assert.deepStrictEqual(inside, [["Europe/Zurich", "pg_catalog"]])
+          assert.deepStrictEqual((yield* pool.values(show)).rows, [["Asia/Tokyo", "\"$user\", public"]])
+        }
+        assert.strictEqual(connected, 1)
+
+        yield* pool.transaction(pool.query("select set_config('TimeZone', 'Europe/Zurich', false)"))
+        assert.deepStrictEqual((yield* pool.values(show)).rows, [["Asia/Tokyo", "\"$user\", public"]])
+        assert.strictEqual(connected, 2)
+      }))
+
     it.effect("keeps its prepared statements after a reset", () =>
       Effect.gen(function*() {
         const { pool } = yield* openPool({ max: 1 })

@@ -32,7 +32,6 @@ import { Broadcast } from "../session/broadcast.ts"
 import { logNotice, NoticeSink } from "../session/notices.ts"
 import { Observer, serverAttributes } from "../session/observer.ts"
 import { fromLogin } from "../session/serverParameters.ts"
-import { sessionState } from "../session/state.ts"
 import { SharedTypes, TypeCatalogue } from "../statement/typeCatalogue.ts"
 
 const formats = new Map<string | undefined, Type.Format>([["text", 0], ["pgbinary", 1], ["hyperbinary", 2]])
@@ -146,11 +145,11 @@ export const openSession = (config: ConnectionConfig) =>
           case "ParameterStatus":
             // Hyper's sign of life while a statement runs, not a setting (H-20).
             if (message.name === "alive") break
+            engine.changes.noteSetting(message.name, parameters.get(message.name), message.value)
             parameters.set(message.name, message.value)
             // Later texts would be decoded, and those already sent have been, in another encoding.
             if (message.name === "client_encoding") checkEncoding(message.value)
             engine.onParameterStatus?.(message.name, message.value)
-            engine.markDirty(sessionState.dirty)
             parameterChanges.publish(message, size)
             break
           case "NoticeResponse":

@@ -18,7 +18,7 @@ import type { Failure } from "../../QueryError.ts"
 import * as ServerError from "../../ServerError.ts"
 import type { Role } from "../model/role.ts"
 import { copyInQuery } from "../session/queryError.ts"
-import { type SessionState, sessionState, stateAfter } from "../session/state.ts"
+import { SessionChanges, sessionState, stateAfter } from "../session/state.ts"
 import { changesUntold, isUndoneWhole, mayCreateTable, type StatementKind } from "../session/statementKind.ts"
 import { Cancellation, type CancellationOptions } from "./cancellation.ts"
 import {
@@ -98,7 +98,7 @@ export class Engine {
   /** Called with each notification, in the step in which it arrives. */
   onNotification: ((notification: Backend.NotificationResponse) => void) | undefined
   /** The changes that statements have left in the session. */
-  sessionState: SessionState = sessionState.clean
+  readonly changes: SessionChanges = new SessionChanges()
   /** SQL that restores a setting of the session that RESET ALL undoes. */
   afterReset: string | undefined
   readonly dialect: Dialect
@@ -268,7 +268,7 @@ export class Engine {
     if (!error.isFatal) exchange.sent = "all"
     if (this.role?.isRefusal(error, this.status) === true) {
       // Not lent again; what was rolled back as a whole can be repeated on another session.
-      this.markDirty(sessionState.unresettable)
+      this.changes.mark(sessionState.unresettable)
       const isUndone = this.status !== "I" || isUndoneWhole(exchange.text)
       if (isUndone) Object.defineProperty(error, "isRetryable", { value: true })
     }
@@ -336,7 +336,7 @@ export class Engine {
     if (isCounted && !(commandTag.charCodeAt(0) === 0x53 && this.mayCreateTable(text))) return
     const tag = isCounted ? "CREATE TABLE AS" : commandTag
     const isTemporary = tag === "CREATE TABLE AS" && changesUntold(text)
-    this.markDirty(isTemporary ? sessionState.dirty : stateAfter(tag))
+    this.changes.mark(isTemporary ? sessionState.dirty : stateAfter(tag))
     this.role?.noteCommand(tag, text)
     this.onCommand?.(tag, text)
   }
@@ -348,11 +348,6 @@ export class Engine {
       this.inspectedMayCreate = mayCreateTable(text)
     }
     return this.inspectedMayCreate
-  }
-
-  /** Notes a change of the session state. */
-  markDirty(state: SessionState): void {
-    if (state > this.sessionState) this.sessionState = state
   }
 
   /** True if a statement submitted now would run outside of any transaction, as far as the texts tell. */

@@ -48,7 +48,8 @@ export class Maintenance {
         return Effect.map(Scope.provide(this.state.settings.onConnect(session), own), () => {
           // Changes made by the hook are not reset; one of the server's role is not the hook's.
           const isSame = session.parameters().get("in_hot_standby") === standby
-          runner.engine.sessionState = isSame ? sessionState.clean : sessionState.dirty
+          runner.engine.changes.clear()
+          if (!isSame) runner.engine.changes.mark(sessionState.dirty)
           return own
         })
       }
@@ -74,10 +75,10 @@ export class Maintenance {
     const { engine, session } = slot
     const isOver = isClosed || slot.isRetired || now() >= slot.expiresAt
     // Nothing can unload code or free a name.
-    const isSpoilt = engine.sessionState === sessionState.unresettable ||
-      (engine.sessionState !== sessionState.clean && engine.dialect.reset === undefined)
+    const isSpoilt = engine.changes.state === sessionState.unresettable ||
+      (engine.changes.state !== sessionState.clean && engine.dialect.reset === undefined)
     if (engine.closeReason !== undefined || isOver || isSpoilt) this.retire(slot)
-    else if (engine.status !== "I" || engine.sessionState !== sessionState.clean) this.maintain(slot, this.reset(slot))
+    else if (engine.status !== "I" || engine.changes.state !== sessionState.clean) this.maintain(slot, this.reset(slot))
     else if (engine.queue.load > 0) this.maintain(slot, session.simple(""))
   }
 
@@ -92,7 +93,7 @@ export class Maintenance {
       () => (engine.status === "I" ? Effect.void : withoutComment(session.simple("ROLLBACK")))
     )
     const reset = Effect.suspend(() =>
-      engine.sessionState === sessionState.clean
+      engine.changes.state === sessionState.clean
         ? Effect.void
         : Effect.suspend(() => Scope.close(slot.hookScope, Exit.void)).pipe(
           Effect.andThen(
@@ -150,7 +151,7 @@ export class Maintenance {
       if (time >= slot.expiresAt) slot.isRetired = true
       if (slot.isExclusive || load(slot) > 0) continue
       // The server can report a change of its settings at any time.
-      if (slot.engine.sessionState !== sessionState.clean) this.recycle(slot)
+      if (slot.engine.changes.state !== sessionState.clean) this.recycle(slot)
       const isIdle = time - slot.idleSince >= settings.idleTimeout && slots.size > settings.min
       if (!slot.isExclusive && (isIdle || slot.isRetired)) this.retire(slot)
     }

@@ -166,7 +166,7 @@ export const makePoolRunner = (
   ) =>
     alone((session) => {
       const { engine } = session
-      if (isDirty) engine.markDirty(sessionState.dirty)
+      if (isDirty) engine.changes.mark(sessionState.dirty)
       return Effect.flatMap(
         ask(session),
         (result): Effect.Effect<A, PoolError.PoolError> =>

@@ -188,7 +188,7 @@ export class SessionPool {
       }
       slot.isExclusive = false
       slot.holder = undefined
-      if (this.state.settings.resetAlways) slot.engine.markDirty(sessionState.dirty)
+      if (this.state.settings.resetAlways) slot.engine.changes.mark(sessionState.dirty)
     } else {
       slot.inFlight--
     }
@@ -212,7 +212,7 @@ export class SessionPool {
   private isAvailable(slot: Slot): boolean {
     const { engine } = slot
     return !slot.isExclusive && !slot.isRetired && engine.closeReason === undefined &&
-      engine.sessionState === sessionState.clean
+      engine.changes.state === sessionState.clean
   }
 
   /** Picks the least loaded session, but no busy one while another can be opened. When packed, the first with room. */
