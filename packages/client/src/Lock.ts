@@ -79,8 +79,9 @@ const parameters = (key: Key): Statement =>
  *
  * **Gotchas**
  *
- * A lost session is noticed when its connection ends. A process that was frozen, or is cut off from the server, can go on
- * for some time while another one has the lock: what it writes should be checked by the database, too.
+ * The lock does not keep two effects apart for certain: the server frees the lock of a session that has ended, and the effect
+ * goes on until it is told. What it writes should be checked by the database, too: the page `locks.md` and the example
+ * `leader.ts` show how.
  *
  * **Example** (A leader)
  *

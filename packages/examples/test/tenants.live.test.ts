@@ -38,7 +38,12 @@ layer(server, options)("the example of tenants", (it) => {
     }))
 })
 
-const pool = Layer.unwrap(Effect.map(PostgresServer.PostgresServer, (config) => Pool.layer(config, { max: 2 })))
+/** Makes a pool of two sessions of a user that may become a tenant, and has no rights on their tables itself. */
+const openPool = Effect.gen(function*() {
+  const { database, endpoint } = yield* PostgresServer.PostgresServer
+  yield* (yield* Client.Client).simple("create role app login password 'app'; grant tenant to app with inherit false")
+  return yield* Pool.make({ endpoint, database, user: "app", password: Redacted.make("app") }, { max: 2 })
+})
 
 /** The ends that a transaction of a tenant can have. */
 const ends = ["committed", "failed", "refused by a policy", "interrupted"] as const
@@ -49,20 +54,22 @@ const tenants = [
   { tenant: "eve \"1\"", other: "ada", prices: [["pen", 7]] }
 ]
 
-layer(Layer.provideMerge(pool, server), options)("tenants on a pool of two sessions", (it) => {
+const admin = Layer.unwrap(Effect.map(PostgresServer.PostgresServer, (config) => Pool.layer(config)))
+
+layer(Layer.provideMerge(admin, server), options)("tenants on a pool of two sessions", (it) => {
   it.effect("see their rows and tables only, and leave nothing to the next borrower", () =>
     Effect.gen(function*() {
-      const db = yield* Client.Client
       yield* createTables
       for (const { prices, tenant } of tenants) yield* addTenant(tenant, Number(prices[0]![1]))
       // The same text has other columns for this tenant.
-      yield* db.execute("alter table tenant_bob.prices add column discount int default 1")
+      yield* (yield* Client.Client).execute("alter table tenant_bob.prices add column discount int default 1")
+      const db = yield* openPool
 
       const identity = db.values(
         "select current_user::text, current_setting('app.tenant', true), current_setting('search_path')"
       )
       const checkNext = Effect.map(identity, ({ rows: [row = []] }) => {
-        assert.strictEqual(row[0], "postgres")
+        assert.strictEqual(row[0], "app")
         assert.oneOf(row[1], [null, ""])
         assert.strictEqual(row[2], "\"$user\", public")
       })
@@ -84,7 +91,11 @@ layer(Layer.provideMerge(pool, server), options)("tenants on a pool of two sessi
             if (end === "interrupted") return yield* Effect.never
             return "committed" as const
           })
-          const fiber = yield* Effect.forkChild(asTenant(tenant)(work))
+          const fiber = yield* work.pipe(
+            asTenant(tenant),
+            Effect.provideService(Client.Client, db),
+            Effect.forkChild
+          )
           if (end === "interrupted") {
             yield* Effect.raceFirst(Deferred.await(begun), Fiber.join(fiber))
             yield* Fiber.interrupt(fiber)
@@ -104,7 +115,9 @@ layer(Layer.provideMerge(pool, server), options)("tenants on a pool of two sessi
         ({ end, n, of }) => order(of, end, n),
         { concurrency: 8, discard: true }
       )
-      const { rows } = yield* db.values(
+      const outside = yield* Effect.flip(db.values("select tenant from orders"))
+      assert.strictEqual(outside._tag === "ServerError" ? outside.reason.sqlState : outside, "42501")
+      const { rows } = yield* (yield* Client.Client).values(
         "select tenant, array_agg(quantity order by quantity) from orders group by tenant order by tenant"
       )
       const committed = Array.from({ length: rounds }, (_, n) => n)
