@@ -6,7 +6,7 @@ import { Effect, Redacted, Schedule } from "effect"
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { type AddressInfo, createServer } from "node:net"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { TestServer } from "./liveServers.ts"
@@ -18,13 +18,19 @@ export const pgBouncerVersion = versionCommand.status === 0 ? versionCommand.std
 
 export type PoolMode = "session" | "transaction" | "statement"
 
-export const freePort = Effect.promise(async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
+let lastPort = 12_000 + Math.floor(Math.random() * 4000)
+
+/**
+ * A port for a server that cannot choose one itself. It is below those that the system gives to clients, and those of
+ * the PostgreSQL servers of the tests: nothing else takes it before the server does.
+ */
+export const freePort: Effect.Effect<number> = Effect.suspend(() => {
+  const port = ++lastPort
+  return Effect.callback<number>((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(freePort))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
+  })
 })
 
 /** Starts PgBouncer for the scope, with this number of connections to the server, and returns how to connect to it. */

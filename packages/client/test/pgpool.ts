@@ -69,6 +69,6 @@ export const startPgpool = Effect.gen(function*() {
     database: config.database,
     sslMode: "disable"
   }
-  yield* Effect.retry(Effect.scoped(Session.make(through)), { schedule: Schedule.spaced("50 millis"), times: 100 })
+  yield* Effect.retry(Effect.scoped(Session.make(through)), Schedule.spaced("50 millis"))
   return through
 })

@@ -13,11 +13,15 @@ import { cluster, createTables, deposit } from "../cluster/accounts.ts"
 /** The failure in the middle of a trial. */
 export type Fault = "none" | "a killed runner" | "a frozen runner" | "lost connections" | "a promoted standby"
 
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" ? address!.port : 0)))
+let lastPort = 18_000 + Math.floor(Math.random() * 2000)
+
+/** A port below those that the system gives to clients: nothing else takes it before the runner does. */
+const freePort: Effect.Effect<number> = Effect.suspend(() => {
+  const port = ++lastPort
+  return Effect.callback<number>((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(freePort))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
   })
 })
 

@@ -15,10 +15,15 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 
 /** A port that was free a moment ago: the server reports only that of its first endpoint. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+let lastPort = 16_000 + Math.floor(Math.random() * 2000)
+
+/** A port below those that the system gives to clients: nothing else takes it before the server does. */
+const freePort: Effect.Effect<number> = Effect.suspend(() => {
+  const port = ++lastPort
+  return Effect.callback<number>((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(freePort))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
   })
 })
 
@@ -133,7 +138,7 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds" })("HyperGrpc", (
     Effect.gen(function*() {
       const failure = (options: HyperGrpc.Options) =>
         Effect.flip(Effect.flatMap(HyperGrpc.make(options), (grpc) => grpc.collect("select 1 as a")))
-      const nowhere = yield* failure({ endpoint: Endpoint.tcp("127.0.0.1", yield* freePort) })
+      const nowhere = yield* failure({ endpoint: Endpoint.tcp("127.0.0.1", 1) })
       assert.deepStrictEqual([nowhere.status, nowhere.isRetryable], ["UNAVAILABLE", true])
       assert.strictEqual((yield* failure({ endpoint: Endpoint.unix("/tmp/none") })).status, "INVALID_ARGUMENT")
       const { endpoint } = yield* serve("")
