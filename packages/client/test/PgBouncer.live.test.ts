@@ -9,7 +9,7 @@ import * as Pool from "@hyperfect/client/Pool"
 import * as Session from "@hyperfect/client/Session"
 import { identifier, sql } from "@hyperfect/client/Statement"
 import { Effect, Fiber, Stream } from "effect"
-import { describeServers, openSession, uniqueName } from "./liveServers.ts"
+import { describeServers, openSession, TestServer, uniqueName } from "./liveServers.ts"
 import { pgBouncerVersion, startPgBouncer } from "./pgbouncer.ts"
 
 const text = new TextEncoder()
@@ -118,7 +118,7 @@ if (pgBouncerVersion === undefined) {
       postgres(it) {
         it.effect("in session mode: everything works without settings, including LISTEN", () =>
           Effect.gen(function*() {
-            const config = yield* startPgBouncer("session", 30)
+            const config = yield* startPgBouncer((yield* TestServer).config, "session", 30)
             yield* checkQueries(config, 200)
             yield* checkTransactions(config)
             yield* checkStreamsAndCopies(config)
@@ -134,7 +134,10 @@ if (pgBouncerVersion === undefined) {
           "in transaction mode: transactions work with statementCacheSize 0",
           () =>
             Effect.gen(function*() {
-              const config = { ...yield* startPgBouncer("transaction", 2), statementCacheSize: 0 }
+              const config = {
+                ...yield* startPgBouncer((yield* TestServer).config, "transaction", 2),
+                statementCacheSize: 0
+              }
               yield* checkQueries(config, 300)
               yield* checkTransactions(config)
               yield* checkStreamsAndCopies(config)
@@ -148,7 +151,10 @@ if (pgBouncerVersion === undefined) {
           "in statement mode: only single statements work, with statementCacheSize 0",
           () =>
             Effect.gen(function*() {
-              const config = { ...yield* startPgBouncer("statement", 2), statementCacheSize: 0 }
+              const config = {
+                ...yield* startPgBouncer((yield* TestServer).config, "statement", 2),
+                statementCacheSize: 0
+              }
               yield* checkQueries(config, 300)
               yield* checkStreamsAndCopies(config)
               yield* checkInterruptions(config)
@@ -164,7 +170,7 @@ if (pgBouncerVersion === undefined) {
           "fails with a typed error, not a wrong result, if statements are cached nevertheless",
           () =>
             Effect.gen(function*() {
-              const config = yield* startPgBouncer("transaction", 2)
+              const config = yield* startPgBouncer((yield* TestServer).config, "transaction", 2)
               let answered = 0
               const pools = yield* Effect.all([Pool.make(config, { max: 3 }), Pool.make(config, { max: 3 })])
               yield* Effect.forEach(

@@ -1,4 +1,4 @@
-/** PgBouncer as installed on this machine, in front of the server of a test file. */
+/** PgBouncer as installed on this machine, in front of a server. */
 import type * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
 import * as Session from "@hyperfect/client/Session"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
@@ -9,7 +9,6 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { TestServer } from "./liveServers.ts"
 
 const versionCommand = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" })
 
@@ -34,9 +33,11 @@ export const freePort: Effect.Effect<number> = Effect.suspend(() => {
 })
 
 /** Starts PgBouncer for the scope, with this number of connections to the server, and returns how to connect to it. */
-export const startPgBouncer = Effect.fnUntraced(function*(mode: PoolMode, size: number) {
-  const { config } = yield* TestServer
-  const { endpoint, password, user } = config
+export const startPgBouncer = Effect.fnUntraced(function*(
+  { database, endpoint, password, user }: ConnectionConfig.ConnectionConfig,
+  mode: PoolMode,
+  size: number
+) {
   if (endpoint._tag !== "Tcp" || !Redacted.isRedacted(password)) return yield* Effect.die("PgBouncer wants TCP")
   const port = yield* freePort
   const directory = yield* Effect.acquireRelease(
@@ -44,7 +45,7 @@ export const startPgBouncer = Effect.fnUntraced(function*(mode: PoolMode, size: 
     (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
   )
   const file = join(directory, "pgbouncer.ini")
-  const to = `host=${endpoint.host} port=${endpoint.port} dbname=${config.database} user=${user}`
+  const to = `host=${endpoint.host} port=${endpoint.port} dbname=${database} user=${user}`
   writeFileSync(
     file,
     [

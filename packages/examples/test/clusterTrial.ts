@@ -3,27 +3,22 @@ import { ConnectionConfig, Session } from "@hyperfect/client"
 import { NodePlatform } from "@hyperfect/node"
 import { HyperSql } from "@hyperfect/sql"
 import { PostgresServer } from "@hyperfect/testing"
+import { Endpoint } from "@hyperfect/transport"
 import { Effect, Layer, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { type ChildProcess, spawn } from "node:child_process"
-import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
+import { freePort, startPgBouncer } from "../../client/test/pgbouncer.ts"
 import { cluster, createTables, deposit } from "../cluster/accounts.ts"
 
 /** The failure in the middle of a trial. */
-export type Fault = "none" | "a killed runner" | "a frozen runner" | "lost connections" | "a promoted standby"
-
-let lastPort = 18_000 + Math.floor(Math.random() * 2000)
-
-/** A port below those that the system gives to clients: nothing else takes it before the runner does. */
-const freePort: Effect.Effect<number> = Effect.suspend(() => {
-  const port = ++lastPort
-  return Effect.callback<number>((resume) => {
-    const server = createServer()
-    server.once("error", () => resume(freePort))
-    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
-  })
-})
+export type Fault =
+  | "none"
+  | "a killed runner"
+  | "a frozen runner"
+  | "lost connections"
+  | "lost connections through PgBouncer"
+  | "a promoted standby"
 
 const startRunner = (port: number, url: string) =>
   Effect.acquireRelease(
@@ -70,10 +65,14 @@ const deposits = Effect.fnUntraced(function*(count: number, strike: (runner: str
  */
 export const run = Effect.fnUntraced(function*(fault: Fault, count: number) {
   const pair = fault === "a promoted standby" ? yield* PostgresServer.makePair() : undefined
-  const { database, endpoint, password, pid, user } = pair?.primary ?? (yield* PostgresServer.make())
-  const endpoints = pair === undefined ? [endpoint] : [endpoint, pair.standby.endpoint]
-  const hosts = endpoints.map(({ host, port }) => `${host}:${port}`).join()
-  const url = `postgresql://${user}:${Redacted.value(password)}@${hosts}/${database}?target_session_attrs=read-write`
+  const server = pair?.primary ?? (yield* PostgresServer.make())
+  const { database, endpoint, user } = fault === "lost connections through PgBouncer"
+    ? yield* startPgBouncer(server, "session", 40)
+    : server
+  const hosts = [endpoint, ...pair === undefined ? [] : [pair.standby.endpoint]].map(Endpoint.format).join()
+  const url = `postgresql://${user}:${
+    Redacted.value(server.password)
+  }@${hosts}/${database}?target_session_attrs=read-write`
   const config = yield* ConnectionConfig.fromUri(url)
   const ports = [yield* freePort, yield* freePort]
   const live = Layer.provideMerge(cluster(), HyperSql.layer(config, { max: 8 })).pipe(Layer.provide(NodePlatform.layer))
@@ -87,6 +86,9 @@ export const run = Effect.fnUntraced(function*(fault: Fault, count: number) {
       Effect.retry(Schedule.spaced("100 millis")),
       Effect.timeout("30 seconds")
     )
+    const loseConnections = Effect.ignore(
+      sql`select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'`
+    )
     // The runner that has an account is struck, so that the account must move.
     const strike = (port: string) => {
       const runner = runners[ports.indexOf(Number(port))]!
@@ -97,11 +99,10 @@ export const run = Effect.fnUntraced(function*(fault: Fault, count: number) {
           runner.kill("SIGSTOP")
           setTimeout(() => runner.kill("SIGCONT"), 12_000)
         }),
-        "lost connections": Effect.ignore(
-          sql`select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'`
-        ),
+        "lost connections": loseConnections,
+        "lost connections through PgBouncer": loseConnections,
         "a promoted standby": Effect.suspend(() => {
-          process.kill(pid, "SIGKILL")
+          process.kill(server.pid, "SIGKILL")
           return pair === undefined ? Effect.void : Effect.scoped(
             Effect.flatMap(Session.make({ ...pair.standby }), (standby) => standby.query("select pg_promote()"))
           )

@@ -3,12 +3,15 @@ import { NodePlatform } from "@hyperfect/node"
 import { Console, Effect } from "effect"
 import { strict as assert } from "node:assert"
 import { parseArgs } from "node:util"
+import { pgBouncerVersion } from "../../client/test/pgbouncer.ts"
 import { expected, type Fault, run } from "./clusterTrial.ts"
 
 const faults: ReadonlyArray<Fault> = [
   "a promoted standby",
   "a frozen runner",
   "lost connections",
+  // PgBouncer has to be installed.
+  ...pgBouncerVersion === undefined ? [] : ["lost connections through PgBouncer"] as const,
   "a killed runner",
   "none"
 ]
