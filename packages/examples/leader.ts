@@ -27,10 +27,6 @@ const program = Effect.gen(function*() {
     ))
 })
 
-const database = Pool.layerConfig(Config.Redacted("DATABASE_URL"), {
-  // A machine that vanishes does not close its connections. With these, the server notices after 11 seconds, not two hours.
-  onConnect: (session) =>
-    session.simple("set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3")
-})
+const database = Pool.layerConfig(Config.Redacted("DATABASE_URL"))
 
 program.pipe(Effect.provide(Layer.provide(database, NodePlatform.layer)), NodeRuntime.runMain)

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import { TaggedError } from "@hyperfect/protocol/ProtocolError"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
@@ -11,7 +13,9 @@ import * as Stream from "effect/Stream"
 import { timeoutDetached } from "./internal/session/deadline.ts"
 import { Pool } from "./Pool.ts"
 import type { PoolError } from "./PoolError.ts"
+import * as Query from "./Query.ts"
 import type { QueryError } from "./QueryError.ts"
+import type { Session } from "./Session.ts"
 import { sql, type Statement } from "./Statement.ts"
 
 /**
@@ -31,6 +35,12 @@ export type Key = string | bigint | readonly [number, number]
 export interface Options {
   /** True to wait until the lock is free, otherwise it fails with {@link LockTaken} at once; true when absent. */
   readonly wait?: boolean | undefined
+  /**
+   * The time without a sign of life after which the lock is lost, by a process that is frozen, or cut off from the server.
+   * A third of it passes between two of them. When absent, the lock is held as long as the connection lasts. PostgreSQL 14
+   * or later.
+   */
+  readonly lease?: Duration.Input | undefined
 }
 
 /**
@@ -64,6 +74,27 @@ const parameters = (key: Key): Statement =>
     ? sql`${key}::bigint`
     : sql`${key[0]}::int, ${key[1]}::int`
 
+/** The wall clock can be set back. */
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+/**
+ * Shows the server a sign of life, and returns an effect that goes on to do so, and fails when one is not answered in time.
+ * The server counts the lease from the last sign that has reached it, so that this fails before it ends the session.
+ */
+const startLease = Effect.fnUntraced(function*(session: Session, lease: number) {
+  const showLife = session.execute("select 1")
+  let shownAt = yield* monotonicMillis
+  yield* showLife
+  return Effect.gen(function*() {
+    while (true) {
+      yield* Effect.sleep(lease / 3)
+      const now = yield* monotonicMillis
+      yield* Query.timeout(showLife, Math.max(0, shownAt + lease - now))
+      shownAt = now
+    }
+  })
+})
+
 /**
  * Runs an effect while a session of the pool holds an advisory lock, which no other session has meanwhile.
  *
@@ -75,7 +106,8 @@ const parameters = (key: Key): Statement =>
  *
  * The session is leased for the lock alone; statements of the effect run on others, or in any other database. The lock is
  * released when the effect ends, also by interruption. If the session ends before, the effect is interrupted and fails
- * with {@link LockLost}.
+ * with {@link LockLost}. A process that is frozen, or cut off from the server, keeps the lock as long as its connection
+ * lasts, unless there is a `lease`.
  *
  * **Gotchas**
  *
@@ -92,7 +124,7 @@ const parameters = (key: Key): Statement =>
  * const lead = Effect.logInfo("this process is the leader").pipe(Effect.andThen(Effect.never))
  *
  * export const candidate = lead.pipe(
- *   Lock.withLock("leader of the shop"),
+ *   Lock.withLock("leader of the shop", { lease: "10 seconds" }),
  *   Effect.retry({ while: (error) => error._tag === "LockLost", schedule: Schedule.spaced("1 second") })
  * )
  * ```
@@ -111,7 +143,7 @@ export const withLock: {
   ): Effect.Effect<A, E | LockTaken | LockLost | PoolError | QueryError, R | Pool>
 } = dual(
   (args) => Effect.isEffect(args[0]),
-  <A, E, R>(effect: Effect.Effect<A, E, R>, key: Key, { wait = true }: Options = {}) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, key: Key, { lease, wait = true }: Options = {}) =>
     Effect.gen(function*() {
       const session = yield* (yield* Pool).session
       const shown = typeof key === "string" ? JSON.stringify(key) : String(key)
@@ -126,11 +158,23 @@ export const withLock: {
               where locktype = 'advisory' and granted and pid = pg_backend_pid() limit 1`
         return timeoutDetached(session.query(unlock), releaseTimeout)
       })
+      const leaseMillis = lease === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(lease))
+      if (leaseMillis !== undefined) yield* session.execute(`set idle_session_timeout = ${Math.ceil(leaseMillis)}`)
       isTaken = wait
         ? yield* Effect.as(session.query(sql`select pg_advisory_lock(${of})`), true)
         : (yield* session.values(sql`select pg_try_advisory_lock(${of})`)).rows[0]?.[0] === true
       if (!isTaken) return yield* new LockTaken({ key: shown })
-      const lost = Effect.andThen(Stream.runDrain(session.notices), Effect.fail(new LockLost({ key: shown })))
-      return yield* Effect.raceFirst(effect, lost)
+      const ended = Stream.runDrain(session.notices)
+      const lost = leaseMillis === undefined
+        ? ended
+        : Effect.raceFirst(ended, Effect.ignore(yield* startLease(session, leaseMillis)))
+      return yield* Effect.raceFirst(
+        effect,
+        Effect.flatMap(lost, () => {
+          // A session that only seems to have ended is reset by the pool, which releases the lock.
+          isTaken = false
+          return Effect.fail(new LockLost({ key: shown }))
+        })
+      )
     }).pipe(Effect.scoped)
 )

@@ -3,13 +3,16 @@ import { assert } from "@effect/vitest"
 import * as Lock from "@hyperfect/client/Lock"
 import * as Pool from "@hyperfect/client/Pool"
 import { sql } from "@hyperfect/client/Statement"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { describeServers } from "./liveServers.ts"
 import { openPool } from "./pools.ts"
 
 const keys = ["a name's", 2n ** 62n, [1, -2]] as const
 
 const held = sql`select count(*)::int from pg_locks where locktype = 'advisory'`
+
+/** On a busy machine, a short lease can be over before the lock is taken. */
+const isNotLost = (error: { readonly _tag: string }) => error._tag !== "LockLost"
 
 describeServers({
   postgres: (it) => {
@@ -96,6 +99,63 @@ describeServers({
         yield* Effect.ensuring(Fiber.interrupt(holder), Effect.sync(() => process.kill(pid, "SIGCONT")))
         yield* Effect.succeed("again").pipe(Lock.withLock("frozen"), Effect.provideService(Pool.Pool, pool))
         assert.deepStrictEqual((yield* pool.values(held)).rows, [[0]])
+      }))
+
+    it.effect("are lost by a process that shows no sign of life for the time of the lease", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        // Long enough for the server to end the session meanwhile.
+        const freeze = Effect.sync(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500))
+        const error = yield* Effect.andThen(freeze, Effect.never).pipe(
+          Lock.withLock("leased", { lease: "500 millis" }),
+          Effect.retry({ while: isNotLost }),
+          Effect.provideService(Pool.Pool, pool),
+          Effect.flip
+        )
+        assert.strictEqual(error._tag, "LockLost")
+        yield* Effect.succeed("again").pipe(Lock.withLock("leased"), Effect.provideService(Pool.Pool, pool))
+      }))
+
+    it.effect("are taken for lost when the server does not answer for the time of the lease", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        let unfreeze = Effect.void
+        const error = yield* pool.values(sql`select pid from pg_locks where locktype = 'advisory'`).pipe(
+          Effect.map(({ rows: [row] }) => {
+            const pid = Number(row?.[0])
+            process.kill(pid, "SIGSTOP")
+            unfreeze = Effect.sync(() => void process.kill(pid, "SIGCONT"))
+          }),
+          Effect.andThen(Effect.never),
+          Lock.withLock("cut off", { lease: "500 millis" }),
+          Effect.ensuring(Effect.suspend(() => unfreeze)),
+          Effect.retry({ while: isNotLost }),
+          Effect.provideService(Pool.Pool, pool),
+          Effect.flip
+        )
+        assert.strictEqual(error._tag, "LockLost")
+        yield* Effect.succeed("again").pipe(Lock.withLock("cut off"), Effect.provideService(Pool.Pool, pool))
+      }))
+
+    it.effect("are kept by a process that shows signs of life, and leave no lease to the session", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* openPool({ max: 4 })
+        const lastShown = Effect.map(
+          pool.values(sql`select query_start::text from pg_locks join pg_stat_activity using (pid)
+            where locktype = 'advisory'`),
+          ({ rows }) => rows[0]?.[0]
+        )
+        const shown = yield* lastShown.pipe(
+          Effect.flatMap((first) =>
+            Effect.flatMap(lastShown, (last) => last === first ? Effect.fail("not yet") : Effect.succeed(last)).pipe(
+              Effect.retry(Schedule.spaced("50 millis"))
+            )
+          ),
+          Lock.withLock("renewed", { lease: "9 seconds" }),
+          Effect.provideService(Pool.Pool, pool)
+        )
+        assert.isString(shown)
+        assert.deepStrictEqual((yield* pool.values("show idle_session_timeout")).rows, [["0"]])
       }))
 
     it.effect("are lost with their session, which interrupts the effect", () =>

@@ -61,7 +61,7 @@ export const stand = <A, E extends { readonly message: string }, R>(
   run: (term: Term) => Effect.Effect<A, E, R>
 ) =>
   Effect.flatMap(beginTerm(work), run).pipe(
-    Lock.withLock(`leader: ${work}`),
+    Lock.withLock(`leader: ${work}`, { lease: "5 seconds" }),
     Effect.tapError(({ message }) => Effect.logWarning(`not the leader of ${work}: ${message}`)),
     Effect.retry(Schedule.spaced("1 second"))
   )

@@ -131,7 +131,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
       yield* Fiber.interrupt(working)
     }))
 
-  it.effect("is followed by another process when its own is killed", () =>
+  it.effect("is followed by another process when its own is frozen or killed", () =>
     Effect.gen(function*() {
       const { database, endpoint, password, user } = yield* PostgresServer.PostgresServer
       const pool = yield* openPool
@@ -156,11 +156,18 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
         )
       const names = ["ada", "bob"]
       const processes = yield* Effect.forEach(names, start)
+      const lastLeader = sql`select leader from ticks order by term desc limit 1`
+      const leads = (isOther: boolean, name: string) =>
+        waitFor(pool, sql`select (select leader from ticks order by term desc limit 1) <> ${name}`, isOther)
       yield* waitFor(pool, sql`select count(*)::int from pg_tables where tablename = 'ticks'`, 1)
       yield* waitFor(pool, sql`select count(*) > 0 from ticks`, true)
       yield* waitFor(pool, sql`select count(*)::int from pg_locks where locktype = 'advisory' and not granted`, 1)
-      const leader = String((yield* pool.values("select leader from ticks limit 1")).rows[0]![0])
-      processes[names.indexOf(leader)]!.kill("SIGKILL")
-      yield* waitFor(pool, sql`select count(*) > 0 from ticks where leader <> ${leader}`, true)
+      const leader = String((yield* pool.values(lastLeader)).rows[0]![0])
+      const [frozen, other] = leader === names[0] ? processes : processes.toReversed()
+      frozen!.kill("SIGSTOP")
+      yield* leads(true, leader)
+      frozen!.kill("SIGCONT")
+      other!.kill("SIGKILL")
+      yield* leads(false, leader)
     }))
 })
