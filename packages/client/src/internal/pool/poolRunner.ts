@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PoolError from "../../PoolError.ts"
-import type { QueryError } from "../../QueryError.ts"
+import type { TransactionOptions } from "../../Queries.ts"
+import type { QueryError, TransactionRolledBack } from "../../QueryError.ts"
 import type { Session } from "../../Session.ts"
 import type { OperationKind, QueryRunner, Runner, RunOnSession, Statements } from "../query/runner.ts"
 import { CurrentTransaction, sessionIn } from "../query/transaction.ts"
@@ -48,15 +49,24 @@ const elsewhere = <A, E, R>(
   )
 }
 
+/** Runs operations on the sessions of a pool. */
+export interface PoolRunner extends Runner<PoolError.PoolError> {
+  readonly session: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
+  readonly soleSession: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
+  /** As `transaction`, on a session with which a check has succeeded; its failure is that of the transaction. */
+  readonly transactionAfter: <E0, A, E, R>(
+    check: (session: Session) => Effect.Effect<unknown, E0>,
+    effect: Effect.Effect<A, E, R>,
+    options?: TransactionOptions
+  ) => Effect.Effect<A, E0 | E | QueryError | TransactionRolledBack | PoolError.PoolError, R>
+}
+
 /** @internal */
 export const makePoolRunner = (
   sessions: SessionPool,
   { depth, onAcquire }: Settings,
   observeWait: <A, E>(wait: Effect.Effect<A, E>) => Effect.Effect<A, E>
-): Runner<PoolError.PoolError> & {
-  readonly session: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
-  readonly soleSession: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
-} => {
+): PoolRunner => {
   const mayShare = onAcquire === undefined && depth !== 1
 
   const acquire = (alone: boolean, restore: Restore): Effect.Effect<Slot, PoolError.PoolError> =>
@@ -111,12 +121,12 @@ export const makePoolRunner = (
     })
 
   const alone = <A, E, R>(
-    ask: (session: QueryRunner) => Effect.Effect<A, E, R>
+    ask: (slot: Slot) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(acquire(true, restore), (slot) =>
         Effect.onExit(
-          restore(Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot.runner)))),
+          restore(Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot)))),
           () => Effect.sync(() => sessions.release(slot, true))
         ))
     )
@@ -164,11 +174,10 @@ export const makePoolRunner = (
     ask: (session: QueryRunner) => Effect.Effect<A, E, R>,
     isDirty: boolean
   ) =>
-    alone((session) => {
-      const { engine } = session
+    alone(({ engine, runner }) => {
       if (isDirty) engine.changes.mark(sessionState.dirty)
       return Effect.flatMap(
-        ask(session),
+        ask(runner),
         (result): Effect.Effect<A, PoolError.PoolError> =>
           engine.status === "I" ? Effect.succeed(result) : transactionLeftOpen
       )
@@ -179,7 +188,7 @@ export const makePoolRunner = (
     statements: Statements,
     ask: (session: QueryRunner) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> => {
-    if (access === "once") return alone(ask)
+    if (access === "once") return alone(({ runner }) => ask(runner))
     const runsText = access !== "shared"
     return elsewhere<A, E | QueryError | PoolError.PoolError, R>(
       mayShare && access !== "own" && !(runsText && some(statements, mayChangeSession))
@@ -187,6 +196,22 @@ export const makePoolRunner = (
         : runOnce(ask, runsText && some(statements, changesUntold))
     )
   }
+
+  const transactionAfter: PoolRunner["transactionAfter"] = (check, effect, options) =>
+    inTransaction(
+      (session) => session.transaction(effect, options),
+      () =>
+        Effect.suspend(() => {
+          let hasBegun = false
+          const body = Effect.suspend(() => {
+            hasBegun = true
+            return effect
+          })
+          const begin = ({ runner, session }: Slot) =>
+            Effect.andThen(check(session), runner.transaction(body, options, sessions))
+          return elsewhere(alone(begin), () => !hasBegun)
+        })
+    )
 
   return {
     session: Effect.map(scoped, ({ session }) => session),
@@ -206,19 +231,8 @@ export const makePoolRunner = (
       releasedOnFailure(Effect.flatMap(held, (session) => session.effect(kind, statement, run))),
     stream: (kind, statement, run) =>
       Stream.unwrap(Effect.map(held, (session) => session.stream(kind, statement, run))),
-    transaction: (effect, options) =>
-      inTransaction(
-        (session) => session.transaction(effect, options),
-        () =>
-          Effect.suspend(() => {
-            let hasBegun = false
-            const body = Effect.suspend(() => {
-              hasBegun = true
-              return effect
-            })
-            return elsewhere(alone((session) => session.transaction(body, options, sessions)), () => !hasBegun)
-          })
-      ),
+    transaction: (effect, options) => transactionAfter(() => Effect.void, effect, options),
+    transactionAfter,
     isInside: inTransaction<boolean, never, never>(() => Effect.succeed(true), () => Effect.succeed(false))
   }
 }
