@@ -70,7 +70,7 @@ export const rooms: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     },
     notify: { modules: ["Notifications"], imports: ["model", "session", "config", "connect", "engine", "client"] },
     pool: {
-      modules: ["Pool", "Lock"],
+      modules: ["Pool", "Lock", "Replicas"],
       imports: ["model", "session", "config", "connect", "engine", "statement", "query", "client", "notify"]
     },
     copy: { modules: ["Copy"], imports: ["model", "session", "query", "client"] },

@@ -37,7 +37,7 @@ export const serverAttributes = (
 const noStack = { captureStackTrace: false } as const
 
 /** The SQLSTATE of a server error; otherwise the tag or name of the error. */
-const errorType = (cause: Cause.Cause<unknown>): { readonly type: string; readonly sqlState?: string } => {
+export const errorType = (cause: Cause.Cause<unknown>): { readonly type: string; readonly sqlState?: string } => {
   const error = cause.reasons.find(Cause.isFailReason)?.error
   if (typeof error !== "object" || error === null || !("_tag" in error)) {
     return { type: Cause.hasInterruptsOnly(cause) ? "interrupted" : error === undefined ? "defect" : "_OTHER" }

@@ -1,0 +1,91 @@
+/**
+ * The position in the primary's log up to which a standby has to have replayed, so that a client reads its own writes.
+ *
+ * Positions are asked for only when one is needed: before the first read after a write. Whatever may have written counts
+ * once it has ended, before its caller has the answer.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Statements } from "../query/runner.ts"
+
+/** Returns the statement for a position in the log as a number, which every preset decodes from a text. */
+export const selectPosition = (position: string): string => `select coalesce(${position} - '0/0', 0)::text`
+
+/** The end of the log on disk, which a commit waits for. */
+const flushed = "pg_catalog.pg_current_wal_flush_lsn()"
+
+/** The end of the log in memory: that of a commit which waits for nothing. */
+const inserted = "pg_catalog.pg_current_wal_insert_lsn()"
+
+const selectFlushed = selectPosition(
+  `case pg_catalog.current_setting('synchronous_commit') when 'off' then ${inserted} else ${flushed} end`
+)
+
+const selectInserted = selectPosition(inserted)
+
+const commitSetting = /synchronous_commit/i
+
+/** True if one of the statements may let the commits after it wait for less than usual. */
+const changesCommit = (statements: Statements): boolean =>
+  "text" in statements
+    ? commitSetting.test(statements.text) || statements.parameters.includes("synchronous_commit")
+    : statements.some(changesCommit)
+
+/** @internal */
+export class WrittenPosition<E> {
+  private readonly ask: (statement: string) => Effect.Effect<bigint, E>
+  /** The number of operations that may have written and have ended. */
+  private ended = 0
+  /** The number of operations that may write more than once before they end. */
+  private open = 0
+  /** The greatest `ended` of an answer, and the least position that covers so many. */
+  private known = { ended: 0, position: BigInt(0) }
+  private isDoubtful = false
+  private isAsynchronous = false
+
+  /** `ask` returns the answer of the primary to one of the statements of this module. */
+  constructor(ask: (statement: string) => Effect.Effect<bigint, E>) {
+    this.ask = ask
+  }
+
+  /** Runs an operation that may write. */
+  during<A, E1, R>(operation: Effect.Effect<A, E1, R>): Effect.Effect<A, E1, R> {
+    return Effect.ensuring(operation, Effect.sync(() => this.ended++))
+  }
+
+  /** Notes, until the scope closes, that there may be writes whose ends cannot be told. */
+  readonly whileOpen: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+    Effect.sync(() => void this.open++),
+    () =>
+      Effect.sync(() => {
+        this.open--
+        this.ended++
+      })
+  )
+
+  /** Notes if statements that are going to run may change what the commits after them wait for. */
+  inspect(statements: Statements): void {
+    this.isAsynchronous ||= changesCommit(statements)
+  }
+
+  /** Notes that a standby has not reached the position, which may be one of a primary that has been replaced. */
+  doubt(): void {
+    this.isDoubtful = true
+  }
+
+  /** The position that covers all that has ended. */
+  readonly current: Effect.Effect<bigint, E> = Effect.suspend(() => {
+    if (this.open > 0) this.ended++
+    const { ended } = this
+    if (ended === this.known.ended && !this.isDoubtful) return Effect.succeed(this.known.position)
+    return Effect.map(this.ask(this.isAsynchronous ? selectInserted : selectFlushed), (position) => {
+      const { known } = this
+      // Both cover as many, and a later answer is less only if it is that of another primary.
+      if (ended > known.ended || (ended === known.ended && position < known.position)) this.known = { ended, position }
+      this.isDoubtful = false
+      return this.known.position
+    })
+  })
+}
