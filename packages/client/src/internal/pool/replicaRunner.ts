@@ -12,6 +12,7 @@ import type { PoolError } from "../../PoolError.ts"
 import type { Queries, TransactionOptions } from "../../Queries.ts"
 import type { QueryError } from "../../QueryError.ts"
 import type { Session } from "../../Session.ts"
+import { withoutComment } from "../model/comment.ts"
 import { errorType } from "../session/observer.ts"
 import type { PoolRunner } from "./poolRunner.ts"
 import { selectPosition, type WrittenPosition } from "./writtenPosition.ts"
@@ -50,7 +51,7 @@ const waitFor = (position: bigint, milliseconds: number): string => {
 
 /** Returns the position that a server answers. */
 export const askPosition = <E>({ values }: Pick<Queries<E>, "values">, statement: string) =>
-  Effect.map(values(statement), ({ rows }) => BigInt(String(rows[0]?.[0])))
+  Effect.map(withoutComment(values(statement)), ({ rows }) => BigInt(String(rows[0]?.[0])))
 
 /** Succeeds once the server of a session has replayed up to the position, within `maxWait`. */
 const awaitReplay = (session: Session, position: bigint, maxWait: number) => {
@@ -58,7 +59,7 @@ const awaitReplay = (session: Session, position: bigint, maxWait: number) => {
   const reached = Number.parseInt(session.server.version, 10) >= waitForSince
     ? Effect.flatMap(replayed, (at) =>
       at >= position ? Effect.succeed(true) : Effect.map(
-        inTime(session.simple(waitFor(position, maxWait)), maxWait),
+        inTime(withoutComment(session.simple(waitFor(position, maxWait))), maxWait),
         ([answer]) => answer?.rows[0]?.["status"] === "success"
       ))
     : Effect.repeat(replayed, {
