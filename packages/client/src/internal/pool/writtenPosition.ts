@@ -16,8 +16,11 @@ export const selectPosition = (position: string): string => `select coalesce(${p
 /** The end of the log on disk, which a commit waits for. */
 const flushed = "pg_catalog.pg_current_wal_flush_lsn()"
 
-/** The end of the log in memory: that of a commit which waits for nothing. */
-const inserted = "pg_catalog.pg_current_wal_insert_lsn()"
+/**
+ * The end of the log in memory, for commits that wait for nothing. It may lie behind the header of a page with no record yet,
+ * which has 24 bytes. Without them it is still past the beginning of the last commit, which has more.
+ */
+const inserted = "(pg_catalog.pg_current_wal_insert_lsn() - 24)"
 
 const selectFlushed = selectPosition(
   `case pg_catalog.current_setting('synchronous_commit') when 'off' then ${inserted} else ${flushed} end`
