@@ -165,6 +165,15 @@ const parameters: Readonly<Record<string, OnClient>> = {
 }
 
 const queries: Readonly<Record<string, OnClient>> = {
+  "drain comes after the queries that callbacks add": (client) =>
+    new Promise((resolve) => {
+      const events: Array<string> = []
+      client.on("drain", () => resolve([...events, "drain"]))
+      client.query("select * from missing", (error) => {
+        events.push((error as Error & { readonly code: string }).code)
+        client.query("select 1", () => events.push("another"))
+      })
+    }),
   "a column of a table": async (client) => {
     await client.query("insert into item values (1, 'a', 1.50, '2024-01-02')")
     const { fields, rows } = await client.query("select id, price from item")

@@ -123,7 +123,10 @@ export abstract class SessionClient extends EventEmitter {
 
   private onDone(): void {
     this.pending--
-    if (this.pending === 0) this.emitLater("drain")
+    // Behind the callback, or the event, of the query, which may add another one.
+    setImmediate(() => {
+      if (this.pending === 0) this.emit("drain")
+    })
   }
 
   /** Returns when the queries before have ended. With `cancel`, the one that runs is cancelled. */
