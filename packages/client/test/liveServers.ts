@@ -7,7 +7,7 @@ import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect"
 
 type Config = ConnectionConfig.ConnectionConfig
 
@@ -114,6 +114,10 @@ export const endlessRows = Effect.map(
 export const openSocketCount = Effect.sync(() =>
   process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|PipeWrap|TLSWrap)$/.test(name)).length
 )
+
+/** Waits until this process has at most so many sockets open. The test's time limit ends it otherwise. */
+export const openSocketsAtMost = (count: number) =>
+  Effect.repeat(openSocketCount, { until: (open) => open <= count, schedule: Schedule.spaced("5 millis") })
 
 let nameCount = 0
 
