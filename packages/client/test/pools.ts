@@ -36,9 +36,12 @@ export const trackConnections = (inner: Transport["Service"]) => {
   return { connections, transport }
 }
 
-/** Makes a pool on the server of the file and tracks its connections. It closes with the test. */
+/**
+ * Makes a pool on the server of the file and tracks its connections. It closes with the test. On a busy machine its
+ * statements would be described again behind their runs, which occupies sessions; that is left out.
+ */
 export const openPool = (options: Pool.Options = {}) =>
-  Effect.flatMap(TestServer, ({ config }) => openPoolWith(config, options))
+  Effect.flatMap(TestServer, ({ config }) => openPoolWith({ ...config, typeCheckInterval: "1 hour" }, options))
 
 /** As {@link openPool}, with another configuration. */
 export const openPoolWith = (config: ConnectionConfig, options: Pool.Options) =>
