@@ -4,7 +4,7 @@ import { sql } from "@hyperfect/client/Statement"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Transport } from "@hyperfect/transport/Transport"
-import { Deferred, Effect, Exit, Fiber, Metric, Redacted, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Metric, Redacted, Scope, Stream } from "effect"
 import { describeServers, openSession, TestServer } from "./liveServers.ts"
 import { openPool, trackConnections, waitUntil } from "./pools.ts"
 
@@ -78,12 +78,20 @@ describeServers({
       () =>
         Effect.gen(function*() {
           const { connections, pool } = yield* openPool({ max: 4, depth: 8 })
-          const killer = yield* Effect.forkChild(Effect.scoped(Effect.flatMap(openSession(), (session) =>
-            session.query(
-              "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() " +
-                "and query like '%token%' order by random() limit 1"
-            ).pipe(Effect.repeat(Schedule.spaced("15 millis"))))))
           let [answered, failed] = [0, 0]
+          const killed = new Set<unknown>()
+          const killer = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
+            const session = yield* openSession()
+            // By the progress of the queries, so that it is as many on a machine of any speed.
+            for (let after = 50; after < 2900; after += 50) {
+              yield* waitUntil(() => answered + failed >= after)
+              const { rows } = yield* session.values(
+                "select pid, pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() " +
+                  "and query like '%as token%' order by random() limit 1"
+              )
+              for (const [pid] of rows) killed.add(pid)
+            }
+          })))
           yield* Effect.forEach(
             Array.from({ length: 3000 }, (_, i) => i),
             (i) =>
@@ -103,11 +111,11 @@ describeServers({
               ),
             { concurrency: 100 }
           )
-          yield* Fiber.interrupt(killer)
+          yield* Fiber.join(killer)
           assert.strictEqual(answered + failed, 3000)
           assert.isAbove(answered, 1000)
           assert.isAbove(failed, 0)
-          yield* waitUntil(() => pool.stats().closing === 0)
+          yield* waitUntil(() => pool.stats().closing === 0 && pool.stats().closed >= killed.size)
           yield* backendPids(pool, 4)
           const { closed, opened, queries, taken } = pool.stats()
           assert.deepStrictEqual([opened - closed, queries, taken], [4, 0, 0])
@@ -171,7 +179,11 @@ describe("Pool > server restart", () => {
       const first = yield* Scope.make()
       const server = yield* Scope.provide(start(), first)
       const { connections, transport } = trackConnections(yield* Transport)
-      const pool = yield* Effect.provideService(Pool.make(server, { max: 5 }), Transport, transport)
+      const pool = yield* Effect.provideService(
+        Pool.make(server, { max: 5, acquireTimeout: "50 seconds" }),
+        Transport,
+        transport
+      )
       yield* Effect.all(Array.from({ length: 50 }, () => pool.query("select pg_sleep(0.001)")), {
         concurrency: "unbounded"
       })
