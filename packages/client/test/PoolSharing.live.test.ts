@@ -14,7 +14,7 @@ describeServers({
         let isFailing = true
         const { pool } = yield* openPool({
           max: 2,
-          acquireTimeout: "2 seconds",
+          acquireTimeout: "20 seconds",
           onAcquire: (session) => isFailing ? session.query("select 1 / 0") : Effect.void
         })
         for (let i = 0; i < 3; i++) {
@@ -29,7 +29,7 @@ describeServers({
 
     it.effect("releases a session at once when a statement cannot be prepared", () =>
       Effect.gen(function*() {
-        const { pool } = yield* openPool({ max: 1, acquireTimeout: "2 seconds" })
+        const { pool } = yield* openPool({ max: 1, acquireTimeout: "20 seconds" })
         for (let i = 0; i < 3; i++) yield* Effect.flip(pool.prepare("select no_such_column"))
         assert.strictEqual((yield* pool.query("select 1")).rowCount, 1)
       }))
@@ -62,7 +62,7 @@ describeServers({
             yield* pool.session
             const waiting = yield* Effect.forkChild(Effect.flip(pool.query("select 1")), { startImmediately: true })
             setBack = 3_600_000
-            const error = yield* Effect.timeout(Fiber.join(waiting), "5 seconds")
+            const error = yield* Effect.timeout(Fiber.join(waiting), "20 seconds")
             assert.strictEqual(error._tag, "PoolError")
           }))
         }).pipe(Effect.provideService(Clock.Clock, clock))
@@ -137,10 +137,10 @@ describeServers({
       Effect.gen(function*() {
         const { pool } = yield* openPool({
           max: 1,
-          onConnect: (session) => session.query("set idle_session_timeout = '30ms'")
+          onConnect: (session) => session.query("set idle_session_timeout = '100ms'")
         })
         for (let i = 0; i < 30; i++) {
-          yield* Effect.sleep(28 + i % 5)
+          yield* Effect.sleep(98 + i % 5)
           assert.strictEqual((yield* pool.query("select 1")).rowCount, 1)
           assert.strictEqual(yield* pool.transaction(Effect.succeed(i)), i)
         }
