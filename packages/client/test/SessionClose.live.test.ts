@@ -104,8 +104,8 @@ describeServers({
         assert.isTrue(error._tag === "ProtocolError" && error.reason._tag === "TagUnknown")
         yield* Scope.close(scope, Exit.void)
         yield* other.query(`drop table ${table}`).pipe(
-          Effect.retry({ times: 100, schedule: Schedule.spaced("20 millis") }),
-          Effect.timeout("5 seconds")
+          Effect.retry(Schedule.spaced("20 millis")),
+          Effect.timeout("30 seconds")
         )
       }))
   },
@@ -185,7 +185,11 @@ describeServers({
             const session = yield* openSession()
             const long = yield* forkImmediately(Effect.asVoid(session.query(yield* longRunningStatement)))
             const idle = yield* openSession()
-            yield* Effect.sleep("20 millis")
+            // Until it runs: a statement that is only being parsed is known not to have.
+            yield* Effect.repeat(
+              idle.values("select from pg_stat_activity where wait_event = 'PgSleep'"),
+              { until: ({ rowCount }) => rowCount === 1, schedule: Schedule.spaced("5 millis") }
+            )
             process.kill(server.pid, signal)
             const error = yield* Effect.flip(Fiber.join(long))
             assert.oneOf(error._tag, ["ServerError", "TransportError"])
@@ -199,7 +203,7 @@ describeServers({
           }).pipe(
             Effect.scoped,
             // Without the time that a server takes to start on a busy machine.
-            Effect.timeout("10 seconds"),
+            Effect.timeout("20 seconds"),
             Effect.provide(layerOwnPostgres, { local: true })
           )
         }
@@ -221,7 +225,7 @@ describeServers({
               assert.isTrue(error._tag === "TransportError" && !error.isRetryable)
             }
             yield* Effect.flip(Effect.repeat(idle.query("select 1"), Schedule.spaced("5 millis")))
-          }).pipe(Effect.scoped, Effect.timeout("10 seconds"), Effect.provide(layerHyper, { local: true }))
+          }).pipe(Effect.scoped, Effect.timeout("20 seconds"), Effect.provide(layerHyper, { local: true }))
         }
       }))
   }
