@@ -122,13 +122,13 @@ describeServers({
             yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
           }
           for (const fiber of fibers) {
-            const exit = yield* Fiber.await(fiber).pipe(Effect.timeout("5 seconds"))
+            const exit = yield* Fiber.await(fiber).pipe(Effect.timeout("20 seconds"))
             if (Exit.isFailure(exit) && !exit.cause.reasons.every(({ _tag }) => _tag === "Interrupt")) {
               return yield* Effect.failCause(exit.cause)
             }
           }
           const { rows } = yield* session.values(sql`select ${`round ${round}`}::text`).pipe(
-            Effect.timeout("5 seconds")
+            Effect.timeout("20 seconds")
           )
           assert.deepStrictEqual(rows, [[`round ${round}`]])
           assert.strictEqual(session.transactionStatus(), "I")

@@ -61,7 +61,7 @@ describeServers({
     it.effect("a pool calls the program again for each session that it opens", () =>
       Effect.gen(function*() {
         const { config, vault } = yield* setUp
-        const pool = yield* Pool.make(config, { max: 3, acquireTimeout: "300 millis" })
+        const pool = yield* Pool.make(config, { max: 3, acquireTimeout: "2 seconds" })
         assert.strictEqual(vault.readCount, 1)
         // Only connections that cannot open may run into this timeout.
         const borrow = (count: number) =>

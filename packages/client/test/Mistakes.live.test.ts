@@ -96,12 +96,12 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     text: "parameter $2 is undefined; use null for NULL"
   },
   "a server that accepts and is silent: the endpoint and the request": {
-    make: Effect.flatMap(rawPort(() => {}), (port) => openAt(port, { connectTimeout: 200 })),
-    text: /^127\.0\.0\.1:\d+ accepted the connection but did not answer the TLS request within 200 ms$/
+    make: Effect.flatMap(rawPort(() => {}), (port) => openAt(port, { connectTimeout: 1000 })),
+    text: /^127\.0\.0\.1:\d+ accepted the connection but did not answer the TLS request within 1000 ms$/
   },
   "a server that is silent without TLS: the login": {
-    make: Effect.flatMap(rawPort(() => {}), (port) => openAt(port, { connectTimeout: 200, sslMode: "disable" })),
-    text: /^127\.0\.0\.1:\d+ accepted the connection but did not answer the login within 200 ms$/
+    make: Effect.flatMap(rawPort(() => {}), (port) => openAt(port, { connectTimeout: 1000, sslMode: "disable" })),
+    text: /^127\.0\.0\.1:\d+ accepted the connection but did not answer the login within 1000 ms$/
   },
   "a self-signed certificate: the host and sslrootcert": {
     make: withTls({}),

@@ -133,12 +133,12 @@ describeServers({
         yield* Fiber.interrupt(second)
         yield* notify("shared", "2")
         for (const fiber of [first, third]) {
-          assert.deepStrictEqual(payloads(yield* Fiber.join(fiber).pipe(Effect.timeout("5 seconds"))), ["1", "2"])
+          assert.deepStrictEqual(payloads(yield* Fiber.join(fiber).pipe(Effect.timeout("20 seconds"))), ["1", "2"])
         }
         const last = yield* forkTake(events, 1)
         yield* Effect.sleep("20 millis")
         yield* Scope.close(scope, Exit.void)
-        assert.deepStrictEqual(payloads(yield* Fiber.join(last).pipe(Effect.timeout("5 seconds"))), [])
+        assert.deepStrictEqual(payloads(yield* Fiber.join(last).pipe(Effect.timeout("20 seconds"))), [])
       }))
 
     it.effect("delivers a transaction's notifications after its commit only", () =>

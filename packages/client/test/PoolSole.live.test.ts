@@ -46,7 +46,7 @@ describeServers({
 
     it.effect("fails if a session of the pool does not end, or in a transaction, and the pool goes on", () =>
       Effect.gen(function*() {
-        const { pool } = yield* openPool({ max: 2, acquireTimeout: "200 millis" })
+        const { pool } = yield* openPool({ max: 2, acquireTimeout: "1 second" })
         const scope = yield* Scope.make()
         yield* Scope.provide(pool.session, scope)
         const error = yield* Effect.flip(Effect.scoped(pool.soleSession))

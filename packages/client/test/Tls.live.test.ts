@@ -54,7 +54,7 @@ const layerServers = (kind: keyof typeof makeServer) =>
         endpoint,
         user,
         password,
-        connectTimeout: 5000
+        connectTimeout: 20_000
       })
       return {
         good: config(good),

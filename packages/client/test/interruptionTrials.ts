@@ -154,11 +154,11 @@ const runOperation = Effect.fnUntraced(function*(
       const exit = yield* Fiber.await(running)
       if (Exit.isSuccess(exit)) done.add(trial)
       else if (!Exit.hasInterrupts(exit)) problems.push(`${what}: ${String(exit.cause)}`)
-      const beside = yield* Effect.exit(Effect.timeout(Fiber.join(neighbour), "10 seconds"))
+      const beside = yield* Effect.exit(Effect.timeout(Fiber.join(neighbour), "30 seconds"))
       if (Exit.isFailure(beside)) problems.push(`${what}, the neighbour: ${String(beside.cause)}`)
       else problems.push(...expected(beside.value[0].rows, [[`token ${trial}`]], `${what}, the neighbour's answer`))
       const after = yield* Effect.exit(
-        Effect.timeout(place.client.values(sql`select ${`after ${trial}`}::text`), "10 seconds")
+        Effect.timeout(place.client.values(sql`select ${`after ${trial}`}::text`), "30 seconds")
       )
       if (Exit.isFailure(after)) problems.push(`${what}, afterwards: ${String(after.cause)}`)
       else problems.push(...expected(after.value.rows, [[`after ${trial}`]], `${what}, the answer afterwards`))
@@ -170,7 +170,7 @@ const runOperation = Effect.fnUntraced(function*(
       const { queries, taken, waiting } = pool.stats()
       return queries === 0 && taken === 0 && waiting === 0
     }
-    const settled = yield* Effect.timeoutOption(waitUntil(isIdle), "10 seconds")
+    const settled = yield* Effect.timeoutOption(waitUntil(isIdle), "30 seconds")
     if (settled._tag === "None") problems.push(`a slot was lost: ${JSON.stringify(pool.stats())}`)
   }
   const counts = yield* observer.values("select trial::int, count(*)::int from written group by trial")
@@ -216,7 +216,7 @@ export const runAll = Effect.fnUntraced(function*(choice: Choice) {
       const what = `${title} on ${name}`
       table[what] = { trials: outcome.trials, done: outcome.done }
       problems.push(...outcome.problems.map((problem) => `${what}, ${problem}`))
-      const settled = yield* Effect.timeoutOption(waitUntil(() => connections.open <= sessions()), "5 seconds")
+      const settled = yield* Effect.timeoutOption(waitUntil(() => connections.open <= sessions()), "30 seconds")
       if (settled._tag === "None") problems.push(`${what}: ${connections.open} connections for ${sessions()} sessions`)
     }
   })
@@ -233,7 +233,7 @@ export const runAll = Effect.fnUntraced(function*(choice: Choice) {
     const { connections: own, pool } = yield* openPool({ max: 2 })
     const place: Place = { client: pool, pool, notifications }
     yield* runPlace("a pool", place, () => own.open, { ...clientOperations, ...poolOperations })
-    const settled = yield* Effect.timeoutOption(waitUntil(() => own.open <= pool.stats().size), "5 seconds")
+    const settled = yield* Effect.timeoutOption(waitUntil(() => own.open <= pool.stats().size), "30 seconds")
     if (settled._tag === "None") problems.push(`the pool has ${own.open} connections for ${pool.stats().size} sessions`)
   }))
   return { problems, table }
