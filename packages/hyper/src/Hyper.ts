@@ -8,9 +8,10 @@
  * @since 0.1.0
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
-import type { Pool } from "@hyperfect/client/Pool"
+import { Pool } from "@hyperfect/client/Pool"
 import type { UnsupportedError } from "@hyperfect/client/QueryError"
 import type { Session } from "@hyperfect/client/Session"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -183,7 +184,7 @@ export const layer = (options: Options = {}): Layer.Layer<
 > => Layer.effect(Client, make(options))
 
 /**
- * Provides a client over a pool of sessions with the running server, all in the same databases.
+ * Provides a pool of sessions with the running server, all in the same databases, also as client.
  *
  * **When to use**
  *
@@ -217,10 +218,10 @@ export const layer = (options: Options = {}): Layer.Layer<
  * @since 0.1.0
  */
 export const layerPool = (options: PoolOptions = {}): Layer.Layer<
-  Client,
+  Client | Pool,
   OpenError,
   Services
-> => Layer.effect(Client, makePool(options))
+> => Layer.effectContext(Effect.map(makePool(options), (pool) => Context.add(Context.make(Pool, pool), Client, pool)))
 
 /**
  * Opens a session or a pool with a server that runs elsewhere, for the scope.
