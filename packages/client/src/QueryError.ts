@@ -105,8 +105,9 @@ export class QueryTimeout extends TaggedError<QueryTimeout>()("QueryTimeout", {
  * - `"nothing"`: it has not run. No byte of it was written; or the server refused it before running it, such as a
  *   prepared statement whose table was altered; or the server ended the session for being idle (57P05, 25P03), so it
  *   had not read any of it.
- * - `"unknown"`: it was written, and there was no response. It may or may not have run.
- * - `"all"`: the server responded to it, at least in part.
+ * - `"unknown"`: it was written, and its response did not arrive, or not to its end. It may or may not have been committed.
+ * - `"all"`: the server responded to it: with an error, after which nothing of it is committed, or with a result that could
+ *   not be read.
  *
  * @category models
  * @since 0.1.0

@@ -73,7 +73,7 @@ describeServers({
         const changing = yield* forkImmediately(change("LATIN1"))
         const behind = yield* Effect.forEach([1, 2], () => forkImmediately(session.query(insert)))
         const first = yield* Effect.flip(Fiber.join(changing))
-        assert.isTrue(first._tag === "ProtocolError" && first.sent === "all" && !first.isRetryable)
+        assert.isTrue(first._tag === "ProtocolError" && first.sent === "unknown" && !first.isRetryable)
         for (const fiber of behind) {
           const exit = yield* Fiber.await(fiber)
           assert.isTrue(Exit.isFailure(exit))

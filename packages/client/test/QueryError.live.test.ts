@@ -156,7 +156,7 @@ describe("QueryError > server errors", () => {
       const later = yield* Effect.flip(session.simple("d"))
       assert.deepStrictEqual(
         [...failures, later].map((failure) => [failure._tag, failure.sent, failure.isRetryable]),
-        [["ServerError", "all", false], ["ServerError", "unknown", false], ["ServerError", "nothing", false]]
+        [["ServerError", "unknown", false], ["ServerError", "unknown", false], ["ServerError", "nothing", false]]
       )
     }).pipe(Effect.scoped, Effect.provide(manualServer())))
 })

@@ -13,25 +13,25 @@ import { TestClock } from "effect/testing"
 
 const { accept, disconnect, expect, send, stall } = ScriptedServer
 
-/** A step of the server, and how much of a statement it has received by then. */
+/** A step of the server. */
 interface Step {
   readonly step: ScriptedServer.Step
-  readonly kind: "asked" | "answered" | "ready"
+  /** True if it completes an answer. */
+  readonly isEnd: boolean
 }
 
 const expectMessages = (...tags: ReadonlyArray<Frontend.Message["_tag"]>): ReadonlyArray<Step> =>
-  tags.map((_tag) => ({ step: expect({ _tag } as ScriptedServer.MessagePattern), kind: "asked" }))
+  tags.map((_tag) => ({ step: expect({ _tag } as ScriptedServer.MessagePattern), isEnd: false }))
 
 /** Sends each message in a separate write, so that the connection can be cut after each. */
 const sendMessages = (...messages: ReadonlyArray<Backend.Message>): ReadonlyArray<Step> =>
-  messages.map((message) => ({ step: send(message), kind: message._tag === "ReadyForQuery" ? "ready" : "answered" }))
+  messages.map((message) => ({ step: send(message), isEnd: message._tag === "ReadyForQuery" }))
 
 /** The possible values of `sent` of an error after these steps. */
 const possibleSent = (steps: ReadonlyArray<Step>, preparing: number): ReadonlyArray<Sent> => {
-  const open = steps.slice(steps.findLastIndex(({ kind }) => kind === "ready") + 1)
+  const open = steps.slice(steps.findLastIndex(({ isEnd }) => isEnd) + 1)
   // Preparing a statement does not run it.
   if (steps.length < preparing) return ["nothing"]
-  if (open.some(({ kind }) => kind === "answered")) return ["all"]
   // The client may notice the disconnect before it has written, or after.
   return open.length > 0 ? ["unknown"] : ["nothing", "unknown"]
 }

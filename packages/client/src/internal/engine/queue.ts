@@ -223,12 +223,17 @@ export class ExchangeQueue {
     for (const exchange of exchanges) {
       if (exchange.state === states.Ended) continue
       if (provesIdle && exchange.sent === "unknown") exchange.sent = "nothing"
+      // Of an answer that breaks off, not even the end of the statement tells whether it was committed.
+      else if (exchange.sent === "all" && !isRefusal(exchange.error())) exchange.sent = "unknown"
       this.reject(exchange, this.closeReason)
     }
     for (const listener of this.closeListeners) listener()
     this.options.onClose()
   }
 }
+
+/** True if the server has refused a statement, and so has not committed it. */
+const isRefusal = (error: ExchangeError | undefined): boolean => error?._tag === "ServerError" && !error.isFatal
 
 /** Returns the failure of a session whose server did not respond in time. */
 export const unresponsive = (wanted: string, milliseconds: number): Failure =>
