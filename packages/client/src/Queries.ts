@@ -178,7 +178,8 @@ export interface CopyResult {
  *   its end, both fail with an `UnsupportedError`, and the transaction is rolled back.
  * - Other queries on the same session are not affected by a cancellation. If a cancel request may have hit another
  *   statement, and the server rolled that back, it is re-run if nothing else can have ended it; otherwise it fails as a
- *   cancelled query, with a retryable error.
+ *   cancelled query, with a retryable error. If it ended that one's wait for a synchronous standby, after the commit, that
+ *   one fails with the server's warning and `sent: "unknown"`.
  * - Inside {@link transaction} the same client, used by the same fiber or its children, works in the transaction.
  *
  * @category models

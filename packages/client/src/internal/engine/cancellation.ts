@@ -18,6 +18,8 @@
  *   exchange did not end because of it, and it was confirmed at most {@link exposureTime} ago. Otherwise it has another
  *   cause, such as `statement_timeout` or an administrator, and the caller gets the error; it is retryable, because the
  *   statement was rolled back.
+ * - An exposed statement whose commit waits for a synchronous standby is not rolled back: a request only ends the wait,
+ *   and the server answers it with a warning. It fails with that, as a promoted standby may not have it.
  * - Each cancelled exchange has its own deadline, and exchanges that the server answers within a moment are not
  *   cancelled: one request is enough for any number of short statements.
  * - Where no request can be made (no key, the port cannot be reached) cancelling has no effect: the response is awaited
@@ -25,8 +27,11 @@
  *
  * @internal
  */
+import type * as Backend from "@hyperfect/protocol/Backend"
+import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as ServerError from "../../ServerError.ts"
 import {
   abandonGrace,
   briefDelay,
@@ -44,6 +49,9 @@ import type { Writer } from "./writer.ts"
  * connection.
  */
 export type OpenCancelRequest = Effect.Effect<Effect.Effect<void, unknown>, unknown, Scope.Scope>
+
+/** The routine of the server that warns of a wait for a synchronous standby which was ended by a request. */
+const standbyWait = "SyncRepWaitForLSN"
 
 /** @internal */
 export interface CancellationOptions {
@@ -270,6 +278,14 @@ export class Cancellation {
     )
   }
 
+  /** Handles a notice that arrives while the server executes an exchange. */
+  onNotice(exchange: Exchange, { fields }: Backend.NoticeResponse): void {
+    if (exchange.exposure === exposures.none || exchange.abandoned) return
+    if (ErrorField.get(fields, "routine") !== standbyWait) return
+    exchange.isUnconfirmed = true
+    exchange.onError(ServerError.fromFields(fields))
+  }
+
   /** Ends an exchange that was removed from the queue, or submits it again; `state` is its state before the end. */
   end(exchange: Exchange, state: number): void {
     if (exchange.exposure !== exposures.none && !exchange.abandoned && this.wasHit(exchange, state)) {
@@ -278,6 +294,7 @@ export class Cancellation {
       if (exchange.abandoned && wasCancelled(exchange, state)) {
         this.isUnaccounted = this.isRequesting && this.requests > 1
       }
+      if (exchange.isUnconfirmed) exchange.sent = "unknown"
       this.queue.end(exchange)
     }
     // Abandoned while it was not the first.

@@ -232,7 +232,9 @@ export class Engine {
       }
     }
     if (asynchronous.has(tag)) {
-      return this.options.onAsynchronous(this.readMessage(bytes, start, end) as AsynchronousMessage, end - start)
+      const message = this.readMessage(bytes, start, end) as AsynchronousMessage
+      if (message._tag === "NoticeResponse" && exchange !== undefined) this.cancellation.onNotice(exchange, message)
+      return this.options.onAsynchronous(message, end - start)
     }
     const message = this.readMessage(bytes, start, end)
     // An unsolicited error is the server's last message, such as that it is shutting down.

@@ -242,6 +242,8 @@ export class Exchange<A = unknown, S extends Sink<A> = Sink<A>> {
   onDone: (() => void) | undefined
   /** Its exposure to cancel requests meant for other exchanges. */
   exposure: Exposure = exposures.none
+  /** True if it is committed, but a synchronous standby may not have it. */
+  isUnconfirmed = false
   /** True if no caller waits for it any more: it is drained, and its result dropped. */
   abandoned = false
   /** The kind of COPY that it still handles. */
