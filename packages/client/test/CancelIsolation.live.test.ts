@@ -5,7 +5,7 @@ import * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
-import { Effect, Exit, Fiber, Random, Result, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Random, Result, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { forkImmediately } from "./fibers.ts"
 import { describeServers, longRunningStatement, makeTable, openSession, TestServer, uniqueName } from "./liveServers.ts"
@@ -128,12 +128,19 @@ describeServers({
             yield* Effect.sleep("30 millis")
             yield* Fiber.interrupt(running)
             yield* meanwhile
-            const failure = yield* Fiber.join(behind).pipe(Effect.timeout("10 seconds"))
+            const failure = yield* Fiber.join(behind).pipe(Effect.timeout("20 seconds"))
             assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "QueryCanceled")
           })
-        yield* cancelled("set statement_timeout = 300", Effect.void)
-        const cancel = other.query(sql`select pg_cancel_backend(${session.processId}::int)`)
-        yield* cancelled("set statement_timeout = 0", Effect.andThen(Effect.sleep("300 millis"), cancel))
+        yield* cancelled("set statement_timeout = 1000", Effect.void)
+        const runs = other.values(sql`select from pg_stat_activity
+          where pid = ${session.processId}::int and query = ${counted} and wait_event = 'PgSleep'`)
+        const cancelLater = Effect.gen(function*() {
+          yield* Effect.repeat(runs, { until: ({ rowCount }) => rowCount === 1, schedule: Schedule.spaced("5 millis") })
+          // Long after the request for the one before it, which could have hit it.
+          yield* Effect.sleep("300 millis")
+          yield* other.query(sql`select pg_cancel_backend(${session.processId}::int)`)
+        })
+        yield* cancelled("set statement_timeout = 0", cancelLater)
         assert.deepStrictEqual((yield* other.values(`select nextval('${sequence}')::int`)).rows, [[3]])
       }))
 
