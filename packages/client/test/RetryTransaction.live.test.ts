@@ -41,20 +41,21 @@ describeServers({
         const table = identifier(uniqueName("accounts"))
         yield* pool.execute(sql`create table ${table} (a int)`)
         let runs = 0
+        const committed = yield* Deferred.make<void>()
         const both = yield* Deferred.make<void>()
         let seen = 0
         // Each inserts the number of rows that it has counted, and at first both count the same.
         const add = Effect.gen(function*() {
-          runs++
+          // It can fail while the other one still commits, and would then fail again.
+          if (++runs > 2) yield* Deferred.await(committed)
           const { n } = yield* pool.one(sql`select count(*)::int as n from ${table}`)
           if (++seen === 2) yield* Deferred.succeed(both, undefined)
           yield* Deferred.await(both)
           yield* pool.execute(sql`insert into ${table} values (${n})`)
         })
         const options = { isolation: "serializable" } as const
-        yield* Effect.all([pool.retryTransaction(add, options), pool.retryTransaction(add, options)], {
-          concurrency: "unbounded"
-        })
+        const commit = Effect.andThen(pool.retryTransaction(add, options), Deferred.succeed(committed, undefined))
+        yield* Effect.all([commit, commit], { concurrency: "unbounded" })
         const { rows } = yield* pool.values(sql`select a from ${table} order by a`)
         assert.deepStrictEqual(rows, [[0], [1]])
         assert.strictEqual(runs, 3)
