@@ -2,9 +2,12 @@ import { assert } from "@effect/vitest"
 import type * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
 import { Effect, References, Stream } from "effect"
-import { describeServers, openSession, uniqueName } from "./liveServers.ts"
+import { describeServers, openSession as open, uniqueName } from "./liveServers.ts"
 
 const { identifier, sql } = Statement
+
+/** On a busy machine a statement would be described again, and its new name would be counted. */
+const openSession = (changes: Parameters<typeof open>[0] = {}) => open({ typeCheckInterval: "1 hour", ...changes })
 
 /** Counts the session's prepared statements on the server, by a statement that is not one of them. */
 const preparedCount = (session: Session.Session) =>
