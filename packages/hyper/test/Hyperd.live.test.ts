@@ -459,8 +459,11 @@ describe("Hyperd", () => {
         /** Every server that got far enough to have a log has its process id there. */
         const readLogs = () => {
           for (const name of readdirSync(logDirectory)) {
-            const [line] = readFileSync(join(logDirectory, name), "utf8").split("\n")
-            if (line !== undefined && line !== "") started.add((JSON.parse(line) as { readonly pid: number }).pid)
+            // The first line may still be being written.
+            const [line, rest] = readFileSync(join(logDirectory, name), "utf8").split("\n", 2)
+            if (line !== undefined && rest !== undefined) {
+              started.add((JSON.parse(line) as { readonly pid: number }).pid)
+            }
           }
         }
         const moments = [0, 1, 2, 4, 8, 12, 16, 20, 25, 30, 40]
@@ -487,7 +490,11 @@ describe("Hyperd", () => {
       const at = yield* directory
       const path = join(at, "hyperd")
       const script = join(import.meta.dirname, "fixtures/fakeHyperd.ts")
-      writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" "${script}" "$@" ${fault}\n`, { mode: 0o755 })
+      const commands = fault === "silent"
+        // It has to be up within a second, which Node may not be on a busy machine.
+        ? `echo $$ > "${at}/pid"; echo an impostor; exec sleep 600`
+        : `exec "${process.execPath}" "${script}" "$@" ${fault}`
+      writeFileSync(path, `#!/bin/sh\n${commands}\n`, { mode: 0o755 })
       const exit = yield* Effect.exit(Effect.scoped(Hyperd.make({ path, logDirectory: at, ...options })))
       return { exit, pid: Number(readFileSync(join(at, "pid"), "utf8")) }
     })
