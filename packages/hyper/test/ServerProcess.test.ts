@@ -15,10 +15,12 @@ describe("ServerProcess", () => {
     Effect.gen(function*() {
       const server = yield* run(`
         process.stdout.write("is ");
+        process.on("SIGUSR2", () => process.stderr.write("and warns\\n"));
         setTimeout(() => process.stdout.write("ready\\n"), 20);
-        setTimeout(() => process.stderr.write("and warns\\n"), 40);
         ${forever}`)
       yield* server.awaitOutput("is ready")
+      // Nothing orders what was written to two streams at once.
+      process.kill(server.pid, "SIGUSR2")
       yield* server.awaitOutput("and warns")
       // It also completes afterwards.
       yield* server.awaitOutput("is ready")
