@@ -5,7 +5,7 @@ import * as Hyper from "@hyperfect/hyper/Hyper"
 import { Hyperd } from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
-import { Effect, Fiber, Schedule, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Schedule, type Scope } from "effect"
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -111,13 +111,15 @@ describe("H6: a file that cannot be opened is a DatabaseError with the reason", 
     scoped(Effect.gen(function*() {
       const { database, hyperd } = yield* serverWithFile
       const other = yield* HyperdServer.make()
+      const [held, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const holder = yield* Hyper.make({ database }).pipe(
-        Effect.andThen(Effect.sleep("500 millis")),
+        Effect.andThen(Deferred.succeed(held, undefined)),
+        Effect.andThen(Deferred.await(release)),
         Effect.scoped,
         Effect.provideService(Hyperd, hyperd),
         Effect.forkChild
       )
-      yield* Effect.sleep("100 millis")
+      yield* Deferred.await(held)
       const opened = (options: Hyper.Options) =>
         Hyper.make(options).pipe(Effect.scoped, Effect.provideService(Hyperd, other))
       const attempts: ReadonlyArray<Hyper.Options> = [
@@ -131,11 +133,11 @@ describe("H6: a file that cannot be opened is a DatabaseError with the reason", 
         assert.strictEqual(error.reason._tag, "Locked")
         assert.isTrue(error.isRetryable)
       }
-      const retried = Effect.retry(opened({ database }), {
+      const retried = Effect.retry(Effect.tapError(opened({ database }), () => Deferred.succeed(release, undefined)), {
         while: (error) => error.isRetryable,
         schedule: Schedule.spaced("50 millis")
       })
-      yield* Effect.timeout(retried, "10 seconds")
+      yield* Effect.timeout(retried, "20 seconds")
       yield* Fiber.join(holder)
     })))
 

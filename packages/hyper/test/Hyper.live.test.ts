@@ -301,7 +301,7 @@ describe("Hyper", () => {
       for (let i = 0; i < 3; i++) assert.isFalse((yield* Effect.flip(session.query("select 1"))).isRetryable)
       for (let i = 0; i < 3; i++) {
         const error = yield* Effect.flip(Effect.repeat(pool.query("select 1"), Schedule.spaced("1 milli"))).pipe(
-          Effect.timeout("5 seconds")
+          Effect.timeout("20 seconds")
         )
         if (i === 0) continue
         assert(error._tag === "PoolError" && error.reason._tag === "ConnectFailed")
@@ -346,7 +346,7 @@ describe("Hyper", () => {
         const rows = yield* Stream.toPull(client.streamValues("select * from generate_series(1, 100000000)"))
         yield* rows
       }).pipe(Effect.scoped, Effect.provideService(Hyperd.Hyperd, hyperd))
-      yield* Effect.timeout(closed, "10 seconds")
+      yield* Effect.timeout(closed, "30 seconds")
       const client = yield* Hyper.make({ database: "busy.hyper" }).pipe(Effect.provideService(Hyperd.Hyperd, hyperd))
       assert.strictEqual((yield* client.values("select 1")).rowCount, 1)
     }).pipe(Effect.provide(NodePlatform.layer)))
@@ -464,8 +464,8 @@ describe("Hyper > failure to save a database", () => {
       const program = Effect.gen(function*() {
         // A session that has changed is closed.
         yield* (yield* Client).execute("create table t (a int)")
+        while (!isLost) yield* Effect.sleep("10 millis")
         yield* Effect.sleep("500 millis")
-        assert.isTrue(isLost)
       })
       const exit = yield* Effect.exit(Effect.provide(program, client, { local: true }))
       const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined

@@ -8,7 +8,7 @@ import { Hyperd } from "@hyperfect/hyper/Hyperd"
 import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
-import { Data, Effect, Fiber, Layer, Schema, Stream } from "effect"
+import { Data, Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 
 class SourceFailed extends Data.TaggedError("SourceFailed") {}
 
@@ -70,12 +70,12 @@ layer(HyperdServer.layer().pipe(Layer.provideMerge(NodePlatform.layer)), { exclu
           yield* Effect.sleep("300 millis")
           for (const statement of [sql`select count(*) from ${Point}`, sql`select 0`]) {
             const read = Effect.provideService(count(statement), Client, session)
-            assert.strictEqual(yield* Effect.timeout(read, "2 seconds"), 0)
-            assert.strictEqual(yield* Effect.timeout(inSession(count(statement)), "2 seconds"), 0)
+            assert.strictEqual(yield* Effect.timeout(read, "20 seconds"), 0)
+            assert.strictEqual(yield* Effect.timeout(inSession(count(statement)), "20 seconds"), 0)
           }
           yield* Fiber.interrupt(inserting)
           const dropped = Effect.provideService(Effect.andThen(Point.insert([row(1)]), Point.drop), Client, session)
-          yield* Effect.timeout(dropped, "2 seconds")
+          yield* Effect.timeout(dropped, "20 seconds")
         }))
     }
 
@@ -106,12 +106,16 @@ layer(HyperdServer.layer().pipe(Layer.provideMerge(NodePlatform.layer)), { exclu
             const failing = Stream.concat(Stream.fromIterable(rows), Stream.fail(new SourceFailed()))
             assert.strictEqual((yield* Effect.flip(Point.insert(failing)))._tag, "SourceFailed")
             let isReleased = false
-            const waiting = Stream.concat(Stream.fromIterable(rows), Stream.never).pipe(
+            const begun = yield* Deferred.make<void>()
+            const wait = Stream.fromEffect(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+            const waiting = Stream.concat(Stream.fromIterable(rows), wait).pipe(
               Stream.ensuring(Effect.sync(() => {
                 isReleased = true
               }))
             )
-            yield* Effect.timeoutOption(Point.insert(waiting), "100 millis")
+            const inserting = yield* Effect.forkChild(Point.insert(waiting))
+            yield* Deferred.await(begun)
+            yield* Fiber.interrupt(inserting)
             assert.isTrue(isReleased)
             assert.strictEqual(yield* count(), 0)
           }
@@ -151,7 +155,7 @@ layer(NodePlatform.layer, { excludeTestServices: true })(
         }).pipe(Effect.provideService(Hyperd, server))
         yield* Effect.sleep("200 millis")
         process.kill(server.pid, "SIGKILL")
-        const error = yield* Effect.timeout(Fiber.join(inserting), "5 seconds")
+        const error = yield* Effect.timeout(Fiber.join(inserting), "20 seconds")
         assert.strictEqual(error._tag, "TransportError")
       }).pipe(
         Effect.scoped,

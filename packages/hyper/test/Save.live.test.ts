@@ -9,7 +9,7 @@ import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import type { SaveError } from "@hyperfect/hyper/SaveError"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
-import { Cause, Data, Effect, Exit, Fiber, FileSystem, Layer, Schema, Scope } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, FileSystem, Layer, Schema, Scope } from "effect"
 import { copyFileSync } from "node:fs"
 import { join } from "node:path"
 import { fill, fullDisk } from "./fullDisk.ts"
@@ -338,8 +338,10 @@ describe.each(clients)("Hyper.withDatabase of %s", (_, options) => {
           const failed = yield* Effect.exit(on(Hyper.withDatabase(Effect.andThen(load, new ProgramError()), open)))
           assert.deepStrictEqual(failures(failed), [new ProgramError()])
           assert.strictEqual(yield* rowsInCopy(database), 300_000)
-          const fiber = yield* Effect.forkChild(on(Hyper.withDatabase(Effect.andThen(load, Effect.never), open)))
-          yield* Effect.sleep("1500 millis")
+          const loaded = yield* Deferred.make<void>()
+          const forever = Effect.andThen(Deferred.succeed(loaded, undefined), Effect.never)
+          const fiber = yield* Effect.forkChild(on(Hyper.withDatabase(Effect.andThen(load, forever), open)))
+          yield* Deferred.await(loaded)
           yield* Fiber.interrupt(fiber)
           assert.strictEqual(yield* rowsInCopy(database), 300_000)
         })
