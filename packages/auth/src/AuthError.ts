@@ -470,16 +470,9 @@ export type Reason = typeof Reason.Type
 export class AuthError extends TaggedError<AuthError, boolean>()("AuthError", { reason: Reason }) {
   /** True if the same login, on a new connection, may succeed. */
   override get isRetryable(): boolean {
-    switch (this.reason._tag) {
-      case "ServerClosed":
-      // The provider of the secret was unavailable, which may be temporary.
-      case "PasswordUnavailable":
-      case "TokenUnavailable":
-      case "GssUnavailable":
-        return true
-      default:
-        return this.reason._tag === "Rejected" && this.reason.isRetryable
-    }
+    // The provider of a secret was unavailable, which may be temporary.
+    return ["ServerClosed", "PasswordUnavailable", "TokenUnavailable", "GssUnavailable"].includes(this.reason._tag) ||
+      (this.reason._tag === "Rejected" && this.reason.isRetryable)
   }
 }
 

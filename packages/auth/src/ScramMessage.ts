@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Result from "effect/Result"
 import { MechanismMalformed } from "./AuthError.ts"
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8Unsafe } from "./internal/bytes.ts"
@@ -96,11 +97,11 @@ const isNonce = (text: string): boolean => /^[\x21-\x2b\x2d-\x7e]+$/.test(text)
 const isAttribute = (text: string): boolean => /^[A-Za-z]=[^\0]+$/.test(text)
 
 /** Returns the values of the attributes with the given names, which must come first and in this order. */
-const readAttributes = (
+const readAttributes = <const Names extends ReadonlyArray<string>>(
   messageName: MessageName,
-  names: ReadonlyArray<string>,
+  names: Names,
   text: string
-): Parsed<ReadonlyArray<string>> => {
+): Parsed<{ readonly [K in keyof Names]: string }> => {
   const parts = text.split(",")
   if (parts[0]!.startsWith("m=")) return malformed(messageName, "it demands an extension that is not known")
   const values: Array<string> = []
@@ -110,7 +111,7 @@ const readAttributes = (
     values.push(part.slice(2))
   }
   return parts.slice(names.length).every(isAttribute)
-    ? Result.succeed(values)
+    ? Result.succeed(values as { readonly [K in keyof Names]: string })
     : malformed(messageName, "something follows that is not an attribute")
 }
 
@@ -143,24 +144,21 @@ export const clientFirst = (nonce: string, user = "", flag = "n"): ClientFirst =
  * @category decoding
  * @since 0.1.0
  */
-export const readClientFirst = (bytes: Uint8Array): Parsed<ClientFirst> => {
-  const name = "client-first-message"
-  return Result.flatMap(decodeText(name, bytes), (text): Parsed<ClientFirst> => {
+export const readClientFirst = (bytes: Uint8Array): Parsed<ClientFirst> =>
+  Result.gen(function*() {
+    const name = "client-first-message"
+    const text = yield* decodeText(name, bytes)
     const header = /^([^,]*),([^,]*),/.exec(text)
-    if (header === null) return malformed(name, "it has no GS2 header")
+    if (header === null) return yield* malformed(name, "it has no GS2 header")
     const [gs2Header, flag, authorization] = header as unknown as readonly [string, string, string]
-    if (!/^(?:n|y|p=[A-Za-z0-9.-]+)$/.test(flag)) return malformed(name, "its flag for channel binding is unknown")
-    if (authorization !== "") return malformed(name, "it wants to act for another user")
+    if (!/^(?:n|y|p=[A-Za-z0-9.-]+)$/.test(flag)) {
+      return yield* malformed(name, "its flag for channel binding is unknown")
+    }
+    if (authorization !== "") return yield* malformed(name, "it wants to act for another user")
     const bare = text.slice(gs2Header.length)
-    return Result.flatMap(
-      readAttributes(name, ["n", "r"], bare),
-      ([, nonce]) =>
-        isNonce(nonce!)
-          ? Result.succeed({ flag, gs2Header, bare, nonce: nonce! })
-          : malformed(name, "r= is not a nonce")
-    )
+    const [, nonce] = yield* readAttributes(name, ["n", "r"], bare)
+    return isNonce(nonce) ? { flag, gs2Header, bare, nonce } : yield* malformed(name, "r= is not a nonce")
   })
-}
 
 /**
  * Creates the server's first message.
@@ -181,21 +179,17 @@ export const serverFirst = (nonce: string, salt: Uint8Array, iterations: number)
  * @category decoding
  * @since 0.1.0
  */
-export const readServerFirst = (bytes: Uint8Array): Parsed<ServerFirst> => {
-  const name = "server-first-message"
-  return Result.flatMap(
-    decodeText(name, bytes),
-    (text) =>
-      Result.flatMap(readAttributes(name, ["r", "s", "i"], text), (values): Parsed<ServerFirst> => {
-        const [nonce, saltText, count] = values as unknown as readonly [string, string, string]
-        const salt = decodeBase64(saltText)
-        if (!isNonce(nonce)) return malformed(name, "r= is not a nonce")
-        if (salt === undefined || salt.length === 0) return malformed(name, "s= is not Base64")
-        if (!/^[1-9][0-9]*$/.test(count)) return malformed(name, "i= is not a count")
-        return Result.succeed({ text, nonce, salt, iterations: Number(count) })
-      })
-  )
-}
+export const readServerFirst = (bytes: Uint8Array): Parsed<ServerFirst> =>
+  Result.gen(function*() {
+    const name = "server-first-message"
+    const text = yield* decodeText(name, bytes)
+    const [nonce, saltText, count] = yield* readAttributes(name, ["r", "s", "i"], text)
+    const salt = decodeBase64(saltText)
+    if (!isNonce(nonce)) return yield* malformed(name, "r= is not a nonce")
+    if (salt === undefined || salt.length === 0) return yield* malformed(name, "s= is not Base64")
+    if (!/^[1-9][0-9]*$/.test(count)) return yield* malformed(name, "i= is not a count")
+    return { text, nonce, salt, iterations: Number(count) }
+  })
 
 /**
  * Returns the channel binding attribute of the client's final message: the header of its first message and the channel
@@ -203,13 +197,8 @@ export const readServerFirst = (bytes: Uint8Array): Parsed<ServerFirst> => {
  *
  * @internal
  */
-export const channelBinding = (gs2Header: string, endPoint: Uint8Array = new Uint8Array(0)): string => {
-  const header = encodeUtf8Unsafe(gs2Header)
-  const bytes = new Uint8Array(header.length + endPoint.length)
-  bytes.set(header)
-  bytes.set(endPoint, header.length)
-  return encodeBase64(bytes)
-}
+export const channelBinding = (gs2Header: string, endPoint: Uint8Array = new Uint8Array(0)): string =>
+  encodeBase64(Bytes.concat([encodeUtf8Unsafe(gs2Header), endPoint]))
 
 /**
  * Returns the part of the client's final message that the proof covers.
@@ -226,20 +215,20 @@ export const clientFinalWithoutProof = (gs2Header: string, nonce: string, endPoi
  * @category decoding
  * @since 0.1.0
  */
-export const readClientFinal = (bytes: Uint8Array): Parsed<ClientFinal> => {
-  const name = "client-final-message"
-  return Result.flatMap(decodeText(name, bytes), (text) => {
+export const readClientFinal = (bytes: Uint8Array): Parsed<ClientFinal> =>
+  Result.gen(function*() {
+    const name = "client-final-message"
+    const text = yield* decodeText(name, bytes)
     // The proof is the last attribute, after any extensions.
     const end = text.lastIndexOf(",p=")
-    if (end === -1) return malformed(name, "p= is missing")
+    if (end === -1) return yield* malformed(name, "p= is missing")
     const withoutProof = text.slice(0, end)
-    return Result.flatMap(readAttributes(name, ["c", "r"], withoutProof), ([binding, nonce]): Parsed<ClientFinal> => {
-      const proof = decodeBase64(text.slice(end + 3))
-      if (proof === undefined) return malformed(name, "p= is not Base64")
-      return Result.succeed({ withoutProof, channelBinding: binding!, nonce: nonce!, proof })
-    })
+    const [channelBinding, nonce] = yield* readAttributes(name, ["c", "r"], withoutProof)
+    const proof = decodeBase64(text.slice(end + 3))
+    return proof === undefined
+      ? yield* malformed(name, "p= is not Base64")
+      : { withoutProof, channelBinding, nonce, proof }
   })
-}
 
 /**
  * Formats the server's final message.
@@ -255,17 +244,15 @@ export const serverFinal = (signature: Uint8Array): string => `v=${encodeBase64(
  * @category decoding
  * @since 0.1.0
  */
-export const readServerFinal = (bytes: Uint8Array): Parsed<ServerFinal> => {
-  const name = "server-final-message"
-  return Result.flatMap(decodeText(name, bytes), (text): Parsed<ServerFinal> => {
+export const readServerFinal = (bytes: Uint8Array): Parsed<ServerFinal> =>
+  Result.gen(function*() {
+    const name = "server-final-message"
+    const text = yield* decodeText(name, bytes)
     if (text.startsWith("e=")) {
-      return Result.map(readAttributes(name, ["e"], text), ([error]) => ({ _tag: "Failure", error: error! }))
+      const [error] = yield* readAttributes(name, ["e"], text)
+      return { _tag: "Failure", error }
     }
-    return Result.flatMap(readAttributes(name, ["v"], text), ([value]) => {
-      const signature = decodeBase64(value!)
-      return signature === undefined
-        ? malformed(name, "v= is not Base64")
-        : Result.succeed({ _tag: "Signature", signature })
-    })
+    const [value] = yield* readAttributes(name, ["v"], text)
+    const signature = decodeBase64(value)
+    return signature === undefined ? yield* malformed(name, "v= is not Base64") : { _tag: "Signature", signature }
   })
-}

@@ -12,6 +12,7 @@ import * as backendMessages from "./backend/messages.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import type * as Frame from "./Frame.ts"
 import { decodeChannel, encodeChannel } from "./internal/channels.ts"
+import { perCodegen } from "./internal/codegen.ts"
 import * as MessageUnion from "./internal/messageUnion.ts"
 import type * as ProtocolError from "./ProtocolError.ts"
 import type * as Wire from "./Wire.ts"
@@ -78,9 +79,7 @@ export const limits = (options?: Options): Frame.Limits => MessageUnion.limits(m
  */
 export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> => sharedReader(options?.codegen)
 
-const sharedReader = MessageUnion.perCodegen((codegen) =>
-  MessageUnion.reader(messages, codegen) as Wire.ReadFrame<Message>
-)
+const sharedReader = perCodegen((codegen) => MessageUnion.reader(messages, codegen) as Wire.ReadFrame<Message>)
 
 /**
  * Returns a function that writes a message's frame. If it throws a `ProtocolError.Reason`, nothing has been written.
@@ -90,9 +89,7 @@ const sharedReader = MessageUnion.perCodegen((codegen) =>
  */
 export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = MessageUnion.perCodegen((codegen): Wire.WriteFrame<Message> =>
-  MessageUnion.writer(messages, codegen)
-)
+const sharedWriter = perCodegen((codegen): Wire.WriteFrame<Message> => MessageUnion.writer(messages, codegen))
 
 /**
  * The codec between one whole frame and its message.

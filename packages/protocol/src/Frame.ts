@@ -213,14 +213,8 @@ const invalidHeader = (first: number, length: number, limit: number, tagged: boo
   const tag = JSON.stringify(String.fromCharCode(first))
   if (tagged && limit === 0) return ProtocolError.reason("TagUnknown", "Frame", "tag", 0, "the tag of a message", tag)
   const name = tagged ? `message ${tag}` : "a packet without tag"
-  return length < 4
-    ? ProtocolError.reason("LengthInvalid", "Frame", "length", tagged ? 1 : 0, "at least 4", `${length} in ${name}`)
-    : ProtocolError.reason(
-      "LengthExceeded",
-      "Frame",
-      "length",
-      tagged ? 1 : 0,
-      `at most ${limit}`,
-      `${length} in ${name}`
-    )
+  const [rule, wanted] = length < 4
+    ? ["LengthInvalid", "at least 4"] as const
+    : ["LengthExceeded", `at most ${limit}`] as const
+  return ProtocolError.reason(rule, "Frame", "length", tagged ? 1 : 0, wanted, `${length} in ${name}`)
 }

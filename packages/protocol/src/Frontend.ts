@@ -18,6 +18,7 @@ import type * as Frame from "./Frame.ts"
 import * as frontendMessages from "./frontend/messages.ts"
 import { readInt32 } from "./internal/bigEndian.ts"
 import { decodeChannel, encodeChannel } from "./internal/channels.ts"
+import { perCodegen } from "./internal/codegen.ts"
 import * as MessageUnion from "./internal/messageUnion.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -154,7 +155,7 @@ export const readerUnsafe = (phase: Phase, options?: Options): Wire.ReadFrame<Me
   sharedReaders[phase](options?.codegen)
 
 const sharedReaderFor = (phase: Phase) =>
-  MessageUnion.perCodegen((codegen) => MessageUnion.reader(messagesIn(phase), codegen) as Wire.ReadFrame<Message>)
+  perCodegen((codegen) => MessageUnion.reader(messagesIn(phase), codegen) as Wire.ReadFrame<Message>)
 
 const sharedReaders = {
   startup: sharedReaderFor("startup"),
@@ -173,9 +174,7 @@ const sharedReaders = {
  */
 export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = MessageUnion.perCodegen((codegen): Wire.WriteFrame<Message> =>
-  MessageUnion.writer(messages, codegen)
-)
+const sharedWriter = perCodegen((codegen): Wire.WriteFrame<Message> => MessageUnion.writer(messages, codegen))
 
 /**
  * True if the packet without a tag at `start` is a StartupMessage, the only such packet after which messages have tags.

@@ -67,20 +67,13 @@ export type Reason = typeof Reason.Type
 /** The length word of `HTTP/1.1`, whose first letter is taken for the tag. */
 const httpLength = `${0x54_54_50_2f} in message "H"`
 
-/** True for reasons after which the start of the next message is unknown. */
-const losesFraming: Readonly<Record<Reason["_tag"], boolean>> = {
-  TagUnknown: true,
-  LengthInvalid: true,
-  LengthExceeded: true,
-  StreamEnded: true,
-  Truncated: false,
-  CountInvalid: false,
-  Unterminated: false,
-  Utf8Invalid: false,
-  ValueInvalid: false,
-  TrailingBytes: false,
-  MessageUnexpected: false
-}
+/** The reasons after which the start of the next message is unknown. */
+const framingReasons: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
+  "TagUnknown",
+  "LengthInvalid",
+  "LengthExceeded",
+  "StreamEnded"
+])
 
 /**
  * Returns the text by which Node prints an error: its name, message and hint, how much was sent, the excerpt of the
@@ -177,7 +170,7 @@ export class ProtocolError extends TaggedError<ProtocolError>()("ProtocolError",
 }) {
   /** True if nothing more can be read from the stream; false if only one message is malformed or unexpected. */
   get isFramingLost(): boolean {
-    return losesFraming[this.reason._tag]
+    return framingReasons.has(this.reason._tag)
   }
 }
 

@@ -50,8 +50,8 @@ export type Message = typeof Message.Type
  * @since 0.1.0
  */
 export const readerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.ReadFrame<Message> => {
-  const readers = new Map(
-    messages.map((message): [number, Wire.ReadFrame<Message>] => [
+  const readers = new Map<number, Wire.ReadFrame<Message>>(
+    messages.map((message) => [
       message.definition.tag!.charCodeAt(0),
       Wire.readerUnsafe<Wire.AnyMessage>(message, codegen)
     ])
@@ -75,23 +75,14 @@ export const readerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.
  * @since 0.1.0
  */
 export const writerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.WriteFrame<Message> => {
-  const writers = new Map(
-    messages.map((message): [string, Wire.WriteFrame<Message>] => [
-      message.definition.name,
-      Wire.writerUnsafe<Wire.AnyMessage>(message, codegen)
-    ])
+  const writers = new Map<string, Wire.WriteFrame<Message>>(
+    messages.map((message) => [message.definition.name, Wire.writerUnsafe<Wire.AnyMessage>(message, codegen)])
   )
   return (out, message) => {
     const write = writers.get(message._tag)
     if (write === undefined) {
-      throw ProtocolError.reason(
-        "ValueInvalid",
-        "CopyData",
-        "_tag",
-        0,
-        "the name of a message of replication",
-        "another"
-      )
+      const wanted = "the name of a message of replication"
+      throw ProtocolError.reason("ValueInvalid", "CopyData", "_tag", 0, wanted, "another")
     }
     write(out, message)
   }

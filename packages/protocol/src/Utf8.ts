@@ -219,3 +219,14 @@ export const writeUnsafe = (text: string, into: Uint8Array, offset: number): num
   const { length } = text
   return length <= loopLimit && writeAscii(text, into, offset, 0) === length ? length : writeNative(text, into, offset)
 }
+
+/**
+ * Encodes a text that the caller knows to be well formed.
+ *
+ * @internal
+ */
+export const encodeUnsafe = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(byteLength(text))
+  writeUnsafe(text, bytes, 0)
+  return bytes
+}

@@ -22,8 +22,11 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ByteWriter from "./ByteWriter.ts"
 import * as Generator from "./internal/codegen.ts"
 import * as Compiler from "./internal/compile.ts"
+import type { Definition, Header } from "./internal/definition.ts"
 import type * as Layout from "./Layout.ts"
 import * as ProtocolError from "./ProtocolError.ts"
+
+export type { Definition, Header } from "./internal/definition.ts"
 
 declare module "effect/Schema" {
   namespace Annotations {
@@ -279,40 +282,6 @@ const structOf = (ast: SchemaAST.Objects): Layout.Struct => ({
     .filter(({ name, type }) => name !== "_tag" || !SchemaAST.isLiteral(type))
     .map(({ name, type }) => ({ name: String(name), layout: layoutOf(type) }))
 })
-
-/**
- * The properties of a message declaration besides its fields.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Header {
-  /** The sender. */
-  readonly from: "backend" | "frontend" | "both"
-  /** The first byte. Absent in packets that open a connection. */
-  readonly tag?: string | undefined
-  /** The Int32 after the length that distinguishes messages with the same tag, or packets without a tag. */
-  readonly code?: number | undefined
-  /** The message that carries it. A carried message has a tag but no length: it ends with its carrier. */
-  readonly carriedBy?: "CopyData" | undefined
-  /**
-   * The maximum length of the message, including its length word and excluding the tag, as the protocol counts. Longer
-   * messages are rejected before anything is read or allocated. {@link shortLimit} when absent.
-   */
-  readonly limit?: number
-}
-
-/**
- * The layout of a whole message, as data.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Definition extends Header {
-  readonly limit: number
-  readonly name: string
-  readonly layout: Layout.Struct
-}
 
 /**
  * A declared message: a `Schema.TaggedStruct` with its definition.

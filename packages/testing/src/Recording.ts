@@ -48,12 +48,6 @@ export interface Options {
 /** The total length of unwritten lines above which reading from the server is held back. */
 const maxBuffered = 1024 * 1024
 
-const toBytes = (text: string): Uint8Array => {
-  const bytes = new Uint8Array(Utf8.byteLength(text))
-  Utf8.writeUnsafe(text, bytes, 0)
-  return bytes
-}
-
 /** Opens a file to which lines are written in the background. */
 const openRecording = Effect.fnUntraced(function*(path: string, content: "redacted" | "full") {
   const file = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.open(path, { flag: "w", mode: 0o600 }))
@@ -76,7 +70,7 @@ const openRecording = Effect.fnUntraced(function*(path: string, content: "redact
     waiting = []
     size = 0
     some.closeUnsafe()
-    return lines.length === 0 ? Effect.void : file.writeAll(toBytes(lines.join("")))
+    return lines.length === 0 ? Effect.void : file.writeAll(Utf8.encodeUnsafe(lines.join("")))
   }).pipe(Effect.andThen(room.open), Effect.uninterruptible, Effect.orDie)
   add({ _tag: "Recording", version: 1, content })
   yield* flush

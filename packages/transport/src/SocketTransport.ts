@@ -57,12 +57,7 @@ const toWriteFailure = (error: unknown): TransportError.Reason => {
   return new TransportError.WriteFailed({ cause, ...codeOf(cause) })
 }
 
-const toBytes = (chunk: Uint8Array | string): Uint8Array => {
-  if (typeof chunk !== "string") return chunk
-  const bytes = new Uint8Array(Utf8.byteLength(chunk))
-  Utf8.writeUnsafe(chunk, bytes, 0)
-  return bytes
-}
+const toBytes = (chunk: Uint8Array | string): Uint8Array => typeof chunk === "string" ? Utf8.encodeUnsafe(chunk) : chunk
 
 /** Returns an option that sockets do not support and that must not be ignored silently, if there is one. */
 const unsupportedOption = (options: Connection.TlsOptions): string | undefined =>

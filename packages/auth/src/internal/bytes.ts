@@ -4,11 +4,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 
 /** Encodes text as UTF-8. It must be well formed. */
-export const encodeUtf8Unsafe = (text: string): Uint8Array => {
-  const bytes = new Uint8Array(Utf8.byteLength(text))
-  Utf8.writeUnsafe(text, bytes, 0)
-  return bytes
-}
+export const encodeUtf8Unsafe = (text: string): Uint8Array => Utf8.encodeUnsafe(text)
 
 export const decodeUtf8 = (bytes: Uint8Array): string | undefined => Utf8.decode(bytes, 0, bytes.length)
 

@@ -37,7 +37,8 @@ interface Facts<Name extends string, Tag extends RequestTag> {
   readonly exposes: "nothing" | "password" | "hash" | "token"
 }
 
-interface Definition<Name extends string, Tag extends RequestTag, Account> extends Facts<Name, Tag> {
+interface Definition<Name extends string, Tag extends RequestTag, Account> extends Omit<Facts<Name, Tag>, "sasl"> {
+  readonly sasl?: ReadonlyArray<string>
   readonly client: <E, R>(
     exchange: ClientExchange<E, R>,
     request: Request<Tag>
@@ -81,14 +82,15 @@ export const make = <
   Tag extends RequestTag,
   Account extends { readonly method: Name } = never
 >(
-  { client, server, ...facts }: Definition<Name, Tag, Account>
+  { client, sasl = [], server, ...facts }: Definition<Name, Tag, Account>
 ): Mechanism<Name, Account> => {
   const isRequest = (message: ServerMessage): message is Request<Tag> =>
     message._tag === facts.request &&
-    (message._tag !== "AuthenticationSASL" || message.mechanisms.some((name) => facts.sasl.includes(name)))
+    (message._tag !== "AuthenticationSASL" || message.mechanisms.some((name) => sasl.includes(name)))
   const isAccount = (account: AnyAccount): account is AnyAccount & Account => account.method === facts.name
   return {
     ...facts,
+    sasl,
     hasServer: server !== undefined,
     isAccount,
     client: (exchange, request) => isRequest(request) ? client(exchange, request) : Effect.succeed(undefined),

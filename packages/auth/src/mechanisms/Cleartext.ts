@@ -26,7 +26,6 @@ export const definition = Mechanism.make({
   name: "password",
   requireAuth: "password",
   request: "AuthenticationCleartextPassword",
-  sasl: [],
   exposes: "password",
   client: (exchange) =>
     Effect.succeed({

@@ -51,7 +51,6 @@ const definition = <const Name extends Kind, Tag extends "AuthenticationGSS" | "
     name,
     requireAuth: name,
     request,
-    sasl: [],
     exposes: "nothing",
     client: (exchange) => Effect.succeed({ run: run(exchange, name) }),
     server: undefined

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -29,10 +30,7 @@ export const hash = Effect.fnUntraced(function*(
 ): Effect.fn.Return<string, never, Digest.Digest> {
   const digest = yield* Digest.Digest
   const inner = encodeUtf8Unsafe(yield* digest.digestHex(Digest.md5, encodeUtf8Unsafe(Redacted.value(password) + user)))
-  const salted = new Uint8Array(inner.length + salt.length)
-  salted.set(inner)
-  salted.set(salt, inner.length)
-  return `md5${yield* digest.digestHex(Digest.md5, salted)}`
+  return `md5${yield* digest.digestHex(Digest.md5, Bytes.concat([inner, salt]))}`
 })
 
 /**
@@ -51,7 +49,6 @@ export const definition = Mechanism.make({
   name: "md5",
   requireAuth: "md5",
   request: "AuthenticationMD5Password",
-  sasl: [],
   exposes: "hash",
   client: (exchange, request) =>
     Effect.succeed({

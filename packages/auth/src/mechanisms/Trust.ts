@@ -21,7 +21,6 @@ export const definition = Mechanism.make({
   name: "trust",
   requireAuth: "none",
   request: "AuthenticationOk",
-  sasl: [],
   exposes: "nothing",
   client: () => Effect.succeed({ run: Effect.void }),
   server: (_exchange, _account: Account) => Effect.void

@@ -1,4 +1,5 @@
 import { readInt32 } from "../internal/bigEndian.ts"
+import { trailingBytes } from "../internal/failure.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import * as Wire from "../Wire.ts"
 
@@ -61,15 +62,6 @@ export const columnRangesUnsafe = (bytes: Uint8Array, start: number, end: number
       into[2 * i + 1] = at
     }
   }
-  if (at !== end) {
-    throw ProtocolError.reason(
-      "TrailingBytes",
-      "DataRow",
-      "",
-      at - start,
-      "the end of the message",
-      `${end - at} bytes`
-    )
-  }
+  if (at !== end) throw trailingBytes("DataRow", at - start, end - at)
   return count
 }

@@ -97,6 +97,16 @@ const evaluate = (expression: Code): unknown => {
 /** The form that is used unless another one is asked for. */
 export const defaultCodegen: Codegen = evaluate(code`true`) === true ? "generated" : "interpreted"
 
+/** Creates one value per back end, shared because it holds only compiled code and no message state. */
+export const perCodegen = <A>(make: (codegen: Codegen) => A): (codegen: Codegen | undefined) => A => {
+  const made = new Map<Codegen, A>()
+  return (codegen = defaultCodegen) => {
+    let found = made.get(codegen)
+    if (found === undefined) made.set(codegen, found = make(codegen))
+    return found
+  }
+}
+
 /** The two forms of a function that is compiled. */
 export interface Forms<F> {
   /** The form to use; generated code by default. */

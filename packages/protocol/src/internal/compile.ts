@@ -4,25 +4,16 @@
  *
  * @internal
  */
+import { memoize } from "effect/Function"
 import type { ByteWriter } from "../ByteWriter.ts"
-import type * as Layout from "../Layout.ts"
-import { reason } from "../ProtocolError.ts"
+import { type Reason, reason } from "../ProtocolError.ts"
 import * as Utf8 from "../Utf8.ts"
 import { readInt32 } from "./bigEndian.ts"
 import * as Codegen from "./codegen.ts"
-import { toReason } from "./failure.ts"
+import type { Definition } from "./definition.ts"
+import { toReason, trailingBytes } from "./failure.ts"
 import * as Generate from "./generate.ts"
 import * as Interpret from "./interpret.ts"
-
-interface Definition {
-  readonly name: string
-  readonly from: "backend" | "frontend" | "both"
-  readonly tag?: string | undefined
-  readonly code?: number | undefined
-  readonly carriedBy?: "CopyData" | undefined
-  readonly limit: number
-  readonly layout: Layout.Struct
-}
 
 /**
  * Texts from servers are mostly recurring names and tags, and are cached; texts from clients may be secrets, and are
@@ -42,16 +33,7 @@ const interpretedBodyReader = (definition: Definition): Generate.ReadBody => {
     } catch (thrown) {
       throw toReason(thrown, definition.name, frame)
     }
-    if (cursor.at !== end) {
-      throw reason(
-        "TrailingBytes",
-        definition.name,
-        "",
-        cursor.at - frame,
-        "the end of the message",
-        `${end - cursor.at} bytes`
-      )
-    }
+    if (cursor.at !== end) throw trailingBytes(definition.name, cursor.at - frame, end - cursor.at)
     return value
   }
 }
@@ -65,19 +47,13 @@ export const headerSize = (definition: Definition): number =>
   (definition.code === undefined ? 0 : 4)
 
 /** Compiles each definition once: functions created per connection would have to be optimised again on each. */
-const memoize = <A>(
-  compile: (definition: Definition, codegen: Codegen.Codegen) => A
-): (definition: Definition, codegen: Codegen.Codegen) => A => {
-  const compiled = { generated: new WeakMap<Definition, A>(), interpreted: new WeakMap<Definition, A>() }
-  return (definition, codegen) => {
-    let known = compiled[codegen].get(definition)
-    if (known === undefined) compiled[codegen].set(definition, known = compile(definition, codegen))
-    return known
-  }
+const compileOnce = <A extends object>(compile: (definition: Definition, codegen: Codegen.Codegen) => A) => {
+  const compiled = Codegen.perCodegen((codegen) => memoize((definition: Definition) => compile(definition, codegen)))
+  return (definition: Definition, codegen: Codegen.Codegen): A => compiled(codegen)(definition)
 }
 
 /** Returns the function that reads the fields of a message whose header was already checked. */
-export const bodyReader = memoize((definition, codegen): Generate.ReadBody => {
+export const bodyReader = compileOnce((definition, codegen): Generate.ReadBody => {
   const explain = interpretedBodyReader(definition)
   if (definition.layout.fields.length === 0) {
     // A message without fields is always the same value.
@@ -110,39 +86,27 @@ export const frameReader = (definition: Definition, codegen: Codegen.Codegen) =>
   const lengthAt = tag === undefined ? 0 : 1
   const size = headerSize(definition)
   const isCarried = definition.carriedBy !== undefined
+  const refusal = (tag: Reason["_tag"], offset: number, wanted: string, found: string): Reason =>
+    reason(tag, name, "", offset, wanted, found)
   return (bytes: Uint8Array, start: number, end: number): unknown => {
-    if (end - start < size) throw reason("Truncated", name, "", 0, `at least ${size} bytes`, `${end - start} bytes`)
+    if (end - start < size) throw refusal("Truncated", 0, `at least ${size} bytes`, `${end - start} bytes`)
     if (tag !== undefined && bytes[start] !== tag) {
-      throw reason(
-        "TagUnknown",
-        name,
-        "",
-        0,
-        JSON.stringify(definition.tag),
-        JSON.stringify(String.fromCharCode(bytes[start]!))
-      )
+      throw refusal("TagUnknown", 0, JSON.stringify(definition.tag), JSON.stringify(String.fromCharCode(bytes[start]!)))
     }
     const length = isCarried ? end - start - lengthAt : readInt32(bytes, start + lengthAt)
     if (length !== end - start - lengthAt) {
-      throw reason("LengthInvalid", name, "", lengthAt, `${end - start - lengthAt}`, `${length}`)
+      throw refusal("LengthInvalid", lengthAt, `${end - start - lengthAt}`, `${length}`)
     }
-    if (length > limit) throw reason("LengthExceeded", name, "", lengthAt, `at most ${limit} bytes`, `${length} bytes`)
+    if (length > limit) throw refusal("LengthExceeded", lengthAt, `at most ${limit} bytes`, `${length} bytes`)
     if (code !== undefined && readInt32(bytes, start + lengthAt + 4) !== code) {
-      throw reason(
-        "ValueInvalid",
-        name,
-        "",
-        lengthAt + 4,
-        `the code ${code}`,
-        `${readInt32(bytes, start + lengthAt + 4)}`
-      )
+      throw refusal("ValueInvalid", lengthAt + 4, `the code ${code}`, `${readInt32(bytes, start + lengthAt + 4)}`)
     }
     return body(bytes, start + size, end)
   }
 }
 
 /** Returns the function that writes one message's whole frame. */
-export const frameWriter = memoize((definition, codegen) => {
+export const frameWriter = compileOnce((definition, codegen) => {
   const { code, limit, name } = definition
   const tag = definition.tag?.charCodeAt(0)
   const isCarried = definition.carriedBy !== undefined

@@ -40,3 +40,7 @@ export const toReason = (thrown: unknown, messageName: string, frame: number): u
 /** @internal */
 export const truncated = (at: number, end: number, wanted: number): Failure =>
   new Failure("Truncated", at, `${wanted} bytes`, `${end - at} bytes`)
+
+/** Creates the reason for a message with `left` bytes behind its last field. */
+export const trailingBytes = (messageName: string, offset: number, left: number): ProtocolError.Reason =>
+  ProtocolError.reason("TrailingBytes", messageName, "", offset, "the end of the message", `${left} bytes`)

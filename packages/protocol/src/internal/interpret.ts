@@ -183,27 +183,15 @@ export const checkRest = (layout: Layout.Rest, length: number, at: number): void
   }
 }
 
-const checkInt = (layout: Layout.Int, out: ByteWriter, value: unknown): void => {
-  if (layout.type === "Int64") {
-    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
-      throw new Failure(
-        "ValueInvalid",
-        out.position,
-        layout.type,
-        typeof value === "bigint" ? `${value}` : typeof value
-      )
-    }
-    return
-  }
-  const [minimum, maximum] = Layout.ranges[layout.type]
-  if (!Number.isInteger(value) || (value as number) < minimum || (value as number) > maximum) {
-    throw new Failure(
-      "ValueInvalid",
-      out.position,
-      `${layout.type} (${minimum} to ${maximum})`,
-      typeof value === "number" ? `${value}` : typeof value
-    )
-  }
+const checkInt = ({ type }: Layout.Int, out: ByteWriter, value: unknown): void => {
+  const range = type === "Int64" ? undefined : Layout.ranges[type]
+  const isInt = range === undefined
+    ? typeof value === "bigint" && BigInt.asIntN(64, value) === value
+    : Number.isInteger(value) && (value as number) >= range[0] && (value as number) <= range[1]
+  if (isInt) return
+  const wanted = range === undefined ? type : `${type} (${range[0]} to ${range[1]})`
+  const found = typeof value === (range === undefined ? "bigint" : "number") ? String(value) : typeof value
+  throw new Failure("ValueInvalid", out.position, wanted, found)
 }
 
 const writeInts: Record<Layout.Int["type"], (out: ByteWriter, value: never) => void> = {

@@ -17,7 +17,6 @@ import {
   type WriteFrame
 } from "../Wire.ts"
 import { readInt32 } from "./bigEndian.ts"
-import { defaultCodegen } from "./codegen.ts"
 import { bodyReader, frameWriter, headerSize } from "./compile.ts"
 import type { ReadBody } from "./generate.ts"
 
@@ -100,16 +99,6 @@ export const reader = (messages: ReadonlyArray<AnyMessage>, codegen: Codegen) =>
     if (entry !== undefined) return entry.read(bytes, codeAt + 4, end)
     if (withoutCode === undefined) throw unknownCode(slot, codeAt - start, code)
     return withoutCode.read(bytes, codeAt, end)
-  }
-}
-
-/** Creates one value per back end, shared because it holds only compiled code and no message state. */
-export const perCodegen = <A>(make: (codegen: Codegen) => A): (codegen: Codegen | undefined) => A => {
-  const made = new Map<Codegen, A>()
-  return (codegen = defaultCodegen) => {
-    let found = made.get(codegen)
-    if (found === undefined) made.set(codegen, found = make(codegen))
-    return found
   }
 }
 

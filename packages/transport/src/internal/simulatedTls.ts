@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
@@ -29,20 +30,13 @@ const certificateOf = (pem: string | undefined): Effect.Effect<Uint8Array, Trans
     : Effect.succeed(der.success)
 }
 
-const concat = (left: Uint8Array, right: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(left.length + right.length)
-  bytes.set(left)
-  bytes.set(right, left.length)
-  return bytes
-}
-
 const send = (outgoing: Pipe, certificate: Uint8Array): Effect.Effect<void, TransportError.TransportError> =>
-  outgoing.write(concat(Uint8Array.of(22, 3, 3, certificate.length >> 8, certificate.length), certificate))
+  outgoing.write(Bytes.concat([Uint8Array.of(22, 3, 3, certificate.length >> 8, certificate.length), certificate]))
 
 const receive = Effect.fnUntraced(function*(incoming: Pipe) {
   let bytes: Uint8Array = new Uint8Array(0)
   while (true) {
-    for (const chunk of yield* incoming.pull) bytes = concat(bytes, chunk)
+    bytes = Bytes.concat([bytes, ...yield* incoming.pull])
     if (bytes[0] !== 22 || (bytes.length > 1 && bytes[1] !== 3)) return yield* failed("ERR_SSL_WRONG_VERSION_NUMBER")
     if (bytes.length < headerSize) continue
     const end = headerSize + ((bytes[3]! << 8) | bytes[4]!)

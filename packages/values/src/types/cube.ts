@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
+import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec/codec.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
@@ -39,7 +39,7 @@ const check = (value: unknown, format: Format): Cube =>
 const isPoint = ({ lower, upper }: Cube): boolean => lower.every((value, i) => value === upper[i])
 
 const parseNumber = (text: string): number => {
-  const bytes = ByteWriter.bytesOf((out, text) => out.utf8(text), text)
+  const bytes = Utf8.encodeUnsafe(text)
   return float8.text.read(bytes, 0, bytes.length, -1)
 }
 

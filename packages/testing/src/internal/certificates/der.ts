@@ -51,10 +51,7 @@ export const objectIdentifier = (dotted: string): Uint8Array => {
 }
 
 /** @internal */
-export const text = (tag: number, text: string): Uint8Array => {
-  const bytes = new Uint8Array(text.length * 3)
-  return tlv(tag, bytes.subarray(0, Utf8.writeUnsafe(text, bytes, 0)))
-}
+export const text = (tag: number, text: string): Uint8Array => tlv(tag, Utf8.encodeUnsafe(text))
 
 /** Encodes a time: UTCTime up to 2049, GeneralizedTime after it (RFC 5280, section 4.1.2.5). @internal */
 export const time = (at: Date): Uint8Array => {

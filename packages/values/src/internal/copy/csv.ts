@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type { CsvOptions } from "./format.ts"
 import * as Lines from "./lines.ts"
 
@@ -23,7 +24,7 @@ export const make = (
   const separator = delimiter.charCodeAt(0)
   const quoteByte = quote.charCodeAt(0)
   const escapeByte = (escape ?? quote).charCodeAt(0)
-  const nullBytes = Lines.encode(nothing)
+  const nullBytes = Utf8.encodeUnsafe(nothing)
 
   const isSpecial = new Uint8Array(256)
   for (const byte of [separator, quoteByte, Lines.newline, Lines.carriageReturn]) isSpecial[byte] = 1

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
+import type * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as Literal from "../../Literal.ts"
 import type { Column } from "../../RowWriter.ts"
@@ -51,12 +51,6 @@ export interface LineFormat {
   readonly isEndOfData: (bytes: Uint8Array, start: number, end: number) => boolean
 }
 
-export const encode = (text: string): Uint8Array => {
-  const out = ByteWriter.make(16)
-  out.utf8(text)
-  return out.take()
-}
-
 export const equals = (bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean => {
   if (end - start !== other.length) return false
   for (let i = 0; i < other.length; i++) if (bytes[start + i] !== other[i]) return false
@@ -100,7 +94,7 @@ export const writer = <S extends keyof RowShapes>(
 ): Writer<RowShapes[S]> => {
   const { delimiter, header, null: nothing } = rows.options
   const separator = delimiter.charCodeAt(0)
-  const nullBytes = encode(nothing)
+  const nullBytes = Utf8.encodeUnsafe(nothing)
   const plan = columns.map(({ name, nullable = true, type, typeModifier = -1 }) => ({
     name,
     typeName: type.name,

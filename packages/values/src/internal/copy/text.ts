@@ -4,6 +4,7 @@
  * @internal
  */
 import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
+import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as Bytes from "../codec/bytes.ts"
 import * as Codec from "../codec/codec.ts"
 import type { TextOptions } from "./format.ts"
@@ -60,7 +61,7 @@ export const make = ({ delimiter = "\t", header = false, null: nothing = "\\N" }
     "a delimiter that is no lower-case letter, digit, point or backslash"
   )
   const separator = delimiter.charCodeAt(0)
-  const nullBytes = Lines.encode(nothing)
+  const nullBytes = Utf8.encodeUnsafe(nothing)
   const escapes = new Uint8Array(256)
   escapes[backslash] = backslash
   escapes[separator] = separator
