@@ -96,13 +96,7 @@ const writeMessage = (out: ByteWriter, message: Message, parameters: Wire.Writab
  */
 export const writeUnsafe = (
   out: ByteWriter,
-  message: {
-    readonly statement: string
-    readonly portal?: string | undefined
-    readonly encoders: ReadonlyArray<Parameter.Encoder>
-    readonly values: ReadonlyArray<unknown>
-    readonly resultFormats: ReadonlyArray<Type.Format>
-  }
+  message: Message & { readonly values: ReadonlyArray<unknown> }
 ): void => {
   const { encoders, values } = message
   try {

@@ -143,24 +143,29 @@ const toHyperTextCodec = (type: Type.Any, hyper: Type.HyperCodec<unknown>): Type
 
 const oids = (types: Iterable<Type.Any>): ReadonlySet<number> => new Set(Array.from(types, ({ oid }) => oid))
 
+/** Types that no preset but the lossless one reads as their own values. */
+const textInAll = [
+  BuiltIn.numeric,
+  BuiltIn.money,
+  BuiltIn.xid8,
+  BuiltIn.tid,
+  BuiltIn.pgLsn,
+  BuiltIn.pgSnapshot,
+  BuiltIn.txidSnapshot
+]
+
 /**
  * Types whose lossless values are `bigint`s or classes of this package, or names that the binary format does not
  * contain.
  */
 const textInNative = oids([
+  ...textInAll,
   BuiltIn.int8,
-  BuiltIn.numeric,
-  BuiltIn.money,
   BuiltIn.date,
   BuiltIn.time,
   BuiltIn.timetz,
   BuiltIn.timestamp,
   BuiltIn.interval,
-  BuiltIn.xid8,
-  BuiltIn.tid,
-  BuiltIn.pgLsn,
-  BuiltIn.pgSnapshot,
-  BuiltIn.txidSnapshot,
   ...BuiltIn.registeredTypes
 ])
 
@@ -389,17 +394,7 @@ export const withNames: {
  */
 export const json: Preset = replacing(
   new Map(plainDocuments),
-  oids([
-    BuiltIn.int8,
-    BuiltIn.numeric,
-    BuiltIn.bytea,
-    BuiltIn.money,
-    BuiltIn.xid8,
-    BuiltIn.tid,
-    BuiltIn.pgLsn,
-    BuiltIn.pgSnapshot,
-    BuiltIn.txidSnapshot
-  ])
+  oids([...textInAll, BuiltIn.int8, BuiltIn.bytea])
 )
 
 /**
@@ -438,17 +433,7 @@ export const effectSql: Preset = withDuplicates(
       [BuiltIn.time, BuiltIn.timeMicroseconds],
       ...plainDocuments
     ]),
-    oids([
-      BuiltIn.numeric,
-      BuiltIn.money,
-      BuiltIn.date,
-      BuiltIn.timetz,
-      BuiltIn.xid8,
-      BuiltIn.tid,
-      BuiltIn.pgLsn,
-      BuiltIn.pgSnapshot,
-      BuiltIn.txidSnapshot
-    ])
+    oids([...textInAll, BuiltIn.date, BuiltIn.timetz])
   ),
   "last"
 )

@@ -124,10 +124,7 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
     (value: TimeOfDay.TimeOfDay) => IsoText.formatTime(checkTime(value, 0))
   ),
   binary: {
-    read: (bytes, start, end) =>
-      end - start === 8
-        ? timeOf(Numbers.int32(bytes, start), Numbers.int32(bytes, start + 4), 1)
-        : Codec.wrongLength("time", 1, "8 bytes", end - start),
+    read: Codec.sized("time", 1, 8, (bytes, at) => timeOf(Numbers.int32(bytes, at), Numbers.int32(bytes, at + 4), 1)),
     write: (out, value) => {
       const microsecond = checkTime(value, 1)
       out.int32(Math.floor(microsecond / 0x100000000))
@@ -135,10 +132,12 @@ export const time: Type<TimeOfDay.TimeOfDay> = {
     }
   },
   hyper: Codec.fixed(8, {
-    read: (bytes, start, end) =>
-      end - start === 8
-        ? timeOf(Numbers.int32LE(bytes, start + 4), Numbers.int32LE(bytes, start), 2)
-        : Codec.wrongLength("time", 2, "8 bytes", end - start),
+    read: Codec.sized(
+      "time",
+      2,
+      8,
+      (bytes, at) => timeOf(Numbers.int32LE(bytes, at + 4), Numbers.int32LE(bytes, at), 2)
+    ),
     write: (out, value) => {
       const microsecond = checkTime(value, 2)
       out.int32LE(microsecond)

@@ -18,6 +18,14 @@ const check = (value: unknown, format: Format): Interval.Interval => {
     : Codec.outOfRange("interval", format, "months and days of 32 bits, microseconds of 64 bits", "more")
 }
 
+const reader = (format: Format, int32: typeof Numbers.int32, int64: typeof Numbers.int64) =>
+  Codec.sized(
+    "interval",
+    format,
+    16,
+    (bytes, at) => Interval.fromPartsUnsafe(int32(bytes, at + 12), int32(bytes, at + 8), int64(bytes, at))
+  )
+
 /**
  * `interval`: an `Interval` of months, days and microseconds.
  *
@@ -42,14 +50,7 @@ export const interval: Type<Interval.Interval> = {
       Interval.isFinite(check(value, 0)) ? IntervalText.formatForServer(value) : Interval.format(value)
   ),
   binary: {
-    read: (bytes, start, end) =>
-      end - start === 16
-        ? Interval.fromPartsUnsafe(
-          Numbers.int32(bytes, start + 12),
-          Numbers.int32(bytes, start + 8),
-          Numbers.int64(bytes, start)
-        )
-        : Codec.wrongLength("interval", 1, "16 bytes", end - start),
+    read: reader(1, Numbers.int32, Numbers.int64),
     write: (out, value) => {
       const { days, microseconds, months } = check(value, 1)
       out.int64(microseconds)
@@ -58,14 +59,7 @@ export const interval: Type<Interval.Interval> = {
     }
   },
   hyper: Codec.fixed(16, {
-    read: (bytes, start, end) =>
-      end - start === 16
-        ? Interval.fromPartsUnsafe(
-          Numbers.int32LE(bytes, start + 12),
-          Numbers.int32LE(bytes, start + 8),
-          Numbers.int64LE(bytes, start)
-        )
-        : Codec.wrongLength("interval", 2, "16 bytes", end - start),
+    read: reader(2, Numbers.int32LE, Numbers.int64LE),
     write: (out, value) => {
       const { days, microseconds, months } = check(value, 2)
       if (!Interval.isFinite(value)) Codec.notRepresentable("interval", 2, "a finite interval", "an infinity")

@@ -45,21 +45,54 @@ const stringify = (value: unknown, typeName: string, format: Format): string => 
   return json
 }
 
+/** Reads a document. A `null` inside stays `null`: only the document as a whole could be confused with NULL. */
 const parse = (text: string, typeName: string, format: Format): unknown => {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) ?? Json.Null
   } catch {
     return Codec.malformed(typeName, format, "JSON", "another text")
   }
 }
 
-/** A `null` inside a document stays `null`: only a document that is null as a whole could be confused with NULL. */
-const orJsonNull = (document: unknown): unknown => document === null ? Json.Null : document
+/** The first byte of `jsonb` in binary format. Version 1 is the only version. */
+const version = 1
 
-const jsonCodec = (format: Format): TypeCodec<unknown> => ({
-  read: (bytes, start, end) => orJsonNull(parse(Codec.utf8(bytes, start, end, "json", format), "json", format)),
-  write: (out, value) => out.utf8(stringify(value, "json", format))
-})
+const afterVersion = (bytes: Uint8Array, start: number, end: number): number =>
+  end > start && bytes[start] === version
+    ? start + 1
+    : Codec.malformed("jsonb", 1, "version 1", end > start ? `version ${bytes[start]}` : "0 bytes")
+
+const identities = {
+  json: { name: "json", oid: 114, arrayOid: 199 },
+  jsonb: { name: "jsonb", oid: 3802, arrayOid: 3807 }
+}
+
+/** Creates the codecs of documents, of which `read` and `print` take and return the text. */
+const codecs = <A>(
+  name: "json" | "jsonb",
+  read: (text: string, typeName: string, format: Format) => A,
+  print: (value: unknown, typeName: string, format: Format) => string
+) => {
+  const codec = (format: Format): TypeCodec<A> => {
+    const hasVersion = name === "jsonb" && format === 1
+    return {
+      read: (bytes, start, end) => {
+        const from = hasVersion ? afterVersion(bytes, start, end) : start
+        return read(Codec.utf8(bytes, from, end, name, format), name, format)
+      },
+      write: (out, value) => {
+        const text = print(value, name, format)
+        if (hasVersion) out.uint8(version)
+        out.utf8(text)
+      }
+    }
+  }
+  const hyper = name === "json" ? Codec.variable(codec(2)) : undefined
+  return { ...identities[name], text: codec(0), binary: codec(1), hyper }
+}
+
+/** The facts of types that read documents. */
+const ofDocuments = { category: "json", hasArrayValues: true, schema: Schema.Unknown } as const
 
 /**
  * `json`: the value that `JSON.parse` returns, and `Json.Null` for a document that is null, as distinct from NULL.
@@ -81,32 +114,14 @@ const jsonCodec = (format: Format): TypeCodec<unknown> => ({
  * @category types
  * @since 0.1.0
  */
-export const json: Type<unknown> = {
-  name: "json",
-  oid: 114,
-  arrayOid: 199,
-  category: "json",
-  hasArrayValues: true,
-  schema: Schema.Unknown,
-  text: jsonCodec(0),
-  binary: jsonCodec(1),
-  hyper: Codec.variable(jsonCodec(2))
-}
+export const json: Type<unknown> = { ...ofDocuments, ...codecs("json", parse, stringify) }
 
-const stringifyJsonb = (value: unknown, format: Format): string => {
-  const text = stringify(value, "jsonb", format)
+const stringifyJsonb = (value: unknown, typeName: string, format: Format): string => {
+  const text = stringify(value, typeName, format)
   return text.includes("\\u0000") && nulEscape.test(text)
-    ? Codec.notRepresentable("jsonb", format, "strings without U+0000", "one with")
+    ? Codec.notRepresentable(typeName, format, "strings without U+0000", "one with")
     : text
 }
-
-/** The first byte of `jsonb` in binary format. Version 1 is the only version. */
-const version = 1
-
-const afterVersion = (bytes: Uint8Array, start: number, end: number): number =>
-  end > start && bytes[start] === version
-    ? start + 1
-    : Codec.malformed("jsonb", 1, "version 1", end > start ? `version ${bytes[start]}` : "0 bytes")
 
 /**
  * `jsonb`: the value that `JSON.parse` returns, as for {@link json}. U+0000 in a string is rejected, because PostgreSQL
@@ -115,28 +130,7 @@ const afterVersion = (bytes: Uint8Array, start: number, end: number): number =>
  * @category types
  * @since 0.1.0
  */
-export const jsonb: Type<unknown> = {
-  name: "jsonb",
-  oid: 3802,
-  arrayOid: 3807,
-  category: "json",
-  hasArrayValues: true,
-  schema: Schema.Unknown,
-  text: {
-    read: (bytes, start, end) => orJsonNull(parse(Codec.utf8(bytes, start, end, "jsonb", 0), "jsonb", 0)),
-    write: (out, value) => out.utf8(stringifyJsonb(value, 0))
-  },
-  binary: {
-    read: (bytes, start, end) =>
-      orJsonNull(parse(Codec.utf8(bytes, afterVersion(bytes, start, end), end, "jsonb", 1), "jsonb", 1)),
-    write: (out, value) => {
-      const text = stringifyJsonb(value, 1)
-      out.uint8(version)
-      out.utf8(text)
-    }
-  },
-  hyper: undefined
-}
+export const jsonb: Type<unknown> = { ...ofDocuments, ...codecs("jsonb", parse, stringifyJsonb) }
 
 const orNull = (document: unknown): unknown => document === Json.Null ? null : document
 
@@ -160,10 +154,9 @@ export const jsonPlain: Type<unknown> = Codec.mapRead(json, Schema.Unknown, orNu
  */
 export const jsonbPlain: Type<unknown> = Codec.mapRead(jsonb, Schema.Unknown, orNull)
 
-const verbatimCodec = (typeName: string, format: Format): TypeCodec<string> => ({
-  read: (bytes, start, end) => Codec.utf8(bytes, start, end, typeName, format),
-  write: (out, value) => out.utf8(Codec.checkString(typeName, format, value))
-})
+const verbatim = (text: string): string => text
+const checkText = (value: unknown, typeName: string, format: Format): string =>
+  Codec.checkString(typeName, format, value)
 
 /**
  * `json` as its text, unchanged in both directions.
@@ -186,15 +179,7 @@ const verbatimCodec = (typeName: string, format: Format): TypeCodec<string> => (
  * @category types
  * @since 0.1.0
  */
-export const jsonText: Type<string> = {
-  name: "json",
-  oid: 114,
-  arrayOid: 199,
-  schema: Schema.String,
-  text: verbatimCodec("json", 0),
-  binary: verbatimCodec("json", 1),
-  hyper: Codec.variable(verbatimCodec("json", 2))
-}
+export const jsonText: Type<string> = { schema: Schema.String, ...codecs("json", verbatim, checkText) }
 
 /**
  * `jsonb` as its text, like {@link jsonText} for `json`.
@@ -202,19 +187,4 @@ export const jsonText: Type<string> = {
  * @category types
  * @since 0.1.0
  */
-export const jsonbText: Type<string> = {
-  name: "jsonb",
-  oid: 3802,
-  arrayOid: 3807,
-  schema: Schema.String,
-  text: verbatimCodec("jsonb", 0),
-  binary: {
-    read: (bytes, start, end) => Codec.utf8(bytes, afterVersion(bytes, start, end), end, "jsonb", 1),
-    write: (out, value) => {
-      const text = Codec.checkString("jsonb", 1, value)
-      out.uint8(version)
-      out.utf8(text)
-    }
-  },
-  hyper: undefined
-}
+export const jsonbText: Type<string> = { schema: Schema.String, ...codecs("jsonb", verbatim, checkText) }

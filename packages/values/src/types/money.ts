@@ -54,10 +54,7 @@ export const money: Type<Money.Money> = {
     write: () => Codec.notRepresentable("money", 0, "binary, because the text depends on the server", "text")
   },
   binary: {
-    read: (bytes, start, end) =>
-      end - start === 8
-        ? Money.fromUnitsUnsafe(Numbers.int64(bytes, start))
-        : Codec.wrongLength("money", 1, "8 bytes", end - start),
+    read: Codec.sized("money", 1, 8, (bytes, at) => Money.fromUnitsUnsafe(Numbers.int64(bytes, at))),
     write: (out, value) => out.int64(unitsOf(value, 1))
   },
   hyper: undefined

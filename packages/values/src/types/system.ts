@@ -45,10 +45,7 @@ const check64 = (typeName: string, format: Format, value: unknown): bigint => {
 }
 
 const binary64 = (typeName: string) => ({
-  read: (bytes: Uint8Array, start: number, end: number): bigint =>
-    end - start === 8
-      ? BigInt.asUintN(64, Numbers.int64(bytes, start))
-      : Codec.wrongLength(typeName, 1, "8 bytes", end - start),
+  read: Codec.sized(typeName, 1, 8, (bytes, at) => BigInt.asUintN(64, Numbers.int64(bytes, at))),
   write: (out: Codec.ByteWriter, value: bigint): void => out.int64(BigInt.asIntN(64, check64(typeName, 1, value)))
 })
 
@@ -153,10 +150,10 @@ export const tid: Type<Tid> = {
     return `(${block},${offset})`
   }),
   binary: {
-    read: (bytes, start, end) =>
-      end - start === 6
-        ? { block: Numbers.int32(bytes, start) >>> 0, offset: Numbers.int16(bytes, start + 4) & 0xffff }
-        : Codec.wrongLength("tid", 1, "6 bytes", end - start),
+    read: Codec.sized("tid", 1, 6, (bytes, at) => ({
+      block: Numbers.int32(bytes, at) >>> 0,
+      offset: Numbers.int16(bytes, at + 4) & 0xffff
+    })),
     write: (out, value) => {
       const { block, offset } = checkTid(value, 1)
       out.int32(block)

@@ -75,6 +75,11 @@ export const checkString = (typeName: string, format: Format, value: unknown): s
 }
 
 /** Creates a HyperBinary codec for a type of fixed size. */
+export const sized =
+  <A>(typeName: string, format: Format, size: number, read: (bytes: Uint8Array, at: number) => A): Codec<A>["read"] =>
+  (bytes, start, end) =>
+    end - start === size ? read(bytes, start) : wrongLength(typeName, format, `${size} bytes`, end - start)
+
 export const fixed = <A, I = A>(size: number, codec: Codec<A, I>): HyperCodec<A, I> => ({ ...codec, size: () => size })
 
 export const variableSize = (): number => -1
