@@ -95,17 +95,33 @@ const describeProblem = (error: unknown): string =>
     ? String(error._tag)
     : "the program that fetches it has failed"
 
-/** Provides the effect's context to it, and maps its failure to the reason why the secret is unavailable. */
-const mapFetchError = <Reason extends PasswordUnavailable | TokenUnavailable, E, R>(
-  fetch: Effect.Effect<Redacted.Redacted<string>, E, R>,
-  Unavailable: new(options: { readonly problem: string; readonly cause: unknown }) => Reason
-): Effect.Effect<Effect.Effect<Redacted.Redacted<string>, Reason>, never, R> =>
-  Effect.map(Effect.context<R>(), (context) =>
-    Effect.mapError(
-      Effect.provideContext(fetch, context),
-      (error) =>
-        error instanceof Unavailable ? error : new Unavailable({ problem: describeProblem(error), cause: error })
-    ))
+interface WithSecret {
+  <E, R>(
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): (config: ConnectionConfig) => Effect.Effect<ConnectionConfig, never, R>
+  <E, R>(
+    config: ConnectionConfig,
+    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
+  ): Effect.Effect<ConnectionConfig, never, R>
+}
+
+/** Makes the function that has a secret fetched by an effect, with the services of its caller. */
+const withSecret = <Reason extends PasswordUnavailable | TokenUnavailable>(
+  Unavailable: new(options: { readonly problem: string; readonly cause: unknown }) => Reason,
+  settings: (secret: Effect.Effect<Redacted.Redacted<string>, Reason>) => Partial<ConnectionConfig>
+): WithSecret =>
+  dual(
+    2,
+    <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
+      Effect.map(Effect.context<R>(), (context): ConnectionConfig => {
+        const secret = Effect.mapError(
+          Effect.provideContext(fetch, context),
+          (error) =>
+            error instanceof Unavailable ? error : new Unavailable({ problem: describeProblem(error), cause: error })
+        )
+        return { ...config, ...settings(secret) }
+      })
+  )
 
 /**
  * Fetches the password with an effect: once per connection, and only when the server requests it.
@@ -147,21 +163,9 @@ const mapFetchError = <Reason extends PasswordUnavailable | TokenUnavailable, E,
  * @category combinators
  * @since 0.1.0
  */
-export const withPassword: {
-  <E, R>(
-    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
-  ): (config: ConnectionConfig) => Effect.Effect<ConnectionConfig, never, R>
-  <E, R>(
-    config: ConnectionConfig,
-    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
-  ): Effect.Effect<ConnectionConfig, never, R>
-} = dual(
-  2,
-  <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
-    Effect.map(
-      mapFetchError(fetch, PasswordUnavailable),
-      (password): ConnectionConfig => ({ ...config, passwordOf: undefined, password })
-    )
+export const withPassword: WithSecret = withSecret(
+  PasswordUnavailable,
+  (password) => ({ passwordOf: undefined, password })
 )
 
 /**
@@ -174,19 +178,7 @@ export const withPassword: {
  * @category combinators
  * @since 0.1.0
  */
-export const withToken: {
-  <E, R>(
-    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
-  ): (config: ConnectionConfig) => Effect.Effect<ConnectionConfig, never, R>
-  <E, R>(
-    config: ConnectionConfig,
-    fetch: Effect.Effect<Redacted.Redacted<string>, E, R>
-  ): Effect.Effect<ConnectionConfig, never, R>
-} = dual(
-  2,
-  <E, R>(config: ConnectionConfig, fetch: Effect.Effect<Redacted.Redacted<string>, E, R>) =>
-    Effect.map(mapFetchError(fetch, TokenUnavailable), (token): ConnectionConfig => ({ ...config, token }))
-)
+export const withToken: WithSecret = withSecret(TokenUnavailable, (token) => ({ token }))
 
 /**
  * Gets OAuth tokens from the `TokenProvider` of the context, and new ones in place of those that the server refuses.

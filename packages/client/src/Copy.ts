@@ -51,17 +51,7 @@ import {
  */
 export type CopyError = ClientError | ValueError.ValueError
 
-/**
- * The progress of a COPY into a table: the rows in messages that the connection has accepted. Whether the table keeps
- * them is known only at the end.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Progress {
-  readonly rows: number
-  readonly bytes: number
-}
+export type { Progress } from "./internal/query/copyRows.ts"
 
 /**
  * Options for encoding rows to messages.
@@ -73,7 +63,7 @@ export interface EncodeOptions<E = never, R = never> {
   /** The number of bytes per message; 64 KiB when absent. */
   readonly messageSize?: number | undefined
   /** Runs after each message. The copy waits for it, and fails if it fails. */
-  readonly onProgress?: ((progress: Progress) => Effect.Effect<unknown, E, R>) | undefined
+  readonly onProgress?: ((progress: CopyRows.Progress) => Effect.Effect<unknown, E, R>) | undefined
 }
 
 /**

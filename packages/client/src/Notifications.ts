@@ -18,7 +18,6 @@ import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type { Transport } from "@hyperfect/transport/Transport"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -29,34 +28,12 @@ import * as Stream from "effect/Stream"
 import { Client, type ClientError } from "./Client.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
 import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
-import { checkName, makeListening } from "./internal/notify/listening.ts"
+import { checkName, type Listening, makeListening, type Options } from "./internal/notify/listening.ts"
 import { refuse } from "./internal/session/queryError.ts"
 import type { ChannelInvalid, Event, Gap, ListenError, Malformed, Notification } from "./Notification.ts"
 import { sql } from "./Statement.ts"
 
-/**
- * Subscribing to channels.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Listening {
-  /**
-   * The notifications of a channel, from the moment the server listens.
-   *
-   * The name is used as if it were in double quotes. On the first subscription to a channel, notifications may arrive
-   * slightly before the server's confirmation that it listens.
-   */
-  readonly listen: (channel: string) => Stream.Stream<Event, ListenError>
-  /**
-   * Works as `listen`, for callers that need to know when the server listens: it does once the effect has completed. A
-   * second concurrent consumer of the stream gets a subscription of its own, starting then. The stream ends with the
-   * scope.
-   */
-  readonly subscribe: (
-    channel: string
-  ) => Effect.Effect<Stream.Stream<Event, ListenError>, ListenError, Scope.Scope>
-}
+export type { Listening, Options } from "./internal/notify/listening.ts"
 
 /**
  * Subscribes to channels, all of them on one session.
@@ -79,25 +56,6 @@ export interface Listening {
  * @since 0.1.0
  */
 export class Notifications extends Context.Service<Notifications, Listening>()("@hyperfect/client/Notifications") {}
-
-/**
- * Options of the listening session and its subscribers.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  /**
-   * The number of notifications buffered per subscriber; 1,024 when absent. Notifications that exceed it are dropped
-   * and counted by a `Gap`; neither the server nor other subscribers wait for a slow one.
-   */
-  readonly capacity?: number | undefined
-  /**
-   * The time without data after which the session is checked with a query; 30 seconds when absent. A session without
-   * subscribers is closed after that time.
-   */
-  readonly checkAfter?: Duration.Input | undefined
-}
 
 /**
  * Makes a service that listens on a session of this configuration, opened on demand. All subscriptions end with the

@@ -9,11 +9,11 @@ import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { mismatch } from "./internal/query/queries.ts"
+import { onlyRow, optionalRow } from "./internal/query/queries.ts"
 import { outsideTransaction as outside } from "./internal/query/transaction.ts"
 import { CurrentTimeout } from "./internal/session/timeout.ts"
 import type { Queries } from "./Queries.ts"
@@ -108,10 +108,7 @@ export const one: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, RD, E, R>(self: Query<E, R>, schema: Schema.Decoder<A, RD>, options?: Row.Options) =>
-    Effect.flatMap(
-      rows(self, schema, options),
-      (rows) => rows.length === 1 ? Effect.succeed(rows[0]!) : mismatch("one row", rows.length)
-    )
+    Effect.flatMap(rows(self, schema, options), onlyRow)
 )
 
 /**
@@ -133,10 +130,7 @@ export const optional: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, RD, E, R>(self: Query<E, R>, schema: Schema.Decoder<A, RD>, options?: Row.Options) =>
-    Effect.flatMap(rows(self, schema, options), (rows) =>
-      rows.length <= 1
-        ? Effect.succeed(Option.fromUndefinedOr(rows[0]))
-        : mismatch("at most one row", rows.length))
+    Effect.flatMap(rows(self, schema, options), optionalRow)
 )
 
 /**

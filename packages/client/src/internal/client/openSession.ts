@@ -94,13 +94,12 @@ export const openSession = (config: ConnectionConfig) =>
       serverAttributes(dialect, endpoint, dialect.userDatabase ? database : config.database)
     const established = yield* connecting.effect({ name: "hyperfect.connect", attributes }, establish(config))
     const { channel, dialect, login } = established
-    yield* Effect.try({
-      try: () => checkEncoding(login.parameters.get("client_encoding")),
-      catch: ProtocolError.fromThrown
-    })
 
     const parameters = yield* Effect.try({
-      try: () => fromLogin(login.parameters),
+      try: () => {
+        checkEncoding(login.parameters.get("client_encoding"))
+        return fromLogin(login.parameters)
+      },
       catch: ProtocolError.fromThrown
     })
     const version = parameters.get("hyper_version") ?? parameters.get("server_version") ?? ""

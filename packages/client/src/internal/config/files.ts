@@ -7,10 +7,9 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import { parsePassfile, type PassfileEntry } from "./passfile.ts"
 import { parseService } from "./serviceFile.ts"
-import { addDefaults, type Settings, tryEffect } from "./settings.ts"
+import { addDefaults, configError, type Settings, tryEffect } from "./settings.ts"
 import { keywords, settingTable } from "./settingTable.ts"
 
 /**
@@ -84,7 +83,7 @@ export const environment: Config.Config<Environment & { readonly parameters: Rea
   )
 
 const unreadable = (setting: string, path: string) => () =>
-  new ConnectionConfigError({ setting, kind: "file", problem: `the file ${path} cannot be read` })
+  configError(setting, "file", `the file ${path} cannot be read`)
 
 const exists = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
@@ -118,11 +117,11 @@ export const applyService = Effect.fnUntraced(function*(settings: Settings, envi
     const found = yield* tryEffect(() => parseService(text, service, path))
     if (found !== undefined) return addDefaults(settings, found)
   }
-  return yield* new ConnectionConfigError({
-    setting: "service",
-    kind: "missing",
-    problem: `there is no service ${JSON.stringify(service)} in ${places.join(" or ")}`
-  })
+  return yield* configError(
+    "service",
+    "missing",
+    `there is no service ${JSON.stringify(service)} in ${places.join(" or ")}`
+  )
 })
 
 /**
@@ -160,11 +159,11 @@ const checkKeyPermissions = Effect.fnUntraced(function*(path: string) {
   const { mode, uid } = yield* Effect.mapError(fs.stat(path), unreadable("sslkey", path))
   const others = Option.getOrUndefined(uid) === 0 ? 0o037 : 0o077
   if ((mode & others) !== 0) {
-    return yield* new ConnectionConfigError({
-      setting: "sslkey",
-      kind: "file",
-      problem: `the file ${path} can be used by others than its owner; its permissions should be 0600 or less`
-    })
+    return yield* configError(
+      "sslkey",
+      "file",
+      `the file ${path} can be used by others than its owner; its permissions should be 0600 or less`
+    )
   }
 })
 
@@ -182,12 +181,7 @@ const readRevocationLists = Effect.fnUntraced(function*(settings: Settings) {
   const fs = yield* FileSystem.FileSystem
   const names = yield* Effect.mapError(
     fs.readDirectory(directory),
-    () =>
-      new ConnectionConfigError({
-        setting: "sslcrldir",
-        kind: "file",
-        problem: `the directory ${directory} cannot be read`
-      })
+    () => configError("sslcrldir", "file", `the directory ${directory} cannot be read`)
   )
   const texts = yield* Effect.forEach(
     names.toSorted(),
@@ -195,11 +189,7 @@ const readRevocationLists = Effect.fnUntraced(function*(settings: Settings) {
   )
   const lists = new Set(texts.filter(isRevocationList))
   if (lists.size === 0) {
-    return yield* new ConnectionConfigError({
-      setting: "sslcrldir",
-      kind: "file",
-      problem: `there is no list of revoked certificates in PEM in ${directory}`
-    })
+    return yield* configError("sslcrldir", "file", `there is no list of revoked certificates in PEM in ${directory}`)
   }
   settings.set("sslcrl", [settings.get("sslcrl") ?? "", ...lists].filter((text) => text !== "").join("\n"))
   settings.delete("sslcrldir")
@@ -229,7 +219,7 @@ export const readCertificates = Effect.fnUntraced(function*(settings: Settings, 
     if (key === "sslkey" && home?.isWindows !== true) yield* checkKeyPermissions(path)
     const text = yield* readFile(key, path)
     if (!text.includes("-----BEGIN ")) {
-      return yield* new ConnectionConfigError({ setting: key, kind: "file", problem: `the file ${path} is not in PEM` })
+      return yield* configError(key, "file", `the file ${path} is not in PEM`)
     }
     settings.set(key, text)
   }

@@ -9,7 +9,8 @@
 import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Redacted from "effect/Redacted"
-import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
+import type { ConnectionConfigError } from "../../ConnectionConfigError.ts"
+import { configError } from "./settings.ts"
 
 /** @internal */
 export interface PassfileEntry {
@@ -43,12 +44,11 @@ const parseLine = (line: string): PassfileEntry | undefined => {
 const lineFeed = 0x0a
 
 const notUtf8 = (path: string, line: number): ConnectionConfigError =>
-  new ConnectionConfigError({
-    setting: "passfile",
-    kind: "file",
-    problem:
-      `the password in line ${line} of ${path} is not UTF-8, in which passwords are sent; write the file in UTF-8`
-  })
+  configError(
+    "passfile",
+    "file",
+    `the password in line ${line} of ${path} is not UTF-8, in which passwords are sent; write the file in UTF-8`
+  )
 
 /** @internal */
 export const parsePassfile = (bytes: Uint8Array, path: string): ReadonlyArray<PassfileEntry> => {

@@ -100,6 +100,8 @@ const milliseconds = (text: string) =>
   Result.map(integer("is a whole number of seconds")(text), (seconds) => Math.max(0, seconds!) * 1000)
 
 /** Reads PEM text of a certificate, key or list; only `ConnectionConfig.load` reads files. */
+const positiveMilliseconds = (text: string) => Result.map(milliseconds(text), (time) => time === 0 ? undefined : time)
+
 const pem: Reader<string> = orDefault((text) =>
   text.includes("-----BEGIN ")
     ? Result.succeed(text)
@@ -252,14 +254,8 @@ const table = {
     place: "keepAlive",
     read: (text) => Result.map(integer("is 0 or 1")(text), (number) => number !== 0)
   },
-  keepalives_idle: {
-    place: "keepAliveInitialDelay",
-    read: (text) => Result.map(milliseconds(text), (delay) => delay === 0 ? undefined : delay)
-  },
-  keepalives_interval: {
-    place: "keepAliveInterval",
-    read: (text) => Result.map(milliseconds(text), (interval) => interval === 0 ? undefined : interval)
-  },
+  keepalives_idle: { place: "keepAliveInitialDelay", read: positiveMilliseconds },
+  keepalives_interval: { place: "keepAliveInterval", read: positiveMilliseconds },
   keepalives_count: {
     place: "keepAliveCount",
     read: (text) => Result.map(integer("is a whole number")(text), (count) => count! > 0 ? count : undefined)

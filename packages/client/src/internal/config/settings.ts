@@ -14,8 +14,11 @@ import { isKeyword, type Keyword, keywords } from "./settingTable.ts"
 export type Settings = Map<Keyword, string>
 
 /** @internal */
-export const throwConfigError = (setting: string, kind: ConnectionConfigError["kind"], problem: string): never => {
-  throw new ConnectionConfigError({ setting, kind, problem })
+export const configError = (setting: string, kind: ConnectionConfigError["kind"], problem: string) =>
+  new ConnectionConfigError({ setting, kind, problem })
+
+export const throwConfigError = (...parts: Parameters<typeof configError>): never => {
+  throw configError(...parts)
 }
 
 /**

@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import { parseConninfo } from "./conninfo.ts"
 import { isKnownName, setKeyword, type Settings, throwConfigError } from "./settings.ts"
 
@@ -25,7 +24,7 @@ const decode = (setting: string, raw: string): string => {
   try {
     decoded = decodeURIComponent(text)
   } catch {
-    throw new ConnectionConfigError({ setting, kind: "invalid", problem: "is not percent-encoded UTF-8" })
+    return throwConfigError(setting, "invalid", "is not percent-encoded UTF-8")
   }
   return decoded.includes("\0") ? throwConfigError(setting, "invalid", "may not hold a zero character") : decoded
 }

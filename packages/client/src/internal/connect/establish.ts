@@ -23,9 +23,10 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { type ConnectError, type Failure, NoServerFound, ServerUnsuitable } from "../../ConnectError.ts"
 import { type ConnectionConfig, endpoints, type TargetSessionAttrs } from "../../ConnectionConfig.ts"
-import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
+import type { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import * as Dialect from "../../Dialect.ts"
 import { toMillis } from "../config/durations.ts"
+import { configError } from "../config/settings.ts"
 import { validate } from "../config/validate.ts"
 import { releasedOnFailure } from "../session/ownScope.ts"
 import { type Encryption, encryptionAttempts, openConnection } from "./encryption.ts"
@@ -287,11 +288,13 @@ const resolveAddresses = Effect.fnUntraced(function*(config: ConnectionConfig, e
 
 /** Settings for OAuth are not ignored, although a server that requests no token does not need them. */
 const oauthFlaw = ({ oauth, token, tokenProvider }: ConnectionConfig): ConnectionConfigError | undefined =>
-  oauth === undefined || (token ?? tokenProvider) !== undefined ? undefined : new ConnectionConfigError({
-    setting: "oauth_issuer",
-    kind: "unsupported",
-    problem: "needs an HTTP client: ConnectionConfig.withDeviceFlow takes it from the context"
-  })
+  oauth === undefined || (token ?? tokenProvider) !== undefined
+    ? undefined
+    : configError(
+      "oauth_issuer",
+      "unsupported",
+      "needs an HTTP client: ConnectionConfig.withDeviceFlow takes it from the context"
+    )
 
 /** Refuses keepalive settings that the transport would ignore. */
 const probesFlaw = (
@@ -300,11 +303,11 @@ const probesFlaw = (
 ): ConnectionConfigError | undefined =>
   keepAliveProbes === true || keepAlive === false || (keepAliveInterval ?? keepAliveCount) === undefined
     ? undefined
-    : new ConnectionConfigError({
-      setting: keepAliveInterval === undefined ? "keepalives_count" : "keepalives_interval",
-      kind: "unsupported",
-      problem: "is not supported by the transport, which needs Node.js 24.21 or 26.4"
-    })
+    : configError(
+      keepAliveInterval === undefined ? "keepalives_count" : "keepalives_interval",
+      "unsupported",
+      "is not supported by the transport, which needs Node.js 24.21 or 26.4"
+    )
 
 type Places = Result.Result<ReadonlyArray<Endpoint.Endpoint>, TransportError.TransportError>
 

@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../../ConnectError.ts"
@@ -56,11 +57,10 @@ export class Listener {
   /** The time at which the current session was opened, in milliseconds of the monotonic clock. */
   private openedAt: number | undefined
   /** True if the session that is open, or being opened, is to be replaced. */
-  private isRefreshed = false
-  /** Ends the delay before the next session. */
-  private endDelay: () => void = () => {}
-  private isSignaled = false
-  private wake: () => void = () => {}
+  /** Open once the session is to be replaced, without the delay before the next one. */
+  private readonly refreshed = Latch.makeUnsafe(false)
+  /** Open while there is something to do. */
+  private readonly signal = Latch.makeUnsafe(false)
 
   constructor(
     settings: Settings,
@@ -94,7 +94,7 @@ export class Listener {
     if (others === undefined) this.subscribersByChannel.set(channel, new Set([subscriber]))
     else others.add(subscriber)
     if (this.activeChannels.has(channel)) subscriber.onListening()
-    else this.signal()
+    else this.signal.openUnsafe()
     if (!this.isRunning) {
       this.isRunning = true
       this.fork(this.run)
@@ -107,7 +107,7 @@ export class Listener {
     const others = this.subscribersByChannel.get(subscriber.channel)
     if (others?.delete(subscriber) !== true || others.size > 0) return
     this.subscribersByChannel.delete(subscriber.channel)
-    this.signal()
+    this.signal.openUnsafe()
   }
 
   /** Ends every subscription after the events received so far. */
@@ -118,9 +118,8 @@ export class Listener {
 
   /** Replaces the session without delay. */
   refresh(): void {
-    this.isRefreshed = true
-    this.endDelay()
-    this.signal()
+    this.refreshed.openUnsafe()
+    this.signal.openUnsafe()
   }
 
   private endAll(exit: Exit.Exit<void, ListenError>): void {
@@ -148,20 +147,6 @@ export class Listener {
     for (const subscriber of this.subscribersOf(channel)) subscriber.onNotification(notification)
   }
 
-  private signal(): void {
-    this.isSignaled = true
-    this.wake()
-  }
-
-  /** Waits until there is something to do. */
-  private readonly awaitSignal: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    this.wake = () => resume(Effect.void)
-    if (this.isSignaled) this.wake()
-    return Effect.sync(() => {
-      this.wake = () => {}
-    })
-  })
-
   /** Keeps a session open while there are subscribers. */
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
     if (this.subscribersByChannel.size === 0) {
@@ -172,16 +157,13 @@ export class Listener {
       this.activeChannels.clear()
       for (const subscriber of this.allSubscribers()) subscriber.onDisconnect()
       if (Exit.isFailure(exit)) this.onConnectFailure(exit.cause)
-      if (this.subscribersByChannel.size === 0 || this.isRefreshed) return this.run
+      if (this.subscribersByChannel.size === 0 || this.refreshed.isOpen()) return this.run
       return Effect.flatMap(Effect.all([monotonicMillis, Random.next]), ([now, chance]) => {
         // A session that is soon lost counts as a failed attempt.
         if (this.openedAt !== undefined) this.backoff.onAlive(this.openedAt, now)
         this.openedAt = undefined
         this.backoff.onFailure(now, chance)
-        const ended = Effect.callback<void>((resume) => {
-          this.endDelay = () => resume(Effect.void)
-        })
-        return Effect.andThen(Effect.timeoutOption(ended, this.backoff.retryAt - now), this.run)
+        return Effect.andThen(Effect.timeoutOption(this.refreshed.await, this.backoff.retryAt - now), this.run)
       })
     })
   })
@@ -204,20 +186,20 @@ export class Listener {
   /** Opens a session and listens on it, until it is lost or there are no subscribers. */
   private readonly runSession: Effect.Effect<void, ConnectError | UnsupportedError, Scope.Scope> = Effect.suspend(
     () => {
-      this.isRefreshed = false
+      this.refreshed.closeUnsafe()
       return Effect.flatMap(Effect.all([this.connect, monotonicMillis]), ([opened, now]) => {
         this.openedAt = now
         const { runner: { engine }, session } = opened
         const { dialect } = engine
         if (!dialect.notifications) return Effect.fail(unsupported(dialect, "LISTEN"))
         engine.onNotification = (notification) => this.onNotification(notification)
-        engine.onClose = () => this.signal()
+        engine.onClose = () => void this.signal.openUnsafe()
         const loop: Effect.Effect<void> = Effect.suspend(() => {
-          if (this.isRefreshed) return Effect.void
-          this.isSignaled = false
+          if (this.refreshed.isOpen()) return Effect.void
+          this.signal.closeUnsafe()
           return Effect.flatMap(timeoutDetached(this.syncChannels(opened), answerTimeout), (agreed) => {
             if (agreed === undefined || Exit.isFailure(agreed)) return Effect.void
-            return Effect.flatMap(Effect.timeoutOption(this.awaitSignal, this.settings.checkAfter), (stirred) => {
+            return Effect.flatMap(Effect.timeoutOption(this.signal.await, this.settings.checkAfter), (stirred) => {
               if (stirred._tag === "Some") return loop
               if (this.subscribersByChannel.size === 0) return Effect.void
               return Effect.flatMap(

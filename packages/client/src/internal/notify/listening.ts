@@ -31,27 +31,58 @@ export const checkName = (channel: string): Effect.Effect<void, ChannelInvalid> 
   return problem === undefined ? Effect.void : Effect.fail(new ChannelInvalid({ channel, problem }))
 }
 
-type Events = Stream.Stream<Event, ListenError>
+/**
+ * Subscribing to channels.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listening {
+  /**
+   * The notifications of a channel, from the moment the server listens.
+   *
+   * The name is used as if it were in double quotes. On the first subscription to a channel, notifications may arrive
+   * slightly before the server's confirmation that it listens.
+   */
+  readonly listen: (channel: string) => Stream.Stream<Event, ListenError>
+  /**
+   * Works as `listen`, for callers that need to know when the server listens: it does once the effect has completed. A
+   * second concurrent consumer of the stream gets a subscription of its own, starting then. The stream ends with the
+   * scope.
+   */
+  readonly subscribe: (
+    channel: string
+  ) => Effect.Effect<Stream.Stream<Event, ListenError>, ListenError, Scope.Scope>
+}
 
-interface Options {
+/**
+ * Options of the listening session and its subscribers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * The number of notifications buffered per subscriber; 1,024 when absent. Notifications that exceed it are dropped
+   * and counted by a `Gap`; neither the server nor other subscribers wait for a slow one.
+   */
   readonly capacity?: number | undefined
+  /**
+   * The time without data after which the session is checked with a query; 30 seconds when absent. A session without
+   * subscribers is closed after that time.
+   */
   readonly checkAfter?: Duration.Input | undefined
 }
 
-/** A service that listens, and the effect that replaces its session. */
-interface RefreshableListening {
-  readonly listening: {
-    readonly listen: (channel: string) => Events
-    readonly subscribe: (channel: string) => Effect.Effect<Events, ListenError, Scope.Scope>
-  }
-  readonly refresh: Effect.Effect<void>
-}
-
-/** Makes a service that listens on a session of this configuration, opened on demand. */
+/** Makes a service that listens on a session of this configuration, opened on demand; `refresh` replaces the session. */
 export const makeListening = Effect.fnUntraced(function*(
   config: ConnectionConfig,
   options: Options = {}
-): Effect.fn.Return<RefreshableListening, never, Scope.Scope | Transport | Authenticate.Services> {
+): Effect.fn.Return<
+  { readonly listening: Listening; readonly refresh: Effect.Effect<void> },
+  never,
+  Scope.Scope | Transport | Authenticate.Services
+> {
   const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
   const scope = yield* Scope.make()
   const run = Effect.runForkWith(context)
@@ -67,7 +98,7 @@ export const makeListening = Effect.fnUntraced(function*(
     listener.close()
     return Scope.close(scope, exit)
   })
-  const subscribe: RefreshableListening["listening"]["subscribe"] = (channel) =>
+  const subscribe: Listening["subscribe"] = (channel) =>
     Effect.andThen(
       checkName(channel),
       Effect.map(listener.subscribe(channel), (first) => {

@@ -53,67 +53,22 @@ export const fromSource = <Row, E, R>(
   return Stream.fail(new ValueError.ValueError({ reason }))
 }
 
-/** Writes rows into messages, each of at least `messageSize` bytes except the last. */
-class Encoder<Row> {
-  /** The number of rows written, and the number of bytes taken. */
-  rows = 0
-  bytes = 0
-  private readonly writer: CopyFormat.Writer<Row>
-  private readonly messageSize: number
-  private out: ByteWriter.ByteWriter
-  private batch: ReadonlyArray<Row> = []
-  private next = 0
-
-  constructor(writer: CopyFormat.Writer<Row>, messageSize: number) {
-    this.writer = writer
-    this.messageSize = messageSize
-    // Starts small, in case there are few rows.
-    this.out = ByteWriter.make()
-    writer.begin(this.out)
-  }
-
-  accept(batch: ReadonlyArray<Row>): void {
-    this.batch = batch
-    this.next = 0
-  }
-
-  /** Writes rows. Returns true when the message is full, and false when the batch has been written. Throws a reason. */
-  fill(): boolean {
-    const { batch, messageSize, out } = this
-    const writeRow = this.writer.row
-    const { length } = batch
-    let i = this.next
-    let row = this.rows
-    while (i < length && out.size < messageSize) writeRow(out, batch[i++]!, row++)
-    this.next = i
-    this.rows = row
-    return out.size >= messageSize
-  }
-
-  finish(): void {
-    this.writer.end(this.out)
-  }
-
-  get isEmpty(): boolean {
-    return this.out.size === 0
-  }
-
-  /** Takes the message so far. The caller owns it, so later rows are written into another buffer. */
-  take(): Uint8Array {
-    const message = this.out.take()
-    this.bytes += message.length
-    this.out = ByteWriter.make(this.messageSize + (this.messageSize >> 3))
-    return message
-  }
-}
-
-/** The progress of the encoding. */
+/**
+ * The progress of a COPY into a table: the rows in messages that the connection has accepted. Whether the table keeps
+ * them is known only at the end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Progress {
   readonly rows: number
   readonly bytes: number
 }
 
-/** Encodes rows as the messages of a COPY. `onProgress` runs whenever a message has been consumed. */
+/**
+ * Encodes rows as the messages of a COPY, each of at least `messageSize` bytes except the last. `onProgress` runs
+ * whenever a message has been consumed.
+ */
 export const encode = <Row, E, R, E2, R2>(
   rows: Stream.Stream<Row, E, R>,
   writer: CopyFormat.Writer<Row>,
@@ -122,28 +77,51 @@ export const encode = <Row, E, R, E2, R2>(
 ): Stream.Stream<Uint8Array, E | E2 | ValueError.ValueError, R | R2> =>
   Stream.transformPull(rows, (upstream) =>
     Effect.sync(() => {
-      const encoder = new Encoder<Row>(writer, messageSize)
       type Messages = Pull.Pull<readonly [Uint8Array], E | E2 | ValueError.ValueError, void, R2>
+      // Starts small, in case there are few rows.
+      let out = ByteWriter.make()
+      writer.begin(out)
+      let batch: ReadonlyArray<Row> = []
+      let position = 0
+      let written = 0
+      let bytes = 0
       let isFinished = false
       let reported = 0
 
-      const take = Effect.sync(() => [encoder.take()] as const)
+      /** Writes rows. True when the message is full, and false when the batch has been written. Throws a reason. */
+      const fill = (): boolean => {
+        const [from, into, writeRow] = [batch, out, writer.row]
+        let i = position
+        let row = written
+        while (i < from.length && into.size < messageSize) writeRow(into, from[i++]!, row++)
+        position = i
+        written = row
+        return into.size >= messageSize
+      }
+      // The message belongs to its consumer, so later rows are written into another buffer.
+      const take = Effect.sync(() => {
+        const message = out.take()
+        bytes += message.length
+        out = ByteWriter.make(messageSize + (messageSize >> 3))
+        return [message] as const
+      })
 
       const next: Messages = Effect.suspend((): Messages => {
-        if (isFinished) return encoder.isEmpty ? Cause.done() : take
+        if (isFinished) return out.size === 0 ? Cause.done() : take
         try {
-          if (encoder.fill()) return take
+          if (fill()) return take
         } catch (thrown) {
           return Effect.fail(ValueError.fromThrown(thrown))
         }
         return Pull.matchEffect(upstream, {
-          onSuccess: (batch): Messages => {
-            encoder.accept(batch)
+          onSuccess: (rows): Messages => {
+            batch = rows
+            position = 0
             return next
           },
           onFailure: (cause): Messages => Effect.failCause(cause),
           onDone: (): Messages => {
-            encoder.finish()
+            writer.end(out)
             isFinished = true
             return next
           }
@@ -152,10 +130,9 @@ export const encode = <Row, E, R, E2, R2>(
 
       if (onProgress === undefined) return next
       return Effect.suspend((): Messages => {
-        const { bytes, rows } = encoder
         if (bytes === reported) return next
         reported = bytes
-        return Effect.andThen(onProgress({ rows, bytes }), next)
+        return Effect.andThen(onProgress({ rows: written, bytes }), next)
       })
     }))
 

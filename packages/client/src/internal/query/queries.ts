@@ -29,13 +29,13 @@ const simpleText = {
 } as const
 
 /** The error of another number of rows than wanted. */
-export const mismatch = (wanted: string, found: number) =>
+const mismatch = (wanted: string, found: number) =>
   Effect.fail(new RowError({ reason: new RowCountMismatch({ wanted, found }) }))
 
-const one = ({ rows }: QueryResult<ObjectRow>): Effect.Effect<ObjectRow, RowError> =>
+export const onlyRow = <A>(rows: ReadonlyArray<A>): Effect.Effect<A, RowError> =>
   rows.length === 1 ? Effect.succeed(rows[0]!) : mismatch("one row", rows.length)
 
-const optional = ({ rows }: QueryResult<ObjectRow>): Effect.Effect<Option.Option<ObjectRow>, RowError> =>
+export const optionalRow = <A>(rows: ReadonlyArray<A>): Effect.Effect<Option.Option<A>, RowError> =>
   rows.length <= 1 ? Effect.succeed(Option.fromUndefinedOr(rows[0])) : mismatch("at most one row", rows.length)
 
 /** About a second in total; each pause is up to twice as long as the one before. */
@@ -65,8 +65,8 @@ export const makeQueries = <E>(runner: Runner<E>): Queries<E> => {
   const reads = makeReads(runner, planUnsafe, toRequest)
   return {
     ...reads,
-    one: (statement) => Effect.flatMap(reads.query(statement), one),
-    optional: (statement) => Effect.flatMap(reads.query(statement), optional),
+    one: (statement) => Effect.flatMap(reads.query(statement), ({ rows }) => onlyRow(rows)),
+    optional: (statement) => Effect.flatMap(reads.query(statement), ({ rows }) => optionalRow(rows)),
     simple: (input) => runner.effect(simpleText, toRequest(input), simple),
     batch: (inputs) => runner.effect({ name: "BATCH", isTimed: false }, inputs.map(toRequest), batch),
     pipeline: (inputs) => runner.effect({ name: "PIPELINE" }, inputs.map(toRequest), pipeline),
