@@ -3,15 +3,26 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@hyperfect/client/Client"
 import * as Notifications from "@hyperfect/client/Notifications"
 import * as Pool from "@hyperfect/client/Pool"
+import * as Query from "@hyperfect/client/Query"
 import * as Replicas from "@hyperfect/client/Replicas"
 import * as Session from "@hyperfect/client/Session"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Transport } from "@hyperfect/transport/Transport"
-import { Config, ConfigProvider, Effect, Redacted, Schedule } from "effect"
+import { Config, ConfigProvider, Effect, Fiber, Redacted, Schedule } from "effect"
+import { forkImmediately } from "./fibers.ts"
 import { waitUntil } from "./pools.ts"
 import { makeRecorder } from "./recorder.ts"
-import { configOf, count, makeAsynchronousPair, readerOf, readOnly, readsFrom, whilePaused } from "./replicas.ts"
+import {
+  configOf,
+  count,
+  isStandby,
+  makeAsynchronousPair,
+  readerOf,
+  readOnly,
+  readsFrom,
+  whilePaused
+} from "./replicas.ts"
 
 const live = <A, E>(
   title: string,
@@ -23,9 +34,8 @@ const live = <A, E>(
     60_000
   )
 
-const openWithTable = Effect.fnUntraced(function*(pair: PostgresServer.Pair, options: Replicas.Options) {
+const openReading = Effect.fnUntraced(function*(pair: PostgresServer.Pair, options: Replicas.Options) {
   const db = yield* Replicas.make(configOf(pair), { hostRecheck: Schedule.spaced("20 millis"), ...options })
-  yield* db.execute("create table t (n int)")
   yield* readsFrom(db, "standby")
   return db
 })
@@ -113,7 +123,7 @@ describe("Replicas > servers that change", () => {
     "after its standby has ended, reads run on the primary",
     Effect.gen(function*() {
       const pair = yield* makeAsynchronousPair()
-      const db = yield* openWithTable(pair, { maxWait: "30 seconds" })
+      const db = yield* openReading(pair, { maxWait: "30 seconds" })
       process.kill(pair.standby.pid, "SIGKILL")
       yield* waitUntil(() => db.standbyStats().size === 0)
       yield* db.execute(insert)
@@ -126,7 +136,7 @@ describe("Replicas > servers that change", () => {
     "after its primary has ended, reads see on the standby what they did before, and all on the promoted one",
     Effect.gen(function*() {
       const pair = yield* makeAsynchronousPair()
-      const db = yield* openWithTable(pair, { maxWait: "5 seconds" })
+      const db = yield* openReading(pair, { maxWait: "5 seconds" })
       yield* db.execute(insert)
       yield* readsFrom(db, "standby")
       process.kill(pair.primary.pid, "SIGKILL")
@@ -149,7 +159,7 @@ describe("Replicas > servers that change", () => {
     "while a standby does not say its position, reads run on the primary",
     Effect.gen(function*() {
       const pair = yield* makeAsynchronousPair()
-      const db = yield* openWithTable(pair, { maxWait: "5 millis" })
+      const db = yield* openReading(pair, { maxWait: "5 millis", maxStandby: 1 })
       const { rows } = yield* db.transaction(db.values("select pg_backend_pid(), pg_is_in_recovery()"), readOnly)
       assert.isTrue(rows[0]![1])
       const backend = rows[0]![0] as number
@@ -171,22 +181,52 @@ describe("Replicas > servers that change", () => {
   )
 
   live(
+    "retryTransaction repeats a read that replay has cancelled",
+    Effect.gen(function*() {
+      const pair = yield* makeAsynchronousPair({ max_standby_streaming_delay: 0, autovacuum: false })
+      const db = yield* openReading(pair, { maxWait: "30 seconds" })
+      yield* db.execute(insert)
+      const watcher = yield* Session.make(pair.standby)
+      const sleep = "select pg_sleep(60)"
+      const asleep = `select count(*)::int from pg_stat_activity where query = '${sleep}' and state = 'active'`
+      const roles: Array<boolean> = []
+      const rows = yield* db.retryTransaction(
+        Effect.gen(function*() {
+          roles.push(yield* isStandby(db))
+          const rows = yield* count(db, "t")
+          if (roles.length > 1) return rows
+          const sleeping = yield* forkImmediately(db.execute(sleep))
+          yield* Effect.repeat(watcher.values(asleep), {
+            until: ({ rows }) => rows[0]![0] === 1,
+            schedule: Schedule.spaced("10 millis")
+          })
+          yield* Query.outsideTransaction(Effect.andThen(db.execute("delete from t"), db.execute("vacuum t")))
+          yield* Fiber.join(sleeping)
+          return rows
+        }),
+        { access: "read only", isolation: "repeatable read" }
+      )
+      assert.deepStrictEqual(roles.slice(0, 2), [true, true])
+      assert.strictEqual(rows, 0)
+    })
+  )
+
+  live(
     "PostgreSQL 19 waits for the position itself",
     Effect.gen(function*() {
       const pair = yield* makeAsynchronousPair()
       const inner = yield* Transport
-      for (const [status, found] of [["success", 0], ["timeout", 1], ["not in recovery", 1]] as const) {
+      for (const [status, found] of [["success", 0], ["timeout", 2], ["not in recovery", 3]] as const) {
         const { transport, waits } = makeNineteen(inner, status)
         yield* Effect.gen(function*() {
-          const db = yield* openWithTable(pair, { maxWait: "7 seconds" })
+          const db = yield* openReading(pair, { maxWait: "7 seconds" })
           assert.isTrue(db.server.version.startsWith("19."))
           waits.length = 0
-          // The standby does not have the row, which shows that the answer is taken for what it says.
+          // The standby does not have the row, so that the answer is seen to be taken for what it says.
           const seen = yield* whilePaused(pair, Effect.andThen(db.execute(insert), read(db)))
           assert.strictEqual(seen, found)
           assert.strictEqual(waits.length, 1)
           assert.match(waits[0]!, /^WAIT FOR LSN '[0-9a-f]+\/[0-9a-f]+' WITH \(TIMEOUT '7000ms', NO_THROW\)$/)
-          yield* db.execute("drop table t")
         }).pipe(Effect.scoped, Effect.provideService(Transport, transport))
       }
     })

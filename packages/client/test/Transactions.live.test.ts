@@ -47,8 +47,9 @@ describeServers({
           Effect.timeoutOption("100 millis")
         )
         assert.strictEqual(outcome._tag, "None")
-        assert.strictEqual(session.transactionStatus(), "I")
         assert.deepStrictEqual(yield* rows, [])
+        // A server that is slow to cancel rolls back after the interruption has returned, and before the next query.
+        assert.strictEqual(session.transactionStatus(), "I")
       }))
 
     it.effect("leaves no trace when interrupted at any step", () =>

@@ -5,8 +5,12 @@ import * as Session from "@hyperfect/client/Session"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Effect, Schedule } from "effect"
 
-/** Starts a pair whose standby no commit waits for. */
-export const makeAsynchronousPair = () => PostgresServer.makePair({ settings: { synchronous_standby_names: "" } })
+/** Starts a pair with a table `t`, whose standby no commit waits for. */
+export const makeAsynchronousPair = (settings?: PostgresServer.Options["settings"]) =>
+  PostgresServer.makePair({
+    setup: ["create table t (n int)"],
+    settings: { synchronous_standby_names: "", ...settings }
+  })
 
 export const configOf = ({ primary, standby }: PostgresServer.Pair): ConnectionConfig => ({
   ...primary,
