@@ -146,13 +146,13 @@ export class MethodRefused extends TaggedReason<MethodRefused>()("MethodRefused"
     const [secret, setting] = self.method === "oauth"
       ? ["an OAuth token", ""]
       : ["the password in clear text", " (require_auth=password in a connection string)"]
-    return `the server asks for ${secret} on a line without TLS; use TLS, or allow it with ` +
-      `\`allowCleartextWithoutTls\`${setting} where nobody can listen`
+    return `the server asks for ${secret} over a connection without TLS; use TLS, or allow it with ` +
+      `\`allowCleartextWithoutTls\`${setting} on a network where traffic cannot be intercepted`
   }
   if (self.rule === "md5") {
-    return "the server asks for an MD5 hash of the password on a line without TLS, from which who listens can guess " +
-      "the password; use TLS, let the server ask for scram-sha-256, or allow it with `allowMd5WithoutTls` " +
-      "(require_auth=md5 in a connection string) where nobody can listen"
+    return "the server asks for an MD5 hash of the password over a connection without TLS, from which an eavesdropper " +
+      "can guess the password; use TLS, let the server ask for scram-sha-256, or allow it with `allowMd5WithoutTls` " +
+      "(require_auth=md5 in a connection string) on a network where traffic cannot be intercepted"
   }
   const asked = self.method === "trust" ? "asks for no proof of identity" : `asks for ${self.method}`
   const allowed = self.allowed.length === 0 ? "no method is allowed" : `only ${self.allowed.join(", ")} is allowed`
@@ -177,11 +177,12 @@ export class MethodUnsupported extends TaggedReason<MethodUnsupported>()("Method
 
 /** The message and hint for each problem. */
 const bindingProblems = {
-  "no-tls": "it is required, but the line has no TLS; use TLS",
-  "not-offered": "it is required, but the server does not ask for SCRAM-SHA-256-PLUS; somebody may be in between, or " +
-    "the server cannot do it",
-  "plain-line": "the server offers it on a line without TLS, so it takes the line for a secured one; somebody in " +
-    "between may have taken the TLS away",
+  "no-tls": "it is required, but the connection has no TLS; use TLS",
+  "not-offered": "it is required, but the server does not ask for SCRAM-SHA-256-PLUS; a man in the middle may have " +
+    "removed the offer, or the server does not support it",
+  "offered-without-tls":
+    "the server offers it over a connection without TLS, so it believes that TLS is on; a man in " +
+    "the middle may have removed it",
   "no-certificate": "it is required, but the server's certificate is not known",
   "certificate-malformed": "the server's certificate cannot be read",
   "no-hash":
@@ -199,7 +200,7 @@ export class ChannelBindingUnavailable extends TaggedReason<ChannelBindingUnavai
   /**
    * - `"no-tls"`: channel binding is required, and there is no TLS.
    * - `"not-offered"`: channel binding is required, and the server requested another method.
-   * - `"plain-line"`: the server offers channel binding although there is no TLS.
+   * - `"offered-without-tls"`: the server offers channel binding although there is no TLS.
    * - `"no-certificate"`: channel binding is required, and the transport does not know the server's certificate.
    * - `"certificate-malformed"`: the server's certificate cannot be parsed.
    * - `"no-hash"`: the certificate's signature has no hash function, or an unknown one.
@@ -207,7 +208,7 @@ export class ChannelBindingUnavailable extends TaggedReason<ChannelBindingUnavai
   problem: Schema.Literals([
     "no-tls",
     "not-offered",
-    "plain-line",
+    "offered-without-tls",
     "no-certificate",
     "certificate-malformed",
     "no-hash"
@@ -235,12 +236,12 @@ export class ServerNotAuthentic extends TaggedReason<ServerNotAuthentic>()("Serv
   flaw: Schema.Literals(["nonce", "signature", "signature-missing", "context-incomplete"])
 }, (self) => {
   const flaw = {
-    nonce: "its nonce does not extend ours",
+    nonce: "its nonce does not extend the client's",
     signature: "its signature is wrong",
     "signature-missing": "it sent no signature",
-    "context-incomplete": "it let us in too early"
+    "context-incomplete": "it accepted the login too early"
   }[self.flaw]
-  return `the server did not prove who it is: ${flaw}; somebody may be in between`
+  return `the server did not prove its identity: ${flaw}; there may be a man in the middle`
 }) {}
 
 /**
@@ -262,8 +263,8 @@ export class ChannelBindingMismatch extends TaggedReason<ChannelBindingMismatch>
     fields
   },
   ({ text }) =>
-    `somebody may be in between (a man in the middle): the server says that the TLS session is not its own ` +
-    `(${printable(text)}); trust nothing on this line, check the server's certificate (sslmode=verify-full), and ` +
+    `there may be a man in the middle: the server says that the TLS session is not its own ` +
+    `(${printable(text)}); do not trust this connection, check the server's certificate (sslmode=verify-full), and ` +
     "use `channelBinding: \"disable\"` only where a proxy of your own ends TLS"
 ) {}
 

@@ -278,7 +278,7 @@ describe("Channel binding > man in the middle", () => {
     Effect.gen(function*() {
       for (const channelBinding of ["disable", "prefer"] as const) {
         const { exit, played } = yield* ends({ shown, policy: { channelBinding } })
-        assert.strictEqual(problemOf(exit), "plain-line")
+        assert.strictEqual(problemOf(exit), "offered-without-tls")
         assert(Exit.isSuccess(played))
         assert.deepStrictEqual(played.value.heard, [])
       }

@@ -102,7 +102,7 @@ describe("Authenticate.client > GSSAPI provider", () => {
       assert.strictEqual(reason.flaw, "context-incomplete")
       assert.strictEqual(
         reason.message,
-        "the server did not prove who it is: it let us in too early; somebody may be in between"
+        "the server did not prove its identity: it accepted the login too early; there may be a man in the middle"
       )
     }))
 

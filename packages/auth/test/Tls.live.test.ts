@@ -153,7 +153,7 @@ layer(postgres(hashed["ECDSA, P-256 and SHA-256"]), { excludeTestServices: true 
       Effect.gen(function*() {
         const { endpoint } = yield* PostgresServer.PostgresServer
         const plain = (connection: Connection.Connection) => ({ ...connection, tls: () => undefined })
-        const problems = { disable: "plain-line", prefer: "plain-line", require: "no-tls" } as const
+        const problems = { disable: "offered-without-tls", prefer: "offered-without-tls", require: "no-tls" } as const
         for (const channelBinding of ["disable", "prefer", "require"] as const) {
           const reason = yield* loginFailure(endpoint, "proving", { channelBinding }, plain)
           assert(reason._tag === "ChannelBindingUnavailable")

@@ -68,7 +68,7 @@ const notConnected = (wanted: number) =>
     problem: "unfinished",
     connection: 0,
     step: 1,
-    report: wanted === 1 ? "nobody has connected" : `${wanted} more connections were expected`
+    report: wanted === 1 ? "no client has connected" : `${wanted} more connections were expected`
   })
 
 /** Provides the script for each connection. */

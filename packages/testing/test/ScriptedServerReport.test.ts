@@ -208,7 +208,7 @@ describe("ScriptedServer > report", () => {
 
   it.effect("says that no client has connected", () =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* report(layer(accept()), Effect.void), "nobody has connected")
+      assert.strictEqual(yield* report(layer(accept()), Effect.void), "no client has connected")
       assert.strictEqual(
         yield* report(layerEach([[accept()], [accept()], [accept()]]), login),
         "2 more connections were expected"
@@ -267,6 +267,6 @@ describe("ScriptedServer > report", () => {
       const exit = yield* Effect.fail("the test's own reason").pipe(Effect.provide(layer(accept())), Effect.exit)
       assert(Exit.isFailure(exit))
       assert.include(Cause.pretty(exit.cause), "the test's own reason")
-      assert.include(Cause.pretty(exit.cause), "nobody has connected")
+      assert.include(Cause.pretty(exit.cause), "no client has connected")
     }))
 })

@@ -135,7 +135,7 @@ const selectBinding = Effect.fnUntraced(function*<E, R>(
   const offersBinding = offered.includes(ScramMessage.mechanismPlus)
   // As in libpq: the server is in a TLS session, but not with this client.
   if (offersBinding && tls === undefined) {
-    return yield* fromReason(new ChannelBindingUnavailable({ problem: "plain-line" }))
+    return yield* fromReason(new ChannelBindingUnavailable({ problem: "offered-without-tls" }))
   }
   const certificate = isBindingAllowed ? tls?.peerCertificate : undefined
   if (certificate !== undefined && offersBinding) {

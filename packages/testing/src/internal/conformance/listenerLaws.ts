@@ -66,7 +66,7 @@ export const listenerLaws = (place: EndpointOptions): Record<string, LawEffect> 
 
   "closing a listener fails a suspended accept, and every later one, with Closed": Effect.gen(function*() {
     const { close, listening } = yield* listenInOwnScope(place)
-    const accepting = yield* startSuspended(inOwnScope(listening.accept), "accepting nobody")
+    const accepting = yield* startSuspended(inOwnScope(listening.accept), "an accept without a client")
     yield* close
     yield* expectClosed(Fiber.join(accepting), "local", "the suspended accept")
     yield* expectClosed(Effect.scoped(listening.accept), "local", "an accept after the close")
@@ -81,7 +81,7 @@ export const listenerLaws = (place: EndpointOptions): Record<string, LawEffect> 
     yield* close
     const reason = yield* reasonOf(
       Effect.flatMap(Fiber.join(connecting), ({ connection }) => connection.pull),
-      "a pull on a line that nobody accepted succeeded"
+      "a pull on a connection that was not accepted succeeded"
     )
     yield* expect(reason._tag !== "OpenTimeout", "connecting timed out")
   }),

@@ -47,7 +47,7 @@ const expectTlsFailed = <A>(
 export const tlsLaws = (options: TlsLawOptions): Record<string, LawEffect> => {
   const law = overPair(options)
   const startHandshake = ({ connection }: ScopedConnection) =>
-    startSuspended(connection.startTls(options.client), "a handshake that nobody answers")
+    startSuspended(connection.startTls(options.client), "a handshake without an answer")
   return {
     "a connection is secured in place, after data in clear text": law(function*(line) {
       const { client, server } = line
