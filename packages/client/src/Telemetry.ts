@@ -10,6 +10,8 @@
  * - `db.namespace`: the database; `server.address` and `server.port`: the server of this session;
  * - `db.operation.name`: the command, such as `SELECT`; `db.query.text`: the text. In a text without parameters each
  *   literal is replaced by a question mark;
+ * - `hyperfect.role` and `hyperfect.fallback` of a read-only transaction of `Replicas`: `standby` or `primary`, and the type of
+ *   what kept it off a standby;
  * - `db.response.returned_rows`; on failure `db.response.status_code`, the SQLSTATE, and `error.type`, the same or the
  *   tag of the error.
  *

@@ -30,8 +30,8 @@ const live = <A, E>(
 ) =>
   it.live(
     title,
-    () => test.pipe(Effect.scoped, Effect.provide(NodePlatform.layer), Effect.timeout("60 seconds")),
-    60_000
+    () => test.pipe(Effect.scoped, Effect.provide(NodePlatform.layer), Effect.timeout("2 minutes")),
+    120_000
   )
 
 const openReading = Effect.fnUntraced(function*(pair: PostgresServer.Pair, options: Replicas.Options) {
