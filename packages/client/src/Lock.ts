@@ -37,8 +37,8 @@ export interface Options {
   readonly wait?: boolean | undefined
   /**
    * The time without a sign of life after which the lock is lost, by a process that is frozen, or cut off from the server.
-   * A third of it passes between two of them. When absent, the lock is held as long as the connection lasts. PostgreSQL 14
-   * or later.
+   * A quarter of it passes between two of them; the last quarter is for the effect to stop, before others get the lock. When
+   * absent, the lock is held as long as the connection lasts. PostgreSQL 14 or later.
    */
   readonly lease?: Duration.Input | undefined
 }
@@ -79,7 +79,7 @@ const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(n
 
 /**
  * Shows the server a sign of life, and returns an effect that goes on to do so, and fails when one is not answered in time.
- * The server counts the lease from the last sign that has reached it, so that this fails before it ends the session.
+ * The server counts the lease from the last sign that has reached it, so that this fails a quarter before the session ends.
  */
 const startLease = Effect.fnUntraced(function*(session: Session, lease: number) {
   const showLife = session.execute("select 1")
@@ -87,9 +87,9 @@ const startLease = Effect.fnUntraced(function*(session: Session, lease: number) 
   yield* showLife
   return Effect.gen(function*() {
     while (true) {
-      yield* Effect.sleep(lease / 3)
+      yield* Effect.sleep(lease / 4)
       const now = yield* monotonicMillis
-      yield* Query.timeout(showLife, Math.max(0, shownAt + lease - now))
+      yield* Query.timeout(showLife, Math.max(0, shownAt + lease * 3 / 4 - now))
       shownAt = now
     }
   })

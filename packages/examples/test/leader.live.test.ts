@@ -169,5 +169,5 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
       frozen!.kill("SIGCONT")
       other!.kill("SIGKILL")
       yield* leads(false, leader)
-    }))
+    }), 120_000)
 })
