@@ -48,7 +48,8 @@ const runtimes: ReadonlyArray<Runtime> = [
   { name: "Node.js 24", program: process.execPath },
   { name: "Node.js 26", program: bin("node-26", "bin/node") },
   { name: "Bun", program: bin("bun", "bin/bun") },
-  { name: "Deno", program: bin("deno", "deno"), arguments: ["run", "-A", "--quiet", "--node-modules-dir=manual"] }
+  { name: "Deno", program: bin("deno", "deno"), arguments: ["run", "-A", "--quiet", "--node-modules-dir=manual"] },
+  { name: "Chromium", program: process.execPath, module: "reachChromium.ts" }
 ]
 
 const execute = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
