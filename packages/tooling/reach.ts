@@ -49,7 +49,8 @@ const runtimes: ReadonlyArray<Runtime> = [
   { name: "Node.js 26", program: bin("node-26", "bin/node") },
   { name: "Bun", program: bin("bun", "bin/bun") },
   { name: "Deno", program: bin("deno", "deno"), arguments: ["run", "-A", "--quiet", "--node-modules-dir=manual"] },
-  { name: "Chromium", program: process.execPath, module: "reachChromium.ts" }
+  { name: "Chromium", program: process.execPath, module: "reachChromium.ts" },
+  { name: "workerd", program: process.execPath, module: "reachWorkerd.ts" }
 ]
 
 const execute = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>

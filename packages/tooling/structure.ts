@@ -244,7 +244,7 @@ const checkUser = (tree: Tree, name: string, manifest: Manifest, root: Manifest,
   const own = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies }
   const declared = { ...own, ...root.devDependencies, ...root.optionalDependencies }
   return importsOf(tree.get(path)!).flatMap(({ line, specifier }) => {
-    if (specifier.startsWith(".") || isBuiltin(specifier)) return []
+    if (specifier.startsWith(".") || isBuiltin(specifier) || specifier.startsWith("cloudflare:")) return []
     const wanted = packageOf(specifier)
     if (wanted.startsWith(scope)) {
       const other = wanted.slice(scope.length)

@@ -27,7 +27,7 @@ const house: Readonly<Record<string, string>> = {
   "packages/transport/src/Transport.ts":
     `import type * as Effect from "effect/Effect"\nimport * as Frame from "@hyperfect/protocol/Frame"\n`,
   "packages/tooling/package.json": JSON.stringify({ name: "@hyperfect/tooling", private: true }),
-  "packages/tooling/check.ts": `import { join } from "node:path"\n`
+  "packages/tooling/check.ts": `import { join } from "node:path"\nimport { connect } from "cloudflare:sockets"\n`
 }
 
 const withFiles = (changes: Readonly<Record<string, string>>) => new Map(Object.entries({ ...house, ...changes }))
