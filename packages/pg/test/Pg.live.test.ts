@@ -42,13 +42,13 @@ layer(layerServer)("Pg", (it) => {
 
   it.effect("sets limits of the server and of the client", () =>
     Effect.gen(function*() {
-      const client = yield* makeClient({ statement_timeout: 30, lock_timeout: 7_000 })
+      const client = yield* makeClient({ statement_timeout: 500, lock_timeout: 7_000 })
       const { rows } = yield* Effect.promise(() => client.query("show lock_timeout"))
       assert.deepEqual(rows, [{ lock_timeout: "7s" }])
       const error = yield* errorOf(() => client.query("select pg_sleep(30)"))
       assert.instanceOf(error, Pg.DatabaseError)
       assert.equal(error.code, "57014")
-      const impatient = yield* makeClient({ query_timeout: 30 })
+      const impatient = yield* makeClient({ query_timeout: 1000 })
       assert.equal((yield* errorOf(() => impatient.query("select pg_sleep(30)"))).message, "Query read timeout")
       assert.deepEqual((yield* Effect.promise(() => impatient.query("select 1 as a"))).rows, [{ a: 1 }])
       const patient = yield* makeClient()
@@ -220,7 +220,7 @@ layer(layerServer)("Pg", (it) => {
 
   it.effect("limits the wait for a client", () =>
     Effect.gen(function*() {
-      const pool = yield* makePool({ max: 1, connectionTimeoutMillis: 30 })
+      const pool = yield* makePool({ max: 1, connectionTimeoutMillis: 1000 })
       const client = yield* Effect.promise(() => pool.connect())
       assert.match((yield* errorOf(() => pool.connect())).message, /timeout exceeded/)
       client.release()

@@ -362,7 +362,7 @@ const pools: Readonly<Record<string, OnPool>> = {
   "one connection is used again": async (pool) => {
     const client = await pool.connect()
     client.release()
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    while (pool.idleCount === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     const again = await pool.connect()
     again.release()
     return client === again
@@ -377,7 +377,7 @@ const pools: Readonly<Record<string, OnPool>> = {
   "waiting for a client": async (pool) => {
     const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()])
     const fourth = pool.connect()
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    while (pool.waitingCount === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     const waiting = pool.waitingCount
     clients[0].release()
     const found = await fourth
@@ -387,10 +387,11 @@ const pools: Readonly<Record<string, OnPool>> = {
   "events": async (pool) => {
     const events: Array<string> = []
     for (const event of ["connect", "acquire", "release", "remove"] as const) pool.on(event, () => events.push(event))
+    const removed = new Promise<void>((resolve) => pool.on("remove", () => resolve()))
     const client = await pool.connect()
     client.release()
     await pool.end()
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await removed
     return events
   },
   "a hook of new connections": async (pool) => {
