@@ -22,7 +22,7 @@ const layerDatabase = Layer.effect(
 
 const Live = Layer.provideMerge(
   Layer.unwrap(
-    Effect.map(Database, (db) => Pglite.layer(db, { maxCopyBytes: 1_000_000, acquireTimeout: "200 millis" }))
+    Effect.map(Database, (db) => Pglite.layer(db, { maxCopyBytes: 1_000_000, acquireTimeout: "1 second" }))
   ),
   Layer.merge(layerDatabase, Authenticate.layerCrypto)
 )
@@ -147,8 +147,8 @@ const afterwards = (destroy: (db: PGlite) => Promise<unknown>, text = "select 1"
     return yield* Effect.gen(function*() {
       const session = yield* Session.make(Pglite.config)
       yield* Effect.promise(() => destroy(db).catch(() => {}))
-      const first = yield* Effect.flip(Effect.timeout(session.query(text), "5 seconds"))
-      const second = yield* Effect.flip(Effect.timeout(Session.make(Pglite.config), "1 second"))
+      const first = yield* Effect.flip(Effect.timeout(session.query(text), "20 seconds"))
+      const second = yield* Effect.flip(Effect.timeout(Session.make(Pglite.config), "20 seconds"))
       return [first, second].map((error) => error._tag === "TransportError" ? error.reason._tag : error._tag)
     }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Pglite.layer(db), Authenticate.layerCrypto)))
   })

@@ -8,7 +8,7 @@ import { type Duration, Effect } from "effect"
 import pg from "pg"
 import postgres from "postgres"
 
-const open = Effect.fnUntraced(function*(acquireTimeout: Duration.Input = "200 millis") {
+const open = Effect.fnUntraced(function*(acquireTimeout: Duration.Input = "1 second") {
   const db = yield* Effect.acquireRelease(
     Effect.promise(() => PGlite.create()),
     (db) => Effect.promise(() => db.closed ? Promise.resolve() : db.close())
