@@ -122,7 +122,7 @@ layer(layerServer, options)("HyperSql", (it) => {
           sql`insert into checked values (2, 9)`,
           sql`select 1 / 0`,
           sql`select pg_sleep(10)`.pipe((sleep) =>
-            sql.withTransaction(Effect.andThen(sql`set local statement_timeout = 1`, sleep))
+            sql.withTransaction(Effect.andThen(sql`set local statement_timeout = 100`, sleep))
           ),
           sql`select ${Symbol("x")}`
         ], (statement) => Effect.map(Effect.flip(statement), ({ reason }) => reason))

@@ -1,7 +1,7 @@
 /** `withTransaction` on a pool of PostgreSQL. */
 import { assert, layer } from "@effect/vitest"
 import * as HyperSql from "@hyperfect/sql/HyperSql"
-import { Effect, Exit, Fiber, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import { layerHyperSql, layerServer } from "./servers.ts"
@@ -42,8 +42,10 @@ layer(layerServer, { excludeTestServices: true, timeout: "60 seconds" })("HyperS
         assert.isTrue(
           Exit.isFailure(yield* Effect.exit(sql.withTransaction(Effect.andThen(insert(3), Effect.die("defect")))))
         )
-        const fiber = yield* Effect.forkChild(sql.withTransaction(Effect.andThen(insert(4), Effect.never)))
-        yield* Effect.sleep("50 millis")
+        const inserted = yield* Deferred.make<void>()
+        const waiting = Effect.andThen(Deferred.succeed(inserted, undefined), Effect.never)
+        const fiber = yield* Effect.forkChild(sql.withTransaction(Effect.andThen(insert(4), waiting)))
+        yield* Deferred.await(inserted)
         yield* Fiber.interrupt(fiber)
         assert.deepStrictEqual(yield* all, [1])
       })))
@@ -130,8 +132,10 @@ layer(layerServer, { excludeTestServices: true, timeout: "60 seconds" })("HyperS
     withNumbers("reactive", ({ all, insert, sql }) =>
       Effect.gen(function*() {
         const results = sql.reactive(["numbers"], all)
-        const fiber = yield* Effect.forkChild(Stream.runCollect(Stream.take(results, 2)))
-        yield* Effect.sleep("50 millis")
+        const first = yield* Deferred.make<void>()
+        const both = results.pipe(Stream.tap(() => Deferred.succeed(first, undefined)), Stream.take(2))
+        const fiber = yield* Effect.forkChild(Stream.runCollect(both))
+        yield* Deferred.await(first)
         yield* sql.withTransaction(Reactivity.mutation(insert(1), ["numbers"]))
         assert.deepStrictEqual(yield* Fiber.join(fiber), [[], [1]])
       })).pipe(Effect.provide(Reactivity.layer)))
