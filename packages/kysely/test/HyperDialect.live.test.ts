@@ -57,10 +57,18 @@ layer(layerServer)("HyperDialect", (it) => {
       const { db, pool } = yield* setup
       yield* Effect.promise(() => createTables(db))
       const controller = new AbortController()
-      const outcome = sql`insert into person (name) select 'late' from pg_sleep(0.3)`
-        .execute(db, { signal: controller.signal })
-      setTimeout(() => controller.abort(new Error("enough")), 100)
-      assert.strictEqual(yield* messageOf(outcome), "enough")
+      // It waits for a lock, which it is given only after it was aborted.
+      yield* pool.transaction(Effect.gen(function*() {
+        yield* pool.query("select pg_advisory_xact_lock(7)")
+        const outcome = sql`insert into person (name) select 'late' from pg_advisory_xact_lock(7)`
+          .execute(db, { signal: controller.signal })
+        const message = yield* Effect.forkChild(messageOf(outcome))
+        yield* Effect.repeat(pool.values("select from pg_locks where locktype = 'advisory' and not granted"), {
+          until: ({ rowCount }) => rowCount === 1
+        })
+        controller.abort(new Error("enough"))
+        assert.strictEqual(yield* Fiber.join(message), "enough")
+      }))
       yield* Effect.repeat(pool.optional("select 1 from person where name = 'late'"), {
         until: ({ _tag }) => _tag === "Some"
       })
