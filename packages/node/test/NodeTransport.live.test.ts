@@ -204,7 +204,7 @@ describe("NodeTransport > connection", () => {
       const writing = yield* Effect.forkChild(Effect.flip(line.write(new Uint8Array(64 * 1024 * 1024))), {
         startImmediately: true
       })
-      yield* Effect.sleep("20 millis")
+      while (sockets.size === 0) yield* Effect.sleep("20 millis")
       for (const socket of sockets) socket.resetAndDestroy()
       const { reason } = yield* Fiber.join(writing)
       assert.include(["WriteFailed ECONNRESET", "WriteFailed EPIPE"], codeOf(reason))
@@ -272,7 +272,7 @@ describe("NodeTransport > connection", () => {
         (line) => Effect.forkChild(Effect.ignore(line.write(new Uint8Array(64 * 1024 * 1024))))
       )
       yield* Effect.scoped(Effect.andThen(writing, Effect.sleep("20 millis")))
-    }).pipe(Effect.timeout("5 seconds"), Effect.provide(NodeTransport.layerWith({ closeTimeout: 50 }))))
+    }).pipe(Effect.timeout("20 seconds"), Effect.provide(NodeTransport.layerWith({ closeTimeout: 50 }))))
 
   it.live("dies on two concurrent pulls, and only the second", () =>
     Effect.gen(function*() {
@@ -280,7 +280,7 @@ describe("NodeTransport > connection", () => {
       const line = yield* connect(Endpoint.tcp("127.0.0.1", port))
       const first = yield* Effect.forkChild(line.pull, { startImmediately: true })
       assert.isTrue(Exit.hasDies(yield* Effect.exit(line.pull)))
-      yield* Effect.sleep("10 millis")
+      while (sockets.size === 0) yield* Effect.sleep("10 millis")
       for (const socket of sockets) socket.write("for the first")
       assert.strictEqual(text(yield* Fiber.join(first)), "for the first")
     }).pipe(Effect.provide(NodeTransport.layer)))

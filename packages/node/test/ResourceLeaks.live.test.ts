@@ -18,7 +18,7 @@ const resources = () =>
 /** Retries, because a closed connection may wait a moment for the peer. */
 const expectSame = (before: ReadonlyArray<string>) =>
   Effect.sleep("10 millis").pipe(
-    Effect.repeat({ times: 100, until: () => resources().length === before.length }),
+    Effect.repeat({ times: 1000, until: () => resources().length === before.length }),
     Effect.andThen(Effect.sync(() => assert.deepStrictEqual(resources(), before)))
   )
 

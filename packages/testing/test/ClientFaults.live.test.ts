@@ -71,7 +71,7 @@ for (const [name, server] of Object.entries(servers)) {
             yield* runAll
             const left = Effect.sync(() => resources().length - before.length)
             assert.isAtMost(
-              yield* Effect.repeat(Effect.delay(left, "10 millis"), { times: 300, until: (n) => n <= 0 }),
+              yield* Effect.repeat(Effect.delay(left, "10 millis"), { times: 3000, until: (n) => n <= 0 }),
               0
             )
           }),
