@@ -150,49 +150,36 @@ interface Issuer {
 
 const crypto = Signature.layerWebCrypto.pipe(Layer.provide(SecureRandom.layerWebCrypto))
 
-const make = Effect.fnUntraced(function*(
-  options: Options,
-  keys: Signature.KeyPair<Algorithm>,
-  issuer: Issuer,
-  extensions: ReadonlyArray<Uint8Array>
-) {
+/** Makes a certificate, signed by itself if there is no issuer, and the issuer that it can be. */
+const make = Effect.fnUntraced(function*(options: Options, extensions: ReadonlyArray<Uint8Array>, by?: Issuer) {
   const signature = yield* Signature.Signature
-  const algorithm = signatureAlgorithm(issuer.key.algorithm)
+  const keys = yield* signature.generateKeyPair<Algorithm>(options.algorithm ?? Signature.ecdsaP256)
+  const issuer = { name: options.name, key: keys.privateKey }
+  const { key, name } = by ?? issuer
+  const algorithm = signatureAlgorithm(key.algorithm)
   const body = der.sequence(
     // Version 3.
     der.tlv(0xa0, der.integer(Uint8Array.of(2))),
     der.integer(SecureRandom.randomBytesUnsafe(16)),
     algorithm,
-    commonName(issuer.name),
+    commonName(name),
     der.sequence(der.time(options.notBefore ?? defaultNotBefore), der.time(options.notAfter ?? defaultNotAfter)),
     commonName(options.name),
     yield* KeyFormat.encode(KeyFormat.spki, keys.publicKey as KeyFormat.PublicKey<Algorithm>),
     der.tlv(0xa3, der.sequence(...extensions))
   )
-  const signed = signatureValue(issuer.key.algorithm, yield* signature.sign(issuer.key, body))
-  const certificate = der.sequence(body, algorithm, der.bitString(signed))
-  const key = yield* KeyFormat.encode(
+  const signed = signatureValue(key.algorithm, yield* signature.sign(key, body))
+  const bytes = der.sequence(body, algorithm, der.bitString(signed))
+  const ownKey = yield* KeyFormat.encode(
     KeyFormat.pem(KeyFormat.pkcs8),
     keys.privateKey as KeyFormat.PrivateKey<Algorithm>
   )
-  return {
-    certificate: pem(certificate),
-    key: Redacted.make(key),
-    der: certificate
-  }
-})
+  const certificate: Certificate = { certificate: pem(bytes), key: Redacted.make(ownKey), der: bytes }
+  return { certificate, issuer }
+}, Effect.provide(crypto))
 
-const generate = (options: Options) =>
-  Effect.flatMap(
-    Signature.Signature,
-    (signature) => signature.generateKeyPair<Algorithm>(options.algorithm ?? Signature.ecdsaP256)
-  )
-
-const issue = (issuer: Issuer, options: Options): Effect.Effect<Certificate, CryptoError.CryptoError> =>
-  generate(options).pipe(
-    Effect.flatMap((keys) => make(options, keys, issuer, leafExtensions(options.hosts ?? []))),
-    Effect.provide(crypto)
-  )
+const makeLeaf = (options: Options, issuer?: Issuer): Effect.Effect<Certificate, CryptoError.CryptoError> =>
+  Effect.map(make(options, leafExtensions(options.hosts ?? []), issuer), ({ certificate }) => certificate)
 
 /**
  * Makes an authority with a self-signed root certificate.
@@ -222,15 +209,9 @@ const issue = (issuer: Issuer, options: Options): Effect.Effect<Certificate, Cry
  * @since 0.1.0
  */
 export const makeAuthority = (options: Options): Effect.Effect<Authority, CryptoError.CryptoError> =>
-  generate(options).pipe(
-    Effect.flatMap((keys) => {
-      const issuer = { name: options.name, key: keys.privateKey }
-      return Effect.map(
-        make(options, keys, issuer, authorityExtensions),
-        (certificate): Authority => ({ ...certificate, issue: (leaf) => issue(issuer, leaf) })
-      )
-    }),
-    Effect.provide(crypto)
+  Effect.map(
+    make(options, authorityExtensions),
+    ({ certificate, issuer }) => ({ ...certificate, issue: (leaf) => makeLeaf(leaf, issuer) })
   )
 
 /**
@@ -239,10 +220,4 @@ export const makeAuthority = (options: Options): Effect.Effect<Authority, Crypto
  * @category constructors
  * @since 0.1.0
  */
-export const selfSigned = (options: Options): Effect.Effect<Certificate, CryptoError.CryptoError> =>
-  generate(options).pipe(
-    Effect.flatMap((keys) =>
-      make(options, keys, { name: options.name, key: keys.privateKey }, leafExtensions(options.hosts ?? []))
-    ),
-    Effect.provide(crypto)
-  )
+export const selfSigned = (options: Options): Effect.Effect<Certificate, CryptoError.CryptoError> => makeLeaf(options)

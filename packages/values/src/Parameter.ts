@@ -482,28 +482,6 @@ export const write = (out: ByteWriter, encoder: Encoder, value: unknown): void =
 }
 
 /** Parameter values that write themselves directly into a message. */
-class ParameterValues implements Wire.Writable {
-  private readonly encoders: ReadonlyArray<Encoder>
-  private readonly values: ReadonlyArray<unknown>
-
-  constructor(encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>) {
-    this.encoders = encoders
-    this.values = values
-  }
-
-  writeTo(out: ByteWriter): void {
-    const { encoders, values } = this
-    out.int16(values.length)
-    let i = 0
-    try {
-      for (; i < values.length; i++) write(out, encoders[i]!, values[i])
-    } catch (thrown) {
-      const isReason = ValueError.isReason(thrown) || ProtocolError.isReason(thrown)
-      throw ValueError.atParameter(isReason ? thrown : unwritable(), i + 1)
-    }
-  }
-}
-
 /** The reason if a value's own code throws while it is written, such as `toJSON`. */
 const unwritable = () =>
   ValueError.reason("TypeMismatch", "parameter", undefined, "a value that can be written", "one that throws")
@@ -520,8 +498,18 @@ const unwritable = () =>
  * @category encoding
  * @since 0.1.0
  */
-export const writable = (encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>): Wire.Writable =>
-  new ParameterValues(encoders, values)
+export const writable = (encoders: ReadonlyArray<Encoder>, values: ReadonlyArray<unknown>): Wire.Writable => ({
+  writeTo: (out) => {
+    out.int16(values.length)
+    let i = 0
+    try {
+      for (; i < values.length; i++) write(out, encoders[i]!, values[i])
+    } catch (thrown) {
+      const isReason = ValueError.isReason(thrown) || ProtocolError.isReason(thrown)
+      throw ValueError.atParameter(isReason ? thrown : unwritable(), i + 1)
+    }
+  }
+})
 
 /**
  * Returns the `parameterFormats` of a Bind message: a single format if all parameters have the same one, otherwise one

@@ -44,68 +44,57 @@ const disassemble = <I>(value: unknown, flat: boolean, typeName: string, format:
 // -- PostgreSQL's binary format (array_recv and array_send): the number of dimensions, a flag, the element OID, the
 // length and lower bound of each dimension, then each element with its length
 
-const readBinary = <A>(
-  typeName: string,
-  element: Type<A, never>,
-  codec: TypeCodec<A, never>,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  typeModifier: number
-): Parts<A> => {
-  const truncated = (): never => Codec.malformed(typeName, 1, "all that its counts and lengths say", "fewer bytes")
-  if (end - start < 12) return truncated()
-  const count = Numbers.int32(bytes, start)
-  const oid = Numbers.int32(bytes, start + 8) >>> 0
-  if (count < 0 || count > maxDimensions) return Codec.malformed(typeName, 1, "up to 6 dimensions", `${count}`)
-  if (oid !== element.oid) return Codec.malformed(typeName, 1, `elements of OID ${element.oid}`, `${oid}`)
-  let at = start + 12
-  if (end - at < count * 8) return truncated()
-  const dimensions: Array<PgArray.Dimension> = []
-  let total = count === 0 ? 0 : 1
-  for (let i = 0; i < count; i++, at += 8) {
-    const length = Numbers.int32(bytes, at)
-    if (length < 0) return Codec.malformed(typeName, 1, "a length of 0 or more", `${length}`)
-    dimensions.push({ length, lowerBound: Numbers.int32(bytes, at + 4) })
-    total *= length
+const binaryCodec = <A, I>(typeName: string, element: Type<A, I>, codec: TypeCodec<A, I>) => {
+  const read = (bytes: Uint8Array, start: number, end: number, typeModifier: number): Parts<A> => {
+    const truncated = (): never => Codec.malformed(typeName, 1, "all that its counts and lengths say", "fewer bytes")
+    if (end - start < 12) return truncated()
+    const count = Numbers.int32(bytes, start)
+    const oid = Numbers.int32(bytes, start + 8) >>> 0
+    if (count < 0 || count > maxDimensions) return Codec.malformed(typeName, 1, "up to 6 dimensions", `${count}`)
+    if (oid !== element.oid) return Codec.malformed(typeName, 1, `elements of OID ${element.oid}`, `${oid}`)
+    let at = start + 12
+    if (end - at < count * 8) return truncated()
+    const dimensions: Array<PgArray.Dimension> = []
+    let total = count === 0 ? 0 : 1
+    for (let i = 0; i < count; i++, at += 8) {
+      const length = Numbers.int32(bytes, at)
+      if (length < 0) return Codec.malformed(typeName, 1, "a length of 0 or more", `${length}`)
+      dimensions.push({ length, lowerBound: Numbers.int32(bytes, at + 4) })
+      total *= length
+    }
+    // Each element takes at least its length word, which bounds the number of elements before the array is allocated.
+    if (total > (end - at) / 4) return truncated()
+    const elements = new Array<A | null>(total)
+    for (let i = 0; i < total; i++) {
+      if (end - at < 4) return truncated()
+      const length = Numbers.int32(bytes, at)
+      at += 4
+      if (length === -1) elements[i] = null
+      else {
+        if (length < 0 || length > end - at) return truncated()
+        elements[i] = codec.read(bytes, at, at + length, typeModifier)
+        at += length
+      }
+    }
+    if (at !== end) return Codec.malformed(typeName, 1, "no bytes after the last element", `${end - at}`)
+    // Hyper describes an empty array as one dimension of length 0.
+    return { dimensions: total === 0 ? [] : dimensions, elements }
   }
-  // Each element takes at least its length word, which bounds the number of elements before the array is allocated.
-  if (total > (end - at) / 4) return truncated()
-  const elements = new Array<A | null>(total)
-  for (let i = 0; i < total; i++) {
-    if (end - at < 4) return truncated()
-    const length = Numbers.int32(bytes, at)
-    at += 4
-    if (length === -1) elements[i] = null
-    else {
-      if (length < 0 || length > end - at) return truncated()
-      elements[i] = codec.read(bytes, at, at + length, typeModifier)
-      at += length
+
+  const write = (out: Codec.ByteWriter, { dimensions, elements }: Parts<I>, typeModifier: number): void => {
+    out.int32(dimensions.length)
+    out.int32(elements.includes(null) ? 1 : 0)
+    out.int32(element.oid)
+    for (const { length, lowerBound } of dimensions) {
+      out.int32(length)
+      out.int32(lowerBound)
+    }
+    for (const value of elements) {
+      if (value === null) out.int32(-1)
+      else Codec.writeSized(out, codec.write, value, typeModifier)
     }
   }
-  if (at !== end) return Codec.malformed(typeName, 1, "no bytes after the last element", `${end - at}`)
-  // Hyper describes an empty array as one dimension of length 0.
-  return { dimensions: total === 0 ? [] : dimensions, elements }
-}
-
-const writeBinary = <I>(
-  out: Codec.ByteWriter,
-  element: Type<unknown, I>,
-  codec: TypeCodec<unknown, I>,
-  { dimensions, elements }: Parts<I>,
-  typeModifier: number
-): void => {
-  out.int32(dimensions.length)
-  out.int32(elements.includes(null) ? 1 : 0)
-  out.int32(element.oid)
-  for (const { length, lowerBound } of dimensions) {
-    out.int32(length)
-    out.int32(lowerBound)
-  }
-  for (const value of elements) {
-    if (value === null) out.int32(-1)
-    else Codec.writeSized(out, codec.write, value, typeModifier)
-  }
+  return { read, write }
 }
 
 // -- HyperBinary. Elements of a fixed size: the values, then a bitmap of the NULLs. Other elements: the count, the end
@@ -115,47 +104,6 @@ const writeBinary = <I>(
 const isNullBit = (bytes: Uint8Array, bitmap: number, index: number): boolean =>
   (bytes[bitmap + (index >> 3)]! >> (index & 7) & 1) === 1
 
-const readHyper = <A>(
-  typeName: string,
-  codec: HyperCodec<A, never>,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  typeModifier: number,
-  nullable: boolean
-): ReadonlyArray<A | null> => {
-  const length = end - start
-  if (length === 0) return []
-  const bitmapSize = (count: number): number => nullable ? (count + 7) >> 3 : 0
-  const isNull = (bitmap: number, index: number): boolean => nullable && isNullBit(bytes, bitmap, index)
-  const wrong = (): never => Codec.wrongLength(typeName, 2, "values and a bitmap of NULLs", length)
-  const size = codec.size(typeModifier)
-  if (size >= 0) {
-    const count = nullable ? Math.floor(length * 8 / (size * 8 + 1)) : Math.floor(length / size)
-    const bitmap = start + count * size
-    if (bitmap + bitmapSize(count) !== end) return wrong()
-    const elements = new Array<A | null>(count)
-    for (let i = 0, at = start; i < count; i++, at += size) {
-      elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, at, at + size, typeModifier)
-    }
-    return elements
-  }
-  const count = length < 4 ? 0 : Numbers.int32LE(bytes, start) >>> 0
-  if (count === 0 || count > (length - 4) / 4) return wrong()
-  const bitmap = start + 4 + count * 4
-  const first = bitmap + bitmapSize(count)
-  if (first > end) return wrong()
-  const elements = new Array<A | null>(count)
-  let from = first
-  for (let i = 0; i < count; i++) {
-    const to = first + (Numbers.int32LE(bytes, start + 4 + i * 4) >>> 0)
-    if (to < from || to > end) return wrong()
-    elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
-    from = to
-  }
-  return from === end ? elements : wrong()
-}
-
 const writeBitmap = (out: Codec.ByteWriter, elements: ReadonlyArray<unknown>): void => {
   for (let i = 0; i < elements.length; i += 8) {
     let bits = 0
@@ -164,32 +112,62 @@ const writeBitmap = (out: Codec.ByteWriter, elements: ReadonlyArray<unknown>): v
   }
 }
 
-const writeHyper = <I>(
-  out: Codec.ByteWriter,
-  codec: HyperCodec<unknown, I>,
-  elements: ReadonlyArray<I | null>,
-  typeModifier: number,
-  nullable: boolean
-): void => {
-  if (elements.length === 0) return
-  const size = codec.size(typeModifier)
-  if (size >= 0) {
-    for (const value of elements) {
-      if (value !== null) codec.write(out, value, typeModifier)
-      else for (let i = 0; i < size; i++) out.uint8(0)
+const hyperCodec = <A, I>(typeName: string, codec: HyperCodec<A, I>, nullable: boolean) => {
+  const read = (bytes: Uint8Array, start: number, end: number, typeModifier: number): ReadonlyArray<A | null> => {
+    const length = end - start
+    if (length === 0) return []
+    const bitmapSize = (count: number): number => nullable ? (count + 7) >> 3 : 0
+    const isNull = (bitmap: number, index: number): boolean => nullable && isNullBit(bytes, bitmap, index)
+    const wrong = (): never => Codec.wrongLength(typeName, 2, "values and a bitmap of NULLs", length)
+    const size = codec.size(typeModifier)
+    if (size >= 0) {
+      const count = nullable ? Math.floor(length * 8 / (size * 8 + 1)) : Math.floor(length / size)
+      const bitmap = start + count * size
+      if (bitmap + bitmapSize(count) !== end) return wrong()
+      const elements = new Array<A | null>(count)
+      for (let i = 0, at = start; i < count; i++, at += size) {
+        elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, at, at + size, typeModifier)
+      }
+      return elements
     }
+    const count = length < 4 ? 0 : Numbers.int32LE(bytes, start) >>> 0
+    if (count === 0 || count > (length - 4) / 4) return wrong()
+    const bitmap = start + 4 + count * 4
+    const first = bitmap + bitmapSize(count)
+    if (first > end) return wrong()
+    const elements = new Array<A | null>(count)
+    let from = first
+    for (let i = 0; i < count; i++) {
+      const to = first + (Numbers.int32LE(bytes, start + 4 + i * 4) >>> 0)
+      if (to < from || to > end) return wrong()
+      elements[i] = isNull(bitmap, i) ? null : codec.read(bytes, from, to, typeModifier)
+      from = to
+    }
+    return from === end ? elements : wrong()
+  }
+
+  const write = (out: Codec.ByteWriter, elements: ReadonlyArray<I | null>, typeModifier: number): void => {
+    if (elements.length === 0) return
+    const size = codec.size(typeModifier)
+    if (size >= 0) {
+      for (const value of elements) {
+        if (value !== null) codec.write(out, value, typeModifier)
+        else for (let i = 0; i < size; i++) out.uint8(0)
+      }
+      if (nullable) writeBitmap(out, elements)
+      return
+    }
+    out.int32LE(elements.length)
+    const ends = out.size
+    for (let i = 0; i < elements.length; i++) out.int32LE(0)
     if (nullable) writeBitmap(out, elements)
-    return
+    const first = out.size
+    for (const [i, value] of elements.entries()) {
+      if (value !== null) codec.write(out, value, typeModifier)
+      out.setInt32LE(out.position - (out.size - ends) + i * 4, out.size - first)
+    }
   }
-  out.int32LE(elements.length)
-  const ends = out.size
-  for (let i = 0; i < elements.length; i++) out.int32LE(0)
-  if (nullable) writeBitmap(out, elements)
-  const first = out.size
-  for (const [i, value] of elements.entries()) {
-    if (value !== null) codec.write(out, value, typeModifier)
-    out.setInt32LE(out.position - (out.size - ends) + i * 4, out.size - first)
-  }
+  return { read, write }
 }
 
 const checkHyper = <I>({ dimensions, elements }: Parts<I>, typeName: string): ReadonlyArray<I | null> =>
@@ -269,8 +247,9 @@ const make = <A, I>(
 ): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
   const name = `${element.name}[]`
   const flat = element.hasArrayValues === true
-  const { binary } = element
-  const hyper = element.hyper?.element ?? element.hyper
+  const binary = element.binary && binaryCodec(name, element, element.binary)
+  const hyperElement = element.hyper?.element ?? element.hyper
+  const hyper = hyperElement && hyperCodec(name, hyperElement, nullable)
   const delimiter = element.delimiter ?? ArrayText.defaultDelimiter
   const parts = (value: PgArray.ArrayValue<I>, format: Format): Parts<I> => {
     const found = disassemble<I>(value, flat, name, format)
@@ -296,16 +275,14 @@ const make = <A, I>(
       write: (out, value, typeModifier) => ArrayText.write(out, element.text, delimiter, parts(value, 0), typeModifier)
     },
     binary: binary && {
-      read: (bytes, start, end, typeModifier) =>
-        assemble(readBinary(name, element, binary, bytes, start, end, typeModifier), flat),
-      write: (out, value, typeModifier) => writeBinary(out, element, binary, parts(value, 1), typeModifier)
+      read: (bytes, start, end, typeModifier) => assemble(binary.read(bytes, start, end, typeModifier), flat),
+      write: (out, value, typeModifier) => binary.write(out, parts(value, 1), typeModifier)
     },
     hyper: hyper && {
-      needsModifier: hyper.needsModifier,
+      needsModifier: hyperElement.needsModifier,
       size: Codec.variableSize,
-      read: (bytes, start, end, typeModifier) => readHyper(name, hyper, bytes, start, end, typeModifier, nullable),
-      write: (out, value, typeModifier) =>
-        writeHyper(out, hyper, checkHyper(parts(value, 2), name), typeModifier, nullable)
+      read: hyper.read,
+      write: (out, value, typeModifier) => hyper.write(out, checkHyper(parts(value, 2), name), typeModifier)
     }
   }
 }

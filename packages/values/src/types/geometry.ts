@@ -17,9 +17,6 @@ interface Coordinates {
 }
 
 interface GeometricType<A> {
-  readonly name: string
-  readonly oid: number
-  readonly arrayOid: number
   readonly delimiter?: number
   readonly schema: Schema.Schema<A>
   /**
@@ -46,9 +43,9 @@ const parseNumber = (text: string): number => {
 
 const printNumber = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
 
-const make = <A>(shape: GeometricType<A>): Type<A> => {
-  const { name, print, size, take, wanted } = shape
-  const is: (u: unknown) => u is A = Schema.is(shape.schema)
+const make = <A>(name: string, oid: number, arrayOid: number, shape: GeometricType<A>): Type<A> => {
+  const { delimiter, print, schema, size, take, wanted } = shape
+  const is: (u: unknown) => u is A = Schema.is(schema)
   const hasFlag = name === "path"
 
   /** A text is accepted if it equals the printed form of its own numbers, however those are written. */
@@ -64,10 +61,10 @@ const make = <A>(shape: GeometricType<A>): Type<A> => {
 
   return {
     name,
-    oid: shape.oid,
-    arrayOid: shape.arrayOid,
-    delimiter: shape.delimiter,
-    schema: shape.schema,
+    oid,
+    arrayOid,
+    delimiter,
+    schema,
     text: Codec.text(name, wanted, parse, (value: A) => {
       if (!is(value)) return Codec.typeMismatch(name, 0, wanted, value)
       const { closed = false, numbers } = take(value)
@@ -118,10 +115,7 @@ const printPoints = (numbers: ReadonlyArray<string>): string =>
  * @category types
  * @since 0.1.0
  */
-export const point: Type<Geometry.Point> = make({
-  name: "point",
-  oid: 600,
-  arrayOid: 1017,
+export const point: Type<Geometry.Point> = make("point", 600, 1017, {
   schema: Geometry.Point,
   size: 2,
   wanted: "{ x, y }",
@@ -136,10 +130,7 @@ export const point: Type<Geometry.Point> = make({
  * @category types
  * @since 0.1.0
  */
-export const line: Type<Geometry.Line> = make({
-  name: "line",
-  oid: 628,
-  arrayOid: 629,
+export const line: Type<Geometry.Line> = make("line", 628, 629, {
   schema: Geometry.Line,
   size: 3,
   wanted: "{ a, b, c }",
@@ -154,10 +145,7 @@ export const line: Type<Geometry.Line> = make({
  * @category types
  * @since 0.1.0
  */
-export const lseg: Type<Geometry.Segment> = make({
-  name: "lseg",
-  oid: 601,
-  arrayOid: 1018,
+export const lseg: Type<Geometry.Segment> = make("lseg", 601, 1018, {
   schema: Geometry.Segment,
   size: 4,
   wanted: "{ from, to } of points",
@@ -172,10 +160,7 @@ export const lseg: Type<Geometry.Segment> = make({
  * @category types
  * @since 0.1.0
  */
-export const box: Type<Geometry.Box> = make({
-  name: "box",
-  oid: 603,
-  arrayOid: 1020,
+export const box: Type<Geometry.Box> = make("box", 603, 1020, {
   delimiter: 0x3b,
   schema: Geometry.Box,
   size: 4,
@@ -191,10 +176,7 @@ export const box: Type<Geometry.Box> = make({
  * @category types
  * @since 0.1.0
  */
-export const path: Type<Geometry.Path> = make({
-  name: "path",
-  oid: 602,
-  arrayOid: 1019,
+export const path: Type<Geometry.Path> = make("path", 602, 1019, {
   schema: Geometry.Path,
   size: undefined,
   wanted: "{ closed, points }",
@@ -209,10 +191,7 @@ export const path: Type<Geometry.Path> = make({
  * @category types
  * @since 0.1.0
  */
-export const polygon: Type<Geometry.Polygon> = make({
-  name: "polygon",
-  oid: 604,
-  arrayOid: 1027,
+export const polygon: Type<Geometry.Polygon> = make("polygon", 604, 1027, {
   schema: Geometry.Polygon,
   size: undefined,
   wanted: "{ points }",
@@ -227,10 +206,7 @@ export const polygon: Type<Geometry.Polygon> = make({
  * @category types
  * @since 0.1.0
  */
-export const circle: Type<Geometry.Circle> = make({
-  name: "circle",
-  oid: 718,
-  arrayOid: 719,
+export const circle: Type<Geometry.Circle> = make("circle", 718, 719, {
   schema: Geometry.Circle,
   size: 3,
   wanted: "{ center, radius }",

@@ -45,105 +45,83 @@ const comma = 0x2c
 const isEmptyText = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start === 5 && String.fromCharCode(...bytes.subarray(start, end)).toLowerCase() === "empty"
 
-const readText = <A>(
-  name: string,
-  element: Type<A, never>,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  typeModifier: number
-): { readonly range: Range.Between<A>; readonly next: number } => {
-  const fail = (): never => Codec.malformed(name, 0, "two bounds in brackets, or empty", "another text")
-  const open = bytes[start]
-  if (open !== openBracket && open !== openParenthesis) return fail()
-  const lower = QuotedText.read(bytes, start + 1, end, closeBracket, closeParenthesis)
-  if (lower === undefined || bytes[lower.next] !== comma) return fail()
-  const upper = QuotedText.read(bytes, lower.next + 1, end, closeBracket, closeParenthesis)
-  const close = upper === undefined ? 0 : bytes[upper.next]
-  if (upper === undefined || (close !== closeBracket && close !== closeParenthesis)) return fail()
-  const bound = ({ bytes }: QuotedText.QuotedPart): A | null =>
-    bytes === undefined ? null : element.text.read(bytes, 0, bytes.length, typeModifier)
-  return {
-    range: {
+/** Creates the readers and writers of one range, for both kinds of types. */
+const codecs = <A, I>(name: string, element: Type<A, I>) => {
+  const readText = (bytes: Uint8Array, start: number, end: number, typeModifier: number) => {
+    const fail = (): never => Codec.malformed(name, 0, "two bounds in brackets, or empty", "another text")
+    const open = bytes[start]
+    if (open !== openBracket && open !== openParenthesis) return fail()
+    const lower = QuotedText.read(bytes, start + 1, end, closeBracket, closeParenthesis)
+    if (lower === undefined || bytes[lower.next] !== comma) return fail()
+    const upper = QuotedText.read(bytes, lower.next + 1, end, closeBracket, closeParenthesis)
+    const close = upper === undefined ? 0 : bytes[upper.next]
+    if (upper === undefined || (close !== closeBracket && close !== closeParenthesis)) return fail()
+    const bound = ({ bytes }: QuotedText.QuotedPart): A | null =>
+      bytes === undefined ? null : element.text.read(bytes, 0, bytes.length, typeModifier)
+    const range: Range.Between<A> = {
       _tag: "Between",
       lower: bound(lower),
       upper: bound(upper),
       includesLower: open === openBracket && lower.bytes !== undefined,
       includesUpper: close === closeBracket && upper.bytes !== undefined
-    },
-    next: upper.next + 1
+    }
+    return { range, next: upper.next + 1 }
   }
-}
 
-const writeText = <I>(
-  out: Codec.ByteWriter,
-  element: Type<unknown, I>,
-  range: Range.Range<I>,
-  typeModifier: number
-): void => {
-  if (range._tag === "Empty") return out.utf8("empty")
-  const scratch = ByteWriter.make(64)
-  const bound = (value: I | null): void => {
-    if (value === null) return
-    element.text.write(scratch, value, typeModifier)
-    QuotedText.write(out, scratch.take())
+  const writeText = (out: Codec.ByteWriter, range: Range.Range<I>, typeModifier: number): void => {
+    if (range._tag === "Empty") return out.utf8("empty")
+    const scratch = ByteWriter.make(64)
+    const bound = (value: I | null): void => {
+      if (value === null) return
+      element.text.write(scratch, value, typeModifier)
+      QuotedText.write(out, scratch.take())
+    }
+    out.uint8(range.includesLower && range.lower !== null ? openBracket : openParenthesis)
+    bound(range.lower)
+    out.uint8(comma)
+    bound(range.upper)
+    out.uint8(range.includesUpper && range.upper !== null ? closeBracket : closeParenthesis)
   }
-  out.uint8(range.includesLower && range.lower !== null ? openBracket : openParenthesis)
-  bound(range.lower)
-  out.uint8(comma)
-  bound(range.upper)
-  out.uint8(range.includesUpper && range.upper !== null ? closeBracket : closeParenthesis)
-}
 
-const readBinary = <A>(
-  name: string,
-  element: Type<A, never>,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  typeModifier: number
-): Range.Range<A> => {
-  const fail = (): never =>
-    Codec.malformed(name, 1, "flags and the bounds that they announce", `${end - start} other bytes`)
-  if (end - start < 1) return fail()
-  const flags = bytes[start]!
-  let at = start + 1
-  const bound = (): A => {
-    const length = end - at < 4 ? -1 : Numbers.int32(bytes, at)
-    at += 4
-    if (length < 0 || length > end - at) return fail()
-    const value = element.binary!.read(bytes, at, at + length, typeModifier)
-    at += length
-    return value
+  const readBinary = (bytes: Uint8Array, start: number, end: number, typeModifier: number): Range.Range<A> => {
+    const fail = (): never =>
+      Codec.malformed(name, 1, "flags and the bounds that they announce", `${end - start} other bytes`)
+    if (end - start < 1) return fail()
+    const flags = bytes[start]!
+    let at = start + 1
+    const bound = (): A => {
+      const length = end - at < 4 ? -1 : Numbers.int32(bytes, at)
+      at += 4
+      if (length < 0 || length > end - at) return fail()
+      const value = element.binary!.read(bytes, at, at + length, typeModifier)
+      at += length
+      return value
+    }
+    if ((flags & isEmpty) !== 0) return end - start === 1 ? Range.empty : fail()
+    const lower = (flags & noLower) !== 0 ? null : bound()
+    const upper = (flags & noUpper) !== 0 ? null : bound()
+    if (at !== end) return fail()
+    return {
+      _tag: "Between",
+      lower,
+      upper,
+      includesLower: lower !== null && (flags & includesLower) !== 0,
+      includesUpper: upper !== null && (flags & includesUpper) !== 0
+    }
   }
-  if ((flags & isEmpty) !== 0) return end - start === 1 ? Range.empty : fail()
-  const lower = (flags & noLower) !== 0 ? null : bound()
-  const upper = (flags & noUpper) !== 0 ? null : bound()
-  if (at !== end) return fail()
-  return {
-    _tag: "Between",
-    lower,
-    upper,
-    includesLower: lower !== null && (flags & includesLower) !== 0,
-    includesUpper: upper !== null && (flags & includesUpper) !== 0
-  }
-}
 
-const writeBinary = <I>(
-  out: Codec.ByteWriter,
-  element: Type<unknown, I>,
-  range: Range.Range<I>,
-  typeModifier: number
-): void => {
-  if (range._tag === "Empty") return out.uint8(isEmpty)
-  const { lower, upper } = range
-  out.uint8(
-    (lower === null ? noLower : range.includesLower ? includesLower : 0) |
-      (upper === null ? noUpper : range.includesUpper ? includesUpper : 0)
-  )
-  for (const bound of [lower, upper]) {
-    if (bound !== null) Codec.writeSized(out, element.binary!.write, bound, typeModifier)
+  const writeBinary = (out: Codec.ByteWriter, range: Range.Range<I>, typeModifier: number): void => {
+    if (range._tag === "Empty") return out.uint8(isEmpty)
+    const { lower, upper } = range
+    out.uint8(
+      (lower === null ? noLower : range.includesLower ? includesLower : 0) |
+        (upper === null ? noUpper : range.includesUpper ? includesUpper : 0)
+    )
+    for (const bound of [lower, upper]) {
+      if (bound !== null) Codec.writeSized(out, element.binary!.write, bound, typeModifier)
+    }
   }
+  return { readText, writeText, readBinary, writeBinary }
 }
 
 /**
@@ -154,6 +132,7 @@ const writeBinary = <I>(
  */
 export const range = <A, I>(element: Type<A, I>, identity: TypeIdentity): Type<Range.Range<A>, Range.Range<I>> => {
   const { arrayOid, name, oid } = identity
+  const { readBinary, readText, writeBinary, writeText } = codecs(name, element)
   return {
     name,
     oid,
@@ -164,14 +143,14 @@ export const range = <A, I>(element: Type<A, I>, identity: TypeIdentity): Type<R
     text: {
       read: (bytes, start, end, typeModifier) => {
         if (isEmptyText(bytes, start, end)) return Range.empty
-        const { next, range } = readText(name, element, bytes, start, end, typeModifier)
+        const { next, range } = readText(bytes, start, end, typeModifier)
         return next === end ? range : Codec.malformed(name, 0, "nothing after the range", `${end - next} bytes`)
       },
-      write: (out, value, typeModifier) => writeText(out, element, check<I>(name, 0, value), typeModifier)
+      write: (out, value, typeModifier) => writeText(out, check<I>(name, 0, value), typeModifier)
     },
     binary: element.binary && {
-      read: (bytes, start, end, typeModifier) => readBinary(name, element, bytes, start, end, typeModifier),
-      write: (out, value, typeModifier) => writeBinary(out, element, check<I>(name, 1, value), typeModifier)
+      read: readBinary,
+      write: (out, value, typeModifier) => writeBinary(out, check<I>(name, 1, value), typeModifier)
     },
     hyper: undefined
   }
@@ -193,6 +172,7 @@ export const multirange = <A, I>(
   identity: TypeIdentity
 ): Type<Range.Multirange<A>, Range.Multirange<I>> => {
   const { arrayOid, name, oid } = identity
+  const { readBinary, readText, writeBinary, writeText } = codecs(name, element)
   return {
     name,
     oid,
@@ -207,7 +187,7 @@ export const multirange = <A, I>(
         const ranges: Array<Range.Between<A>> = []
         for (let at = start + 1; at < end - 1;) {
           if (ranges.length > 0 && bytes[at++] !== comma) return fail()
-          const { next, range } = readText(name, element, bytes, at, end - 1, typeModifier)
+          const { next, range } = readText(bytes, at, end - 1, typeModifier)
           ranges.push(range)
           at = next
         }
@@ -217,7 +197,7 @@ export const multirange = <A, I>(
         out.uint8(0x7b)
         for (const [i, range] of checkMulti<I>(name, 0, value).entries()) {
           if (i > 0) out.uint8(comma)
-          writeText(out, element, range, typeModifier)
+          writeText(out, range, typeModifier)
         }
         out.uint8(0x7d)
       }
@@ -234,7 +214,7 @@ export const multirange = <A, I>(
           const length = end - at < 4 ? -1 : Numbers.int32(bytes, at)
           at += 4
           if (length < 0 || length > end - at) return fail()
-          const range = readBinary(name, element, bytes, at, at + length, typeModifier)
+          const range = readBinary(bytes, at, at + length, typeModifier)
           if (range._tag === "Empty") return fail()
           ranges.push(range)
           at += length
@@ -244,9 +224,7 @@ export const multirange = <A, I>(
       write: (out, value, typeModifier) => {
         const ranges = checkMulti<I>(name, 1, value)
         out.int32(ranges.length)
-        const write = (out: Codec.ByteWriter, range: Range.Range<I>): void =>
-          writeBinary(out, element, range, typeModifier)
-        for (const range of ranges) Codec.writeSized(out, write, range)
+        for (const range of ranges) Codec.writeSized(out, writeBinary, range, typeModifier)
       }
     },
     hyper: undefined
