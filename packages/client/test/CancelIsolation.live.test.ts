@@ -182,19 +182,6 @@ describeServers({
 
 const empty = { _tag: "EmptyQueryResponse" } as const
 
-const notice = (message: string, routine = "exec_stmt_raise") =>
-  ({
-    _tag: "NoticeResponse",
-    fields: [["S", "WARNING"], ["V", "WARNING"], ["C", "01000"], ["M", message], ["R", routine]].map(
-      ([code, value]) => ({ code: code!, value: value! })
-    )
-  }) as const
-
-const standbyWarning = notice(
-  "canceling wait for synchronous replication due to user request",
-  "SyncRepWaitForLSN"
-)
-
 /** A server that counts cancel requests. */
 const countCancelRequests = (options: { readonly dialect?: "hyper" } = {}) => {
   const requests = { count: 0 }
@@ -289,34 +276,6 @@ describe("a query behind an interrupted statement", () => {
       const failure = yield* Fiber.join(behind)
       assert.isTrue(failure._tag === "ServerError" && failure.reason._tag === "QueryCanceled")
       assert.isTrue(failure.isRetryable)
-    }).pipe(Effect.scoped, Effect.provide(layer)))
-
-  it.effect("is not answered if the request ended its wait for a synchronous standby, and is not run again", () =>
-    Effect.gen(function*() {
-      const { server, session } = yield* connect
-      const running = yield* forkImmediately(session.simple("insert into t values (1)"))
-      const behind = yield* forkImmediately(Effect.flip(session.simple("insert into t values (2)")))
-      const last = yield* forkImmediately(session.simple("insert into t values (3)"))
-      yield* server.expect("Query", "Query", "Query")
-      const interrupting = yield* forkImmediately(Fiber.interrupt(running))
-      yield* TestClock.adjust("50 millis")
-      yield* server.send(complete("INSERT 0 1"), ready())
-      yield* server.send(notice("some other warning"), standbyWarning, complete("INSERT 0 1"), ready())
-      yield* server.send(notice("some other warning"), complete("INSERT 0 1"), ready())
-      yield* Fiber.join(interrupting)
-      const failure = yield* Fiber.join(behind)
-      assert.deepInclude(failure, { _tag: "ServerError", sent: "unknown", isRetryable: false })
-      assert.include(failure.message, "canceling wait for synchronous replication")
-      assert.strictEqual((yield* Fiber.join(last))[0]?.commandTag, "INSERT 0 1")
-    }).pipe(Effect.scoped, Effect.provide(layer)))
-
-  it.effect("is answered if its wait for a synchronous standby was ended by another client", () =>
-    Effect.gen(function*() {
-      const { server, session } = yield* connect
-      const alone = yield* forkImmediately(session.simple("insert into t values (1)"))
-      yield* server.expect("Query")
-      yield* server.send(standbyWarning, complete("INSERT 0 1"), ready())
-      assert.strictEqual((yield* Fiber.join(alone))[0]?.commandTag, "INSERT 0 1")
     }).pipe(Effect.scoped, Effect.provide(layer)))
 
   it.effect("is prepared again under its name, which the server may already know", () =>
