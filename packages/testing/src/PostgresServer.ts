@@ -28,6 +28,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PostgresInstallation from "./internal/postgres/installation.ts"
@@ -165,6 +166,8 @@ const singleUserSettings = { log_min_error_statement: "panic", exit_on_error: tr
 const ports = { from: 20_000, to: 32_767, attempts: 20 }
 
 const portTakenMessage = "could not create any TCP/IP sockets"
+/** The processes of a server that was killed are about to notice it. */
+const remainsMessage = "is still in use"
 const readyMessage = "database system is ready to accept connections"
 const standbyReadyMessage = "database system is ready to accept read-only connections"
 
@@ -396,6 +399,14 @@ export const make = Effect.fnUntraced(function*(given: Options = {}): Effect.fn.
 export interface Pair {
   readonly primary: PostgresServer["Service"]
   readonly standby: PostgresServer["Service"]
+  /**
+   * Waits until the primary's process has ended, by a signal to its `pid`, and starts it again on its data and port. The
+   * given settings override those of the pair: with `{ default_transaction_read_only: true }` it takes no writes beside a
+   * standby that was promoted.
+   */
+  readonly restartPrimary: (
+    settings?: Options["settings"]
+  ) => Effect.Effect<PostgresServer["Service"], PostgresServerError>
 }
 
 /** The name by which `synchronous_standby_names` knows the standby. */
@@ -461,7 +472,30 @@ export const makePair = Effect.fnUntraced(function*(given: Options = {}): Effect
     followed,
     standbyReadyMessage
   )
-  return { primary, standby }
+  const scope = yield* Effect.scope
+  const platform = yield* Effect.context<Platform>()
+  let latest = primary
+  const restartPrimary = Effect.fnUntraced(function*(settings: Options["settings"]) {
+    yield* Effect.ignore(latest.exited)
+    latest = yield* run(
+      { ...directory, settings: { ...directory.settings, ...settings } },
+      { ...options, port: primary.endpoint.port }
+    ).pipe(Effect.retry({
+      while: ({ reason }) => reason._tag === "Exited" && reason.output.includes(remainsMessage),
+      schedule: Schedule.spaced("50 millis"),
+      times: 100
+    }))
+    return latest
+  })
+  return {
+    primary,
+    standby,
+    restartPrimary: (settings) =>
+      Effect.andThen(
+        checkSettings(settings),
+        restartPrimary(settings).pipe(Scope.provide(scope), Effect.provideContext(platform))
+      )
+  }
 })
 
 const exited = (phase: "starting" | "running", ended: ServerProcess.ExitStatus) =>
