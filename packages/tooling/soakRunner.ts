@@ -59,7 +59,8 @@ const countConnections = (inner: Transport["Service"], counts: { lines: number }
     )
 })
 
-const nameOf = (error: unknown): string => {
+/** Returns the tags of an error and its reason. */
+export const nameOf = (error: unknown): string => {
   if (typeof error !== "object" || error === null || !("_tag" in error)) return String(error)
   const reason = "reason" in error && typeof error.reason === "object" && error.reason !== null ? error.reason : {}
   return "_tag" in reason ? `${String(error._tag)} ${String(reason._tag)}` : String(error._tag)
