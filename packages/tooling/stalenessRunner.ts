@@ -379,7 +379,7 @@ const runSequence = Effect.fnUntraced(function*(
     if (oracle.status() !== "I") yield* step(world, rollback)
     for (const operation of allReads) yield* step(world, operation)
   })
-  const outcome = yield* Effect.result(Effect.timeout(Effect.scoped(work), "20 seconds"))
+  const outcome = yield* Effect.result(Effect.timeout(Effect.scoped(work), "60 seconds"))
   if (Result.isSuccess(outcome)) return undefined
   return outcome.failure instanceof Disagreement ? outcome.failure : yield* Effect.fail(outcome.failure)
 })

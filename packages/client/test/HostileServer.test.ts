@@ -170,7 +170,7 @@ const connect = ({ policy, server, sslMode = "disable" }: Omit<Case, "expected">
       ])),
       Effect.provideService(References.MinimumLogLevel, "Trace"),
       // Far longer than the connection timeout: it is reached only if the client hangs.
-      Effect.timeout("10 seconds")
+      Effect.timeout("30 seconds")
     )
     const thrown = Exit.isFailure(exit) ? renderings(exit.cause) : []
     const traced = spans.map((span) => inspect(span, { depth: 10 }))

@@ -220,11 +220,11 @@ describe("Server loss", () => {
           yield* Effect.gen(function*() {
             const session = yield* open(statementCacheSize)
             const where = `behind ${cut} steps`
-            const error = yield* Effect.flip(run(session)).pipe(Effect.timeout("2 seconds"))
+            const error = yield* Effect.flip(run(session)).pipe(Effect.timeout("20 seconds"))
             assert(error._tag === "TransportError", where)
             assert.include(possibleSent(steps.slice(0, cut), prepareStepCount), error.sent, where)
             assert.isFalse(error.isRetryable, where)
-            const later = yield* Effect.flip(session.simple("select 1")).pipe(Effect.timeout("2 seconds"))
+            const later = yield* Effect.flip(session.simple("select 1")).pipe(Effect.timeout("20 seconds"))
             assert(later._tag === "TransportError" && later.sent === "nothing" && !later.isRetryable, where)
             assert.strictEqual(Redacted.value(later.statement), "select 1")
           }).pipe(

@@ -83,7 +83,7 @@ describe("Session > startup", () => {
     Effect.gen(function*() {
       for (const limit of yield* cutPositions) {
         const error = yield* Effect.flip(openSessionOver(limitedTransport(limit, closedByPeer))).pipe(
-          Effect.timeout("2 seconds"),
+          Effect.timeout("20 seconds"),
           Effect.scoped
         )
         assert.oneOf(error._tag, ["AuthError", "TransportError", "ProtocolError"], `behind ${limit} bytes`)

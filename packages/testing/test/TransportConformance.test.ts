@@ -6,7 +6,7 @@ import { Context, Effect, Layer } from "effect"
 const laws = TransportConformance.laws({
   endpoint: Effect.succeed(Endpoint.tcp("server", 0)),
   maxWriteSize: 1_000_000,
-  timeout: "3 seconds"
+  timeout: "10 seconds"
 })
 
 type Change = (line: Connection.Connection) => Partial<Connection.Connection>
