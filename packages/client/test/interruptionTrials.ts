@@ -7,8 +7,9 @@
  * counted: each operation wrote all of its rows or none, once, and all of them if its caller was told that it
  * succeeded.
  */
+import * as Lock from "@hyperfect/client/Lock"
 import * as Notifications from "@hyperfect/client/Notifications"
-import type * as Pool from "@hyperfect/client/Pool"
+import * as Pool from "@hyperfect/client/Pool"
 import type * as Queries from "@hyperfect/client/Queries"
 import * as Session from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
@@ -104,6 +105,21 @@ const poolOperations: Readonly<Record<string, Operation>> = {
   session: {
     rows: 1,
     run: ({ pool }, trial) => Effect.scoped(Effect.flatMap(pool!.session, (own) => own.query(insert(trial, 0))))
+  },
+  lock: {
+    rows: 1,
+    only: "postgres",
+    run: ({ pool }, trial) =>
+      pool!.query(insert(trial, 0)).pipe(Lock.withLock([0, trial]), Effect.provideService(Pool.Pool, pool!))
+  },
+  "a lock with a lease": {
+    rows: 1,
+    only: "postgres",
+    run: ({ pool }, trial) =>
+      pool!.query(insert(trial, 0)).pipe(
+        Lock.withLock([0, trial], { lease: "1 minute" }),
+        Effect.provideService(Pool.Pool, pool!)
+      )
   }
 }
 
@@ -216,6 +232,10 @@ export const runAll = Effect.fnUntraced(function*(choice: Choice) {
       const what = `${title} on ${name}`
       table[what] = { trials: outcome.trials, done: outcome.done }
       problems.push(...outcome.problems.map((problem) => `${what}, ${problem}`))
+      if (kind === "postgres") {
+        const locks = yield* observer.values("select count(*)::int from pg_locks where locktype = 'advisory'")
+        problems.push(...expected(locks.rows, [[0]], `${what}, the locks that are held`))
+      }
       const settled = yield* Effect.timeoutOption(waitUntil(() => connections.open <= sessions()), "30 seconds")
       if (settled._tag === "None") problems.push(`${what}: ${connections.open} connections for ${sessions()} sessions`)
     }
