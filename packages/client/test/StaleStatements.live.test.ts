@@ -1,6 +1,6 @@
 /** Cached statements whose tables, types or names change: by other sessions, and by the session itself. */
 import { assert } from "@effect/vitest"
-import type { Queries } from "@hyperfect/client/Queries"
+import type { Queries, TransactionOptions } from "@hyperfect/client/Queries"
 import type { QueryError } from "@hyperfect/client/QueryError"
 import { identifier, sql } from "@hyperfect/client/Statement"
 import { Effect, Result, Stream } from "effect"
@@ -233,16 +233,27 @@ describeServers({
           insert into ${b}.t values (1, 'blue');
           create schema ${role} authorization ${role}; create table ${role}.t (n text);
           insert into ${role}.t values ('own'); grant select on ${role}.t to ${role}`)
-        const read = (setting: string) =>
-          session.transaction(Effect.andThen(
-            session.query(setting),
-            Effect.map(session.query("select * from t"), ({ rows }) => rows[0])
-          ))
+        const read = (setting: string, options?: TransactionOptions) =>
+          session.transaction(
+            Effect.andThen(
+              session.simple(setting),
+              Effect.map(session.query("select * from t"), ({ rows }) => rows[0])
+            ),
+            options
+          )
         for (let i = 0; i < 3; i++) {
           assert.deepStrictEqual(yield* read(`set local search_path to ${a}`), { c: "red" })
           assert.deepStrictEqual(yield* read(`set local search_path to ${b}`), { id: BigInt(1), c: "blue" })
           assert.deepStrictEqual(yield* read(`select set_config('search_path', '${a}', true)`), { c: "red" })
           assert.deepStrictEqual(yield* read(`set local role ${role}`), { n: "own" })
+          assert.deepStrictEqual(yield* read("select 1", { settings: { Search_Path: a } }), { c: "red" })
+          assert.deepStrictEqual(
+            yield* read("select 1", { settings: { search_path: b } }),
+            { id: BigInt(1), c: "blue" }
+          )
+          assert.deepStrictEqual(yield* read("select 1", { role }), { n: "own" })
+          const reset = Effect.andThen(read("select 1"), read(`reset role; set local search_path to ${a}`))
+          assert.deepStrictEqual(yield* session.transaction(reset, { role }), { c: "red" })
         }
         yield* session.query(`set search_path to ${a}`)
         assert.deepStrictEqual(yield* read("select 1"), { c: "red" })

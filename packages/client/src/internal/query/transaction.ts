@@ -147,9 +147,10 @@ const runInside = Effect.fnUntraced(function*<A, E, R>(
   options: TransactionOptions = {},
   pool?: object
 ): Effect.fn.Return<A, E | QueryError | TransactionRolledBack, R> {
-  const { engine } = session
+  const { engine, planner: { statementCache: { epoch } } } = session
   const { dialect } = engine
   const send = (text: string) => sendSimple(session, text)
+  const noteSettings = (settings: ReadonlyArray<unknown>) => Effect.sync(() => epoch.noteLocalSettings(settings))
   const { depth } = gate
   // A statement sent earlier may have begun a transaction explicitly.
   if (depth === 0) yield* engine.awaitStatus
@@ -230,7 +231,10 @@ const runInside = Effect.fnUntraced(function*<A, E, R>(
         }
       })
       const body = Effect.provideServiceEffect(effect, CurrentTransaction, current)
-      const exit = yield* Effect.exit(restore(applied === undefined ? body : Effect.andThen(applied.outcome, body)))
+      const begun = applied === undefined
+        ? body
+        : Effect.andThen(Effect.andThen(applied.outcome, noteSettings(settings?.parameters ?? [])), body)
+      const exit = yield* Effect.exit(restore(begun))
       // A command sent after it would wait until its rows are read.
       const outliving = own.openStream()
       const unread = unsupported(dialect, "a stream that outlives its transaction")
@@ -272,6 +276,6 @@ const runInside = Effect.fnUntraced(function*<A, E, R>(
       }
       own.end("committed")
       return exit.value
-    })
+    }).pipe((run) => settings === undefined ? run : Effect.ensuring(run, noteSettings([])))
   )
 })

@@ -260,8 +260,8 @@ interface Options {
  * Prepares each statement once, and evicts the least recently used ones from both the client and the server.
  *
  * A statement is prepared again if a command of the session may have changed its meaning (see `SchemaEpoch`), and
- * cached separately for each search path. Statements that a program prepares explicitly are kept until it releases
- * them.
+ * cached separately for each search path, and each role of a transaction. Statements that a program prepares explicitly
+ * are kept until it releases them.
  */
 export class StatementCache {
   private readonly engine: Engine
@@ -276,7 +276,7 @@ export class StatementCache {
   private toClose: Array<Preparing> = []
   private readonly prefix: string
   private count = 0
-  private readonly epoch: SchemaEpoch
+  readonly epoch: SchemaEpoch
   /** The search path, if it differs from the initial one. */
   private searchPath = ""
 
@@ -332,6 +332,7 @@ export class StatementCache {
     const text = keptText(statement)
     let key = statementKey(text, parameterTypes)
     if (this.searchPath !== "") key = `${this.searchPath}\0${key}`
+    if (this.epoch.localNames !== "") key = `${this.epoch.localNames}\0${key}`
     const entry = this.entries.get(key)
     // A map keeps the order of insertion: the most recently used entry moves to the end.
     if (entry !== undefined && key !== this.lastUsed) {

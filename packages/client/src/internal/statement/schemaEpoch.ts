@@ -64,9 +64,14 @@ const unreportedSettings = /\b(?:role|authorization)\b/i
 /** Statements that restore the initial role. */
 const defaultRole = /\b(?:role\s+none|authorization\s+default)\b/i
 
+/** The names of these settings; others only look like them, such as `app.role`. */
+const lookupSettings: ReadonlySet<string> = new Set(["role", "session_authorization", "search_path"])
+
 /** Counts the changes that affect cached statements. */
 export class SchemaEpoch {
   current = 0
+  /** The role and the search path that the current transaction has by its options, with which statements are cached. */
+  localNames = ""
   /** The epoch in which the last transaction began. */
   private atBegin = 0
   /** The epoch since which the session has its initial settings. */
@@ -108,7 +113,13 @@ export class SchemaEpoch {
     this.current++
   }
 
+  /** Notes the settings that a transaction has by its options: names and values in turn, none at its end. */
+  noteLocalSettings(settings: ReadonlyArray<unknown>): void {
+    const decides = (at: number) => lookupSettings.has(String(settings[at - at % 2]).toLowerCase())
+    this.localNames = settings.filter((_, at) => decides(at)).join("\0")
+  }
+
   private reset(): void {
-    if (this.current > this.atReset) this.atReset = ++this.current
+    if (this.current > this.atReset || this.localNames !== "") this.atReset = ++this.current
   }
 }
