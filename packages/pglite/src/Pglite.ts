@@ -15,6 +15,7 @@
  * - Nothing is authenticated and nothing encrypted: every client is the superuser. User and database of the
  *   login are ignored. Its other settings are applied, and RESET resets them to those of PGlite.
  * - A PGlite that has ended, or that was closed, is refused with `ServerExited` within a second. It cannot be used again.
+ *   One that ends in a Worker (`PGliteWorker`) while it executes does not answer, so that its caller waits.
  * - What PGlite promises of its storage holds: before an answer is sent, `syncToFs` has ended, unless the PGlite has
  *   `relaxedDurability`. It runs without fsync.
  *

@@ -140,6 +140,33 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds" })("PGlite", (it)
     }))
 })
 
+/** Returns a PGlite as a `PGliteWorker` hands it over: what its calls are given and return is cloned, so that no function passes. */
+const cloning = (db: PGlite): Pglite.Pglite => ({
+  isLeader: true,
+  closed: db.closed,
+  waitReady: db.waitReady,
+  execProtocolRaw: async (bytes) => structuredClone(await db.execProtocolRaw(structuredClone(bytes))),
+  execProtocolRawStream: async (bytes, options) =>
+    db.execProtocolRawStream(structuredClone(bytes), structuredClone(options!)),
+  runExclusive: (use) => db.runExclusive(use),
+  _runExclusiveTransaction: (use) => db._runExclusiveTransaction(use)
+})
+
+it.live("a PGlite in a Worker is used without functions, which it cannot be sent", () =>
+  Effect.gen(function*() {
+    const db = yield* Database
+    yield* Effect.gen(function*() {
+      const session = yield* Session.make(Pglite.config)
+      yield* session.query("create table t (n int)")
+      yield* Copy.into([{ n: 1 }, { n: 2 }], "t").pipe(Effect.provideService(Client.Client, session))
+      const error = yield* Effect.flip(session.query("select 1/0"))
+      assert(error._tag === "ServerError" && error.reason._tag === "DivisionByZero")
+      yield* session.transaction(session.execute(sql`insert into t values (${3})`))
+    }).pipe(Effect.scoped, Effect.provide(Pglite.layer(cloning(db))))
+    const { rows } = yield* Effect.promise(() => db.query("select n from t order by n", [], { rowMode: "array" }))
+    assert.deepStrictEqual(rows, [[1], [2], [3]])
+  }).pipe(Effect.provide(Layer.merge(layerDatabase, Authenticate.layerCrypto))))
+
 /** Breaks a PGlite, and returns the errors of a running session and of a new one. */
 const afterwards = (destroy: (db: PGlite) => Promise<unknown>, text = "select 1") =>
   Effect.gen(function*() {

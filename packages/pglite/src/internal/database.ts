@@ -14,8 +14,10 @@ import * as Semaphore from "effect/Semaphore"
 
 /** The part of a PGlite that is used. */
 export interface Pglite
-  extends Pick<PGliteInterface, "closed" | "execProtocolRawStream" | "runExclusive" | "waitReady">
+  extends Pick<PGliteInterface, "closed" | "execProtocolRaw" | "execProtocolRawStream" | "runExclusive" | "waitReady">
 {
+  /** Only a `PGliteWorker` has it. */
+  readonly isLeader?: boolean
   /** Waits for PGlite's own transactions, where `runExclusive` only waits for their queries. */
   readonly _runExclusiveTransaction?: <A>(use: () => Promise<A>) => Promise<A>
 }
@@ -100,6 +102,8 @@ export class Database {
     return Effect.uninterruptible(Effect.tryPromise({
       try: async () => {
         if (this.ended !== undefined) throw this.ended
+        // A Worker can be sent no function to call with the answer.
+        if (this.pglite.isLeader !== undefined) return [await this.pglite.execProtocolRaw(bytes)]
         const chunks: Array<Uint8Array> = []
         await this.pglite.execProtocolRawStream(failWithoutProgress(bytes), {
           // A view of PGlite's memory, which it writes to again.
