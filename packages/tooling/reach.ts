@@ -151,8 +151,8 @@ const writePage = (
     `# Runtimes
 
 Written by \`npm run reach\`, which runs each check on each runtime, from the built packages, against a real PostgreSQL 18 and a real
-Hyper server on Linux. Windows and macOS were not tested on machines. The check of PGlite starts one in the runtime itself: a query, COPY
-in both directions, a notification and an error.
+Hyper server on Linux. Windows and macOS were not tested on machines. The check of PGlite starts one in the runtime itself, in
+Chromium also one in a Worker (\`PGliteWorker\`): a query, COPY in both directions, a notification and an error.
 
 A page in Chromium reaches both servers through [the WebSocket proxy of the examples](../examples/proxy/webSocketProxy.ts); workerd
 runs Cloudflare Workers, and uses \`cloudflare:sockets\`.

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { createReadStream, existsSync, mkdtempSync, renameSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { basename, join } from "node:path"
+import { extname, join } from "node:path"
 import * as WebSocketProxy from "../examples/proxy/webSocketProxy.ts"
 import type { Servers } from "./reach.ts"
 import { bundle } from "./reachBundle.ts"
@@ -43,27 +43,42 @@ const unpack = async (): Promise<string> => {
   return folder
 }
 
-const page = `<!doctype html>
+const html = `<!doctype html>
 <link rel="icon" href="data:,">
-<script type="importmap">{ "imports": { "@electric-sql/pglite": "/pglite/index.js" } }</script>
+<script type="importmap">
+  { "imports": { "@electric-sql/pglite": "/pglite/index.js", "@electric-sql/pglite/worker": "/pglite/worker/index.js" } }
+</script>
 <script type="module" src="/page.js"></script>`
 
-const types: Readonly<Record<string, string>> = { js: "text/javascript", wasm: "application/wasm" }
+const worker = [
+  `import { PGlite } from "/pglite/index.js"`,
+  `import { worker } from "/pglite/worker/index.js"`,
+  `worker({ init: () => PGlite.create() })`
+].join("\n")
 
-/** Serves the page until the scope closes, and returns its origin. */
-const serve = (code: string) =>
-  Effect.acquireRelease(
+const types: Readonly<Record<string, string>> = {
+  "/": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm"
+}
+
+/** Serves the page, its Worker and the files of PGlite until the scope closes, and returns the origin. */
+const serve = (code: string) => {
+  const texts: Readonly<Record<string, string>> = { "/": html, "/page.js": code, "/worker.js": worker }
+  return Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
       const server = createServer(({ url = "/" }, response) => {
-        const file = join(pglite, basename(url))
-        const type = url === "/" ? "text/html" : types[url.split(".").at(-1)!] ?? "application/octet-stream"
-        if (url === "/" || url === "/page.js") response.setHeader("content-type", type).end(url === "/" ? page : code)
-        else if (existsSync(file)) createReadStream(file).pipe(response.setHeader("content-type", type))
+        const text = texts[url]
+        const file = join(pglite, url.replace("/pglite/", ""))
+        response.setHeader("content-type", types[extname(url) || url] ?? "application/octet-stream")
+        if (text !== undefined) response.end(text)
+        else if (existsSync(file)) createReadStream(file).pipe(response)
         else response.writeHead(404).end()
       }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
     }),
     (server) => Effect.sync(() => server.close())
   ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+}
 
 const program = Effect.gen(function*() {
   const endpoints = [servers.postgres, servers.hyper].map(({ host, port }) => Endpoint.tcp(host, port))
@@ -72,7 +87,9 @@ const program = Effect.gen(function*() {
     port: 0,
     server: (path) => endpoints.find((endpoint) => path === `/${Endpoint.format(endpoint)}`)
   })
-  const origin = yield* serve(yield* Effect.promise(() => bundle("reachPage.ts", ["@electric-sql/pglite"])))
+  const origin = yield* serve(
+    yield* Effect.promise(() => bundle("reachPage.ts", ["@electric-sql/pglite", "@electric-sql/pglite/worker"]))
+  )
   const folder = yield* Effect.promise(unpack)
   const { chromium } = yield* Effect.promise(() => import(join(packages, "playwright-core/index.mjs")))
   const browser = yield* Effect.acquireRelease(

@@ -1,11 +1,18 @@
 // Runs the checks of `npm run reach` in a page of Chromium, which reaches the servers through a WebSocket proxy.
+import { PGlite } from "@electric-sql/pglite"
+import { PGliteWorker } from "@electric-sql/pglite/worker"
 import { Authenticate } from "@hyperfect/auth"
 import { Endpoint, SocketTransport } from "@hyperfect/transport"
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { Socket } from "effect/socket"
 import type { Servers } from "./reach.ts"
 import { type Impossible, runChecks } from "./reachChecks.ts"
 import { pgliteCheck } from "./reachPglite.ts"
+
+declare const Worker: new(
+  address: string,
+  options: { readonly type: "module" }
+) => ConstructorParameters<typeof PGliteWorker>[0]
 
 const plain: Impossible = {
   because: "a page cannot make a TLS session of its own, only a WebSocket that the browser encrypts (`wss:`)",
@@ -28,7 +35,12 @@ const run = (servers: Servers, proxy: string, report: (line: string) => Promise<
       "Unix socket": { because: "a page has no Unix sockets" },
       "PG* variables": { because: "a page has no environment", error: "ConfigError" }
     },
-    more: { PGlite: pgliteCheck },
+    more: {
+      PGlite: Effect.andThen(
+        pgliteCheck(() => PGlite.create()),
+        pgliteCheck(() => PGliteWorker.create(new Worker("/worker.js", { type: "module" })))
+      )
+    },
     report
   })
 

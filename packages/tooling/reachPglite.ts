@@ -1,5 +1,5 @@
 // PGlite as the server, as a further check of `npm run reach`, on the runtimes that start PGlite from its npm package.
-import { PGlite } from "@electric-sql/pglite"
+import type { PGliteInterface } from "@electric-sql/pglite"
 import { Client, Session, Statement } from "@hyperfect/client"
 import { Pglite } from "@hyperfect/pglite"
 import { Effect, Fiber, Stream } from "effect"
@@ -25,8 +25,9 @@ const program = Effect.gen(function*() {
 })
 
 /** A query, COPY in both directions, a notification and an error. */
-export const pgliteCheck = Effect.acquireUseRelease(
-  Effect.promise(() => PGlite.create()),
-  (db) => Effect.provide(Effect.scoped(program), Pglite.layer(db)),
-  (db) => Effect.promise(() => db.close())
-)
+export const pgliteCheck = (open: () => Promise<PGliteInterface>) =>
+  Effect.acquireUseRelease(
+    Effect.promise(open),
+    (db) => Effect.provide(Effect.scoped(program), Pglite.layer(db)),
+    (db) => Effect.promise(() => db.close())
+  )
