@@ -18,6 +18,7 @@ export type Fault =
   | "a frozen runner"
   | "lost connections"
   | "lost connections through PgBouncer"
+  | "a restarted database"
   | "a promoted standby"
 
 const startRunner = (port: number, url: string) =>
@@ -64,7 +65,9 @@ const deposits = Effect.fnUntraced(function*(count: number, strike: (runner: str
  * the deposits, the balances in the database, and the number of deposits of one account that were handled at once.
  */
 export const run = Effect.fnUntraced(function*(fault: Fault, count: number) {
-  const pair = fault === "a promoted standby" ? yield* PostgresServer.makePair() : undefined
+  const pair = fault === "a promoted standby" || fault === "a restarted database"
+    ? yield* PostgresServer.makePair()
+    : undefined
   const server = pair?.primary ?? (yield* PostgresServer.make())
   const { database, endpoint, user } = fault === "lost connections through PgBouncer"
     ? yield* startPgBouncer(server, "session", 40)
@@ -101,6 +104,10 @@ export const run = Effect.fnUntraced(function*(fault: Fault, count: number) {
         }),
         "lost connections": loseConnections,
         "lost connections through PgBouncer": loseConnections,
+        "a restarted database": Effect.suspend(() => {
+          process.kill(server.pid, "SIGKILL")
+          return pair === undefined ? Effect.void : pair.restartPrimary()
+        }).pipe(Effect.orDie, Effect.asVoid),
         "a promoted standby": Effect.suspend(() => {
           process.kill(server.pid, "SIGKILL")
           return pair === undefined ? Effect.void : Effect.scoped(

@@ -9,6 +9,7 @@ import { expected, type Fault, run } from "./clusterTrial.ts"
 const faults: ReadonlyArray<Fault> = [
   "a promoted standby",
   "a frozen runner",
+  "a restarted database",
   "lost connections",
   // PgBouncer has to be installed.
   ...pgBouncerVersion === undefined ? [] : ["lost connections through PgBouncer"] as const,
