@@ -13,6 +13,12 @@ export interface Call {
 /** The ways to run one statement. */
 export const methods = ["query", "values", "columns", "execute", "stream", "fetch"] as const
 
+/** The options of a transaction that change the meaning of names. */
+export interface NameOptions {
+  readonly settings?: { readonly search_path: string }
+  readonly role?: string
+}
+
 /** One step of a sequence. */
 export type Operation =
   | { readonly _tag: "Run"; readonly method: typeof methods[number]; readonly call: Call }
@@ -24,7 +30,12 @@ export type Operation =
   | { readonly _tag: "CopyIn"; readonly text: string; readonly data: string }
   /** Another session changes something. */
   | { readonly _tag: "Others"; readonly text: string }
-  | { readonly _tag: "Transaction"; readonly operations: ReadonlyArray<Operation>; readonly succeeds: boolean }
+  | {
+    readonly _tag: "Transaction"
+    readonly operations: ReadonlyArray<Operation>
+    readonly succeeds: boolean
+    readonly options: NameOptions
+  }
 
 /** Kinds of operations, to which a run can be restricted. */
 export type Kind = keyof typeof weights
@@ -40,7 +51,7 @@ const weights = {
   copy: 2,
   names: 8,
   control: 8,
-  transaction: 4,
+  transaction: 8,
   session: 5,
   path: 5,
   ddl: 10,
@@ -180,6 +191,15 @@ const path = [
   "select set_config('search_path', 'b', false) as path"
 ]
 
+const nameOptions: ReadonlyArray<NameOptions> = [
+  {},
+  {},
+  { role: "b" },
+  { settings: { search_path: "b" } },
+  { settings: { search_path: "\"$user\"" }, role: "a" },
+  { settings: { search_path: "\"$user\"" }, role: "b" }
+]
+
 const ddl: ReadonlyArray<string> = [
   "alter table t add column e int4 default 5",
   "alter table t add column e color default 'red'",
@@ -265,7 +285,8 @@ const makers: Readonly<Record<Kind, (random: Random, allowed: ReadonlySet<Kind>,
   transaction: (random, allowed, isInside) => ({
     _tag: "Transaction",
     operations: isInside ? [run(random, both)] : sequence(random, 6, allowed, true),
-    succeeds: random() < 0.7
+    succeeds: random() < 0.7,
+    options: isInside ? {} : pick(random, nameOptions)
   }),
   session: (random) => command(random, pick(random, session)),
   path: (random, _, isInside) => command(random, pick(random, isInside ? localPath : path)),

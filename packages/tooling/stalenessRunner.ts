@@ -332,6 +332,7 @@ const transaction = Effect.fnUntraced(function*(
   operation: Extract<Operation, { readonly _tag: "Transaction" }>
 ): Effect.fn.Return<void, unknown> {
   const { isInside, oracle, session } = world
+  const { options: { role, settings }, options } = operation
   // A transaction that was begun by an SQL text is also ended by one.
   if (oracle.status() !== (isInside ? "T" : "I")) return
   const [start, commit, rollback] = isInside
@@ -340,14 +341,22 @@ const transaction = Effect.fnUntraced(function*(
       "release savepoint nested",
       "rollback to savepoint nested; release savepoint nested"
     ] as const
-    : ["begin", "commit", "rollback"] as const
+    : [
+      [
+        "begin",
+        ...settings === undefined ? [] : [`set local search_path to ${settings.search_path}`],
+        ...role === undefined ? [] : [`set local role ${role}`]
+      ].join("; "),
+      "commit",
+      "rollback"
+    ] as const
   yield* oracle.simple(start)
   world.isInside = true
   const body = Effect.gen(function*() {
     for (const inner of operation.operations) yield* step(world, inner)
     if (!operation.succeeds) return yield* Effect.fail(new Undone())
   })
-  const outcome = yield* Effect.result(session.transaction(body))
+  const outcome = yield* Effect.result(session.transaction(body, options))
   world.isInside = isInside
   if (Result.isFailure(outcome) && outcome.failure instanceof Disagreement) return yield* Effect.fail(outcome.failure)
   const commits = operation.succeeds && oracle.status() === "T"
