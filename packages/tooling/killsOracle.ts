@@ -6,67 +6,58 @@
 /** The outcome of a load or save, as the client reports it. */
 export type Outcome = "done" | "failed" | "unknown"
 
-/** A state of the database: all of the batches, and each of the uncertain groups as a whole or not. */
-interface State {
-  readonly batches: ReadonlySet<number>
-  readonly uncertain: ReadonlyArray<ReadonlyArray<number>>
-}
+/** A state of the database: its batches. */
+type State = ReadonlySet<number>
 
 /** The batches in a file, with their number of rows and the sum of their row numbers. */
 export type Found = ReadonlyMap<number, { readonly rows: number; readonly sum: number }>
 
-const matches = ({ batches, uncertain }: State, found: Found): boolean => {
-  const rest = new Set(found.keys())
-  for (const batch of batches) {
-    if (!rest.delete(batch)) return false
-  }
-  for (const group of uncertain) {
-    const present = group.filter((batch) => rest.delete(batch))
-    if (present.length > 0 && present.length < group.length) return false
-  }
-  return rest.size === 0
-}
+const matches = (state: State, found: Found): boolean =>
+  state.size === found.size && [...found.keys()].every((batch) => state.has(batch))
 
-const describe = ({ batches, uncertain }: State): string =>
-  [
-    ...batches,
-    ...uncertain.map((group) => `maybe ${group.join("+")}`)
-  ].join(", ") || "nothing"
+const describe = (state: State): string => [...state].join(", ") || "nothing"
 
 /** The history of one file. Batches have numbers, rows have numbers from 0 within their batch. */
 export class FileHistory {
-  /** The states that the file may have: one after a save, more after one of unknown outcome. */
+  /** The states that the file may have: more after a load or save of unknown outcome. */
   private saved: ReadonlyArray<State>
   /** The states committed later. The server may have written one of them, but has not reported it. */
   private later: ReadonlyArray<State> = []
-  private current: State
+  private current: ReadonlyArray<State>
   private readonly sizes: Map<number, number>
   private readonly events: Array<string> = []
 
   /** Begins with the batches that a file has, by size. */
   constructor(sizes: ReadonlyMap<number, number> = new Map()) {
     this.sizes = new Map(sizes)
-    this.current = { batches: new Set(sizes.keys()), uncertain: [] }
-    this.saved = [this.current]
+    this.current = [new Set(sizes.keys())]
+    this.saved = this.current
   }
 
-  /** Notes the load of batches in one transaction. */
-  load(batches: ReadonlyMap<number, number>, outcome: Outcome): void {
-    this.events.push(`load of ${[...batches.keys()].join("+")}: ${outcome}`)
+  /** Returns the batches that the database may have now. */
+  get batches(): ReadonlySet<number> {
+    return new Set(this.current.flatMap((state) => [...state]))
+  }
+
+  /** Notes the load of batches in one transaction, instead of those whose rows it updates. */
+  load(batches: ReadonlyMap<number, number>, outcome: Outcome, updated: ReadonlyArray<number> = []): void {
+    const names = [...batches.keys()]
+    const instead = updated.length === 0 ? "" : ` instead of ${updated.join(" or ")}`
+    this.events.push(`load of ${names.join("+")}${instead}: ${outcome}`)
     for (const [batch, size] of batches) this.sizes.set(batch, size)
     if (outcome === "failed") return
-    const names = [...batches.keys()]
-    this.current = outcome === "done"
-      ? { ...this.current, batches: new Set([...this.current.batches, ...names]) }
-      : { ...this.current, uncertain: [...this.current.uncertain, names] }
-    this.later = [...this.later, this.current]
+    const loaded = this.current.map((state) =>
+      new Set([...[...state].filter((batch) => !updated.includes(batch)), ...names])
+    )
+    this.current = outcome === "done" ? loaded : [...this.current, ...loaded]
+    this.later = [...this.later, ...this.current]
   }
 
   /** Notes a save: `failed` if what was written since the last one is reported lost. */
   save(outcome: Outcome): void {
     this.events.push(`save: ${outcome}`)
-    if (outcome === "done") this.saved = [this.current]
-    else if (outcome === "failed") this.current = this.saved.at(-1)!
+    if (outcome === "done") this.saved = this.current
+    else if (outcome === "failed") this.current = this.saved
     else this.saved = [...this.saved, ...this.later]
     this.later = []
   }
@@ -76,7 +67,7 @@ export class FileHistory {
     this.events.push(`replacement after (${by.events.join("; ")}): ${outcome}`)
     for (const [batch, size] of by.sizes) this.sizes.set(batch, size)
     if (outcome === "failed") return
-    this.saved = outcome === "done" ? [by.current] : [...this.saved, by.current]
+    this.saved = outcome === "done" ? by.current : [...this.saved, ...by.current]
     this.current = by.current
     this.later = []
   }

@@ -63,6 +63,37 @@ describe("FileHistory", () => {
     }
   })
 
+  it("takes an upsert as the new batch instead of the one that it updates, never both nor neither", () => {
+    const history = new FileHistory(sizes(1))
+    history.load(sizes(2), "failed", [1])
+    allows(history, [1])
+    history.load(sizes(2), "done", [1])
+    allows(history, [1], [2])
+    history.save("done")
+    allows(history, [2])
+  })
+
+  it("takes an upsert of unknown outcome as the new batch or the old one, also after a save", () => {
+    const history = new FileHistory(sizes(1))
+    history.load(sizes(2), "unknown", [1])
+    history.save("done")
+    allows(history, [1], [2])
+    assert.deepStrictEqual([...history.batches], [1, 2])
+    history.load(sizes(3), "done", [1, 2])
+    history.save("done")
+    allows(history, [3])
+  })
+
+  it("continues from what the file may have after a save of unknown outcome", () => {
+    const history = new FileHistory(sizes(1))
+    history.load(sizes(2), "done", [1])
+    history.save("unknown")
+    history.save("failed")
+    history.load(sizes(3), "done")
+    history.save("done")
+    allows(history, [1, 3], [2, 3])
+  })
+
   it("rejects a part of a batch, a batch twice and one that was never loaded", () => {
     const history = new FileHistory(sizes(1))
     assert.include(history.check(new Map([[1, { rows: 9, sum: 45 }]])), "1 has 9 of 10 rows")
