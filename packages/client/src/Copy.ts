@@ -329,6 +329,13 @@ interface Into<Row> {
   ): Effect.Effect<CopyResult, CopyError | E | E2, Client | R | R2>
 }
 
+const makeInto = <S extends Shape>(shape: S): Into<CopyFormat.RowShapes[S]> =>
+  dual(
+    isDataFirst,
+    <E, R, E2, R2>(rows: Rows<CopyFormat.RowShapes[S], E, R>, table: Table, options: IntoOptions<E2, R2> = {}) =>
+      copyInto(shape, table, rows, options, (writer) => writer)
+  )
+
 /**
  * Copies rows into a table. A row is an object with a property for each column; NULL is `null`, and a missing property
  * is an error.
@@ -359,11 +366,7 @@ interface Into<Row> {
  * @category copying
  * @since 0.1.0
  */
-export const into: Into<ObjectRow> = dual(
-  isDataFirst,
-  <E, R, E2, R2>(rows: Rows<ObjectRow, E, R>, table: Table, options: IntoOptions<E2, R2> = {}) =>
-    copyInto("object", table, rows, options, (writer) => writer)
-)
+export const into: Into<ObjectRow> = makeInto("object")
 
 /**
  * Works as {@link into}, with rows as arrays: one value for each column, in the order of the table or of `columns`.
@@ -371,11 +374,7 @@ export const into: Into<ObjectRow> = dual(
  * @category copying
  * @since 0.1.0
  */
-export const intoValues: Into<ArrayRow> = dual(
-  isDataFirst,
-  <E, R, E2, R2>(rows: Rows<ArrayRow, E, R>, table: Table, options: IntoOptions<E2, R2> = {}) =>
-    copyInto("array", table, rows, options, (writer) => writer)
-)
+export const intoValues: Into<ArrayRow> = makeInto("array")
 
 /** Encodes each row by a Schema before it is written, unless the Schema neither changes nor checks anything. */
 const schemaWriter = <A>(

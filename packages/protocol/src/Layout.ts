@@ -158,7 +158,7 @@ export const ranges = {
  *
  * @internal
  */
-export const intSize = (int: Int): number => sizes[int.type]
+export const intSize = (int: Int): 1 | 2 | 4 | 8 => sizes[int.type]
 
 /**
  * Returns the minimum number of bytes of a value of this layout, with which an element count is checked against the

@@ -44,12 +44,6 @@ export type Event =
   | { readonly _tag: "Closed"; readonly by: Side; readonly code?: string }
 
 const backendReader = Backend.readerUnsafe()
-const frontendReaders = new Map<Frontend.Phase, ReturnType<typeof Frontend.readerUnsafe>>()
-const frontendReader = (phase: Frontend.Phase) => {
-  const reader = frontendReaders.get(phase) ?? Frontend.readerUnsafe(phase)
-  frontendReaders.set(phase, reader)
-  return reader
-}
 
 /** Decodes both directions of one connection. */
 class Sniffer {
@@ -65,7 +59,7 @@ class Sniffer {
     this.onEvent = onEvent
     this.client = Frame.makeParser(Frontend.limits(), (bytes, start, end) => {
       if (!this.client.tagged && Frontend.isStartupMessage(bytes, start)) this.client.tagged = true
-      const message = frontendReader(bytes[start] === 0 ? "startup" : this.phase)(bytes, start, end)
+      const message = Frontend.readerUnsafe(bytes[start] === 0 ? "startup" : this.phase)(bytes, start, end)
       if (message._tag === "SSLRequest" || message._tag === "GSSENCRequest") this.unanswered++
       onEvent({ _tag: "Sent", message })
     })

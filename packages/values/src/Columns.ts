@@ -123,7 +123,7 @@ export const get = (self: Column, row: number): unknown => {
     case "Timestamp":
       return TimestampParts.fromMicroseconds(self.values[row]!, Timestamp.fromPartsUnsafe)
     case "TimestampTz":
-      return TimestampParts.fromMicroseconds(self.values[row]!, TimestampTz.fromPartsUnsafe)
+      return TimestampTz.fromMicroseconds(self.values[row]!)
     default:
       return self.values[row]
   }

@@ -164,12 +164,12 @@ const makeEncoder = (type: Type.Any, dialect: Dialect): Encoder => {
   }
   const hyper = type.hyper
   if (hyper === undefined) {
-    throw ValueError.reason("FormatUnsupported", type.name, 2, "a type that Hyper has", type.name)
+    throw ValueError.noCodec(type.name, 2, "a type that Hyper has")
   }
   // Parse cannot declare the scale of a value, so the server must read it from the text.
   if (hyper.needsModifier === true) {
     if (type.mapParts === undefined) return { typeOid: 0, format: 0, write: type.text.write }
-    throw ValueError.reason("FormatUnsupported", type.name, 2, "a string such as [1.50,NULL] and a cast", type.name)
+    throw ValueError.noCodec(type.name, 2, "a string such as [1.50,NULL] and a cast")
   }
   return { typeOid: type.oid, format: 2, write: hyper.write }
 }

@@ -87,6 +87,13 @@ export const infinity: TimestampTz = new Value(Calendar.infinity, 0)
  */
 export const negativeInfinity: TimestampTz = new Value(Calendar.negativeInfinity, 0)
 
+/**
+ * Creates an instant from its number of microseconds since 2000-01-01T00:00:00Z, as it is on the wire.
+ *
+ * @internal
+ */
+export const fromMicroseconds = (count: bigint): TimestampTz => TimestampParts.fromMicroseconds(count, fromPartsUnsafe)
+
 const fromParts = TimestampParts.makeInRange(fromPartsUnsafe)
 
 /**

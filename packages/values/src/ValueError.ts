@@ -160,6 +160,14 @@ export const reason = (
 export const isReason: (u: unknown) => u is Reason = Schema.is(Reason)
 
 /**
+ * Creates the reason for a type without a codec for a format.
+ *
+ * @internal
+ */
+export const noCodec = (typeName: string, format: Reason["format"], wanted: string): Reason =>
+  reason("FormatUnsupported", typeName, format, wanted, typeName)
+
+/**
  * Adds the column to a reason that a codec threw; returns anything but a {@link Reason} unchanged.
  *
  * @category combinators

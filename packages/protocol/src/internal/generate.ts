@@ -184,14 +184,11 @@ return ${value}
 }`
 }
 
-const intWriteCode: Record<Layout.Int["type"], (value: Code) => Code> = {
-  Int8: (v) => code`w.uint8(${v})`,
-  UInt8: (v) => code`w.uint8(${v})`,
-  Int16: (v) => code`w.int16(${v})`,
-  UInt16: (v) => code`w.int16(${v})`,
-  Int32: (v) => code`w.int32(${v})`,
-  UInt32: (v) => code`w.int32(${v})`,
-  Int64: (v) => code`w.int64(${v})`
+const intWriteCode = {
+  1: (v: Code) => code`w.uint8(${v})`,
+  2: (v: Code) => code`w.int16(${v})`,
+  4: (v: Code) => code`w.int32(${v})`,
+  8: (v: Code) => code`w.int64(${v})`
 }
 
 // Checks the type first: arithmetic on a bigint or a symbol throws.
@@ -208,7 +205,7 @@ const intInvalidCode: Record<Layout.Int["type"], (value: Code) => Code> = {
 const emitWriteValue = (source: SourceBuilder, layout: Layout.Layout, value: Code): void => {
   switch (layout._tag) {
     case "Int":
-      source.add(source.refuseIf(intInvalidCode[layout.type](value)), intWriteCode[layout.type](value))
+      source.add(source.refuseIf(intInvalidCode[layout.type](value)), intWriteCode[Layout.intSize(layout)](value))
       return
     case "CString":
       source.add(source.refuseIf(code`!${cstring}(w, ${value})`))
@@ -251,7 +248,7 @@ const emitWriteValue = (source: SourceBuilder, layout: Layout.Layout, value: Cod
       source.add(
         code`if (Array.isArray(${value})) {`,
         source.refuseIf(code`${value}.length > ${maximum}`),
-        intWriteCode[layout.count.type](code`${value}.length`)
+        intWriteCode[Layout.intSize(layout.count)](code`${value}.length`)
       )
       emitWriteItems(source, layout.item, value, undefined)
       source.add(code`} else if (${isWritable}(${value})) ${value}.writeTo(w)`, code`else ${source.refuse}`)

@@ -194,14 +194,11 @@ const checkInt = ({ type }: Layout.Int, out: ByteWriter, value: unknown): void =
   throw new Failure("ValueInvalid", out.position, wanted, found)
 }
 
-const writeInts: Record<Layout.Int["type"], (out: ByteWriter, value: never) => void> = {
-  Int8: (out, value: number) => out.uint8(value),
-  UInt8: (out, value: number) => out.uint8(value),
-  Int16: (out, value: number) => out.int16(value),
-  UInt16: (out, value: number) => out.int16(value),
-  Int32: (out, value: number) => out.int32(value),
-  UInt32: (out, value: number) => out.int32(value),
-  Int64: (out, value: bigint) => out.int64(value)
+const writeInts = {
+  1: (out: ByteWriter, value: number) => out.uint8(value),
+  2: (out: ByteWriter, value: number) => out.int16(value),
+  4: (out: ByteWriter, value: number) => out.int32(value),
+  8: (out: ByteWriter, value: bigint) => out.int64(value)
 }
 
 const checkBytes = (out: ByteWriter, value: unknown, wanted: string): Uint8Array => {
@@ -244,7 +241,7 @@ const writeItems = (item: Write, out: ByteWriter, items: ReadonlyArray<unknown>)
 export const writer = (layout: Layout.Layout): Write => {
   switch (layout._tag) {
     case "Int": {
-      const write = writeInts[layout.type]
+      const write = writeInts[Layout.intSize(layout)]
       return (out, value) => {
         checkInt(layout, out, value)
         write(out, value as never)
@@ -299,7 +296,7 @@ export const writer = (layout: Layout.Layout): Write => {
         out.copy(bytes)
       }
     case "Counted": {
-      const write = writeInts[layout.count.type] as (out: ByteWriter, value: number) => void
+      const write = writeInts[Layout.intSize(layout.count)] as (out: ByteWriter, value: number) => void
       const item = writer(layout.item)
       const [, maximum] = Layout.ranges[layout.count.type as "UInt16"]
       return (out, value) => {

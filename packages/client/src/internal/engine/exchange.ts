@@ -197,30 +197,45 @@ export const flows = {
  *
  * An exception of it fails its exchange, except a `ProtocolError.Reason`, for which the session has to be closed.
  */
-export interface Sink<A> {
+export abstract class Sink<A> {
+  protected commandTag = ""
+
   /** Handles a message other than DataRow, CopyData, ErrorResponse and ReadyForQuery. */
-  readonly onMessage: (message: Backend.Message) => void
+  onMessage(message: Backend.Message): void {
+    if (message._tag === "CommandComplete") this.commandTag = message.commandTag
+  }
+
   /** Handles the frame of a DataRow. */
-  readonly onDataRow: (bytes: Uint8Array, start: number, end: number) => void
+  onDataRow(_bytes: Uint8Array, _start: number, _end: number): void {}
+
   /** Handles the frame of a CopyData. */
-  readonly onCopyData: (bytes: Uint8Array, start: number, end: number) => void
+  onCopyData(_bytes: Uint8Array, _start: number, _end: number): void {}
+
   /** Called when it threw for a row. */
-  readonly onUndecodable: () => void
+  onUndecodable(): void {}
+
   /** Called with the first error of the exchange. */
-  readonly onError: () => void
+  onError(): void {}
+
   /** Drops everything received. Absent if a consumer may have seen some of it, so that it cannot be received again. */
-  readonly restart?: () => void
+  restart?(): void
+
   /** The types of the columns whose rows are buffered undecoded, because some types have to be looked up first. */
-  readonly undecodedTypes: () => ReadonlyArray<number> | undefined
+  undecodedTypes(): ReadonlyArray<number> | undefined {
+    return undefined
+  }
+
   /** Decodes the buffered rows. */
-  readonly decode: () => void
+  decode(): void {}
+
   /**
    * An effect that the reader waits for before it pulls again, so that a slow consumer slows the server. Absent if
    * nothing is passed on before the end; otherwise a failure is reported at once.
    */
-  readonly backpressure?: () => Effect.Effect<void> | undefined
+  backpressure?(): Effect.Effect<void> | undefined
+
   /** Returns the result, once. */
-  readonly result: () => A
+  abstract result(): A
 }
 
 /**

@@ -8,7 +8,7 @@ import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription
 import type { ColumnReader } from "@hyperfect/values/Columns"
 import type { ExecuteResult } from "../../Queries.ts"
 import { type ColumnsResult, type FieldDescription, type QueryResult, rowCount } from "../../QueryResult.ts"
-import { Exchange, flows, type Sink } from "./exchange.ts"
+import { Exchange, flows, Sink } from "./exchange.ts"
 import type { ColumnsDecoder, ResultDescription, RowsDecoder } from "./resultDecoders.ts"
 
 /**
@@ -22,39 +22,14 @@ export type MakeDecoder<K> = (
 
 const noFields: ReadonlyArray<FieldDescription> = []
 
-/** A sink that keeps only the command tag. */
-export abstract class BaseSink<A> implements Sink<A> {
-  protected commandTag = ""
-
-  onMessage(message: Backend.Message): void {
-    if (message._tag === "CommandComplete") this.commandTag = message.commandTag
-  }
-
-  onDataRow(_bytes: Uint8Array, _start: number, _end: number): void {}
-
-  onCopyData(_bytes: Uint8Array, _start: number, _end: number): void {}
-
-  onUndecodable(): void {}
-
-  onError(): void {}
-
-  undecodedTypes(): ReadonlyArray<number> | undefined {
-    return undefined
-  }
-
-  decode(): void {}
-
-  abstract result(): A
-}
-
 /** Drops everything that the server sends. */
-export class Discard extends BaseSink<void> {
+export class Discard extends Sink<void> {
   result(): void {}
 }
 
 /** Keeps only the command tag and its number of rows. */
-export class Summary extends BaseSink<ExecuteResult> {
-  restart(): void {
+export class Summary extends Sink<ExecuteResult> {
+  override restart(): void {
     this.commandTag = ""
   }
 
@@ -71,7 +46,7 @@ export interface StatementDescription {
 }
 
 /** Keeps the description of a statement. */
-export class DescriptionSink extends BaseSink<StatementDescription> {
+export class DescriptionSink extends Sink<StatementDescription> {
   private parameterTypes: ReadonlyArray<number> = []
   private fields: ReadonlyArray<RowDescription.FieldDescription> = []
 
@@ -80,7 +55,7 @@ export class DescriptionSink extends BaseSink<StatementDescription> {
     else if (message._tag === "RowDescription") this.fields = message.fields
   }
 
-  restart(): void {}
+  override restart(): void {}
 
   result(): StatementDescription {
     return { parameterTypes: this.parameterTypes, fields: this.fields }
@@ -88,7 +63,7 @@ export class DescriptionSink extends BaseSink<StatementDescription> {
 }
 
 /** The rows of one statement. */
-abstract class Decoded<K extends ResultDescription, A> extends BaseSink<A> {
+abstract class Decoded<K extends ResultDescription, A> extends Sink<A> {
   private readonly describe: MakeDecoder<K>
   /** The decoder that was known before the statement was run. */
   private readonly initiallyKnown: K | undefined
@@ -131,7 +106,7 @@ abstract class Decoded<K extends ResultDescription, A> extends BaseSink<A> {
     this.clear()
   }
 
-  restart(): void {
+  override restart(): void {
     this.commandTag = ""
     this.known = this.initiallyKnown
     this.pendingRows = undefined
@@ -192,7 +167,7 @@ export class Columns extends Decoded<ColumnsDecoder, ColumnsResult> {
 }
 
 /** Collects the results of several statements, each in a sink that is made at its first message. */
-export class Results<Row> extends BaseSink<ReadonlyArray<QueryResult<Row>>> {
+export class Results<Row> extends Sink<ReadonlyArray<QueryResult<Row>>> {
   /** The number of statements that completed before the first error. */
   completed = 0
   private readonly make: (index: number) => Rows<Row>
@@ -224,7 +199,7 @@ export class Results<Row> extends BaseSink<ReadonlyArray<QueryResult<Row>>> {
     this.current?.onError()
   }
 
-  restart(): void {
+  override restart(): void {
     this.completed = 0
     this.parts = []
     this.current = undefined

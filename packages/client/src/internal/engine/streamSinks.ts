@@ -6,8 +6,9 @@
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type { Reader as CopyReader } from "@hyperfect/values/CopyFormat"
 import type * as Effect from "effect/Effect"
+import { Sink } from "./exchange.ts"
 import type { RowsDecoder } from "./resultDecoders.ts"
-import { BaseSink, type MakeDecoder } from "./sinks.ts"
+import type { MakeDecoder } from "./sinks.ts"
 
 /** The consumer of a stream. */
 export interface Consumer<A> {
@@ -16,7 +17,7 @@ export interface Consumer<A> {
 }
 
 /** Streams items to a consumer, chunk by chunk. */
-export abstract class StreamSink<A> extends BaseSink<void> {
+export abstract class StreamSink<A> extends Sink<void> {
   protected batch: Array<A> = []
   private readonly consumer: Consumer<A>
 
@@ -32,7 +33,7 @@ export abstract class StreamSink<A> extends BaseSink<void> {
     return batch
   }
 
-  backpressure(): Effect.Effect<void> | undefined {
+  override backpressure(): Effect.Effect<void> | undefined {
     return this.batch.length === 0 ? undefined : this.consumer.offer(this.takeBatch())
   }
 

@@ -17,9 +17,8 @@ import type { CopyInOptions, CopyResult } from "../../Queries.ts"
 import { type Failure, type QueryError, UnsupportedError } from "../../QueryError.ts"
 import { rowCount } from "../../QueryResult.ts"
 import { type Engine, writeFrontend, writeQuery } from "../engine/engine.ts"
-import { Exchange, flows } from "../engine/exchange.ts"
+import { Exchange, flows, Sink } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
-import { BaseSink } from "../engine/sinks.ts"
 import { sentText } from "../model/comment.ts"
 import { failQuery } from "../session/queryError.ts"
 import type { Request } from "../statement/plan.ts"
@@ -76,7 +75,7 @@ const failureMessage = (cause: Cause.Cause<unknown>): string => {
 }
 
 /** Sends data: calls `onReady` when the server is ready for it. Returns the command tag. */
-class CopySink extends BaseSink<string> {
+class CopySink extends Sink<string> {
   private readonly onReady: () => void
 
   constructor(onReady: () => void) {

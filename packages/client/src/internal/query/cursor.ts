@@ -9,7 +9,7 @@
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { QueryError } from "../../QueryError.ts"
 import { type Engine, writeFrontend } from "../engine/engine.ts"
 import { Exchange, type ExchangeError, states } from "../engine/exchange.ts"
@@ -18,7 +18,7 @@ import type { RowsDecoder } from "../engine/resultDecoders.ts"
 import type { RowStream } from "../engine/streamSinks.ts"
 import { type Plan, type Request, syncBytes } from "../statement/plan.ts"
 import type { MakePlan, QueryRunner } from "./runner.ts"
-import { planSource, toStream } from "./streams.ts"
+import { rowStream } from "./streams.ts"
 
 const executeFlush = (maxRows: number): Uint8Array => {
   const out = ByteWriter.make(32)
@@ -83,39 +83,32 @@ export const portal = <Row>(
   statement: Request,
   makePlan: MakePlan<RowsDecoder<Row>>,
   fetchSize: number
-): Stream.Stream<Row, QueryError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const own = yield* gate.exclusive(statement)
-    const more = executeFlush(fetchSize)
-    const { engine } = runner
-    const source = planSource<Row>(
-      runner,
-      statement,
-      makePlan,
-      (plan, sink) => new Portal(engine, more, plan, sink),
-      ({ write }) => (out) => {
-        write(out)
-        out.copy(more)
-      }
-    )
-    return toStream<Row>(
-      runner,
-      own,
-      statement,
-      yield* source,
-      (exchange, drop) =>
-        Effect.suspend(() => {
-          const isOver = engine.queue.withdraw(exchange) || exchange.state === states.Ended
-          const isIdle = exchange.state === states.Suspended || exchange.state === states.Ending
-          // Before the reader continues, which would fetch more.
-          if (!isOver) (exchange as Portal<Row>).close()
-          drop()
-          if (isOver) return Effect.void
-          // In a transaction nothing is cancelled, because the transaction would fail: at most the requested rows still
-          // arrive.
-          return isIdle || engine.status === "T"
-            ? engine.cancellation.awaitEnd(exchange, "end of a portal")
-            : engine.cancellation.abandon(exchange)
-        })
-    )
-  }))
+): Stream.Stream<Row, QueryError> => {
+  const more = executeFlush(fetchSize)
+  const { engine } = runner
+  return rowStream<Row>(
+    runner,
+    gate,
+    statement,
+    makePlan,
+    (plan, sink) => new Portal(engine, more, plan, sink),
+    ({ write }) => (out) => {
+      write(out)
+      out.copy(more)
+    },
+    (exchange, drop) =>
+      Effect.suspend(() => {
+        const isOver = engine.queue.withdraw(exchange) || exchange.state === states.Ended
+        const isIdle = exchange.state === states.Suspended || exchange.state === states.Ending
+        // Before the reader continues, which would fetch more.
+        if (!isOver) (exchange as Portal<Row>).close()
+        drop()
+        if (isOver) return Effect.void
+        // In a transaction nothing is cancelled, because the transaction would fail: at most the requested rows still
+        // arrive.
+        return isIdle || engine.status === "T"
+          ? engine.cancellation.awaitEnd(exchange, "end of a portal")
+          : engine.cancellation.abandon(exchange)
+      })
+  )
+}

@@ -10,15 +10,14 @@ import type * as Type from "@hyperfect/values/Type"
 import type * as Effect from "effect/Effect"
 import type { QueryError } from "../../QueryError.ts"
 import { writeFrontend } from "../engine/engine.ts"
-import { flows } from "../engine/exchange.ts"
+import { flows, Sink } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
-import { BaseSink } from "../engine/sinks.ts"
 import { refuse } from "../session/queryError.ts"
 import { holdsDatetimes } from "../session/typeParts.ts"
 import { type QueryRunner, runExchange } from "./runner.ts"
 
 /** Reads the result of a function. */
-class FunctionResult<A> extends BaseSink<A | null> {
+class FunctionResult<A> extends Sink<A | null> {
   private readonly read: (value: Uint8Array) => A
   private value: A | null = null
 

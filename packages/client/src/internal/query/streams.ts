@@ -7,7 +7,6 @@ import type { Reader as CopyReader } from "@hyperfect/values/CopyFormat"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type QueryError, UnsupportedError } from "../../QueryError.ts"
 import { type WriteFrames, writeQuery } from "../engine/engine.ts"
@@ -34,16 +33,19 @@ export interface StreamSource<A> {
   readonly outcomeOf?: (exchange: StreamingExchange<A>) => Effect.Effect<StreamSource<A> | void, QueryError>
 }
 
+/** Ends the exchange of a stream; `drop` discards the items that have arrived and those still to come. */
+type Leave<A> = (exchange: StreamingExchange<A>, drop: () => void) => Effect.Effect<void>
+
 /**
  * Makes a stream from a streaming exchange, which has exclusive use of the session until the stream's scope closes.
- * Then `leave` ends the exchange; its `drop` discards the items that have arrived and those still to come.
+ * Then `leave` ends the exchange.
  */
 export const toStream = <A>(
   { engine }: Pick<QueryRunner, "engine">,
   gate: Gate,
   statement: StatementLike,
   source: StreamSource<A>,
-  leave?: (exchange: StreamingExchange<A>, drop: () => void) => Effect.Effect<void>
+  leave?: Leave<A>
 ): Stream.Stream<A, QueryError> =>
   Stream.unwrap(Effect.gen(function*() {
     const handoff = new Handoff<A, QueryError>()
@@ -89,40 +91,24 @@ export const toStream = <A>(
     return Stream.fromPull(Effect.succeed(Effect.andThen(gate.markOwner, handoff.pull)))
   }))
 
-/** Streams the rows of a statement. */
-export const rowStream = <Row>(
-  runner: QueryRunner,
-  gate: Gate,
-  statement: Request,
-  makePlan: MakePlan<RowsDecoder<Row>>
-): Stream.Stream<Row, QueryError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const own = yield* gate.exclusive(statement)
-    const source = planSource<Row>(
-      runner,
-      statement,
-      makePlan,
-      ({ flow }, sink) => new Exchange(flow, sink),
-      writeGroup
-    )
-    return toStream<Row>(runner, own, statement, yield* source)
-  }))
-
 /** Observes the records of a stream, so that unknown types in them are known for the next stream. */
 const watched = <Row>(plan: Plan<RowsDecoder<Row>>): Plan<RowsDecoder<Row>> =>
   plan.records === undefined || plan.known === undefined ? plan : { ...plan, known: plan.records.watch(plan.known) }
 
 /**
- * Makes a source of rows from a plan. If its statement proves to be stale, which shows before the first row, the plan
- * is made again once.
+ * Streams the rows of a statement. If it proves to be stale, which shows before the first row, the plan is made again
+ * once.
  */
-export const planSource = <Row>(
-  { planner }: QueryRunner,
+export const rowStream = <Row>(
+  runner: QueryRunner,
+  gate: Gate,
   statement: Request,
   makePlan: MakePlan<RowsDecoder<Row>>,
-  makeExchange: (plan: Plan<RowsDecoder<Row>>, sink: RowStream<Row>) => StreamingExchange<Row>,
-  write: (plan: Plan<RowsDecoder<Row>>) => WriteFrames
-): Effect.Effect<StreamSource<Row>, QueryError, Scope.Scope> => {
+  makeExchange: (plan: Plan<RowsDecoder<Row>>, sink: RowStream<Row>) => StreamingExchange<Row> = ({ flow }, sink) =>
+    new Exchange(flow, sink),
+  write: (plan: Plan<RowsDecoder<Row>>) => WriteFrames = writeGroup,
+  leave?: Leave<Row>
+): Stream.Stream<Row, QueryError> => {
   const attempt = (pins: Pins, isRetry: boolean): Effect.Effect<StreamSource<Row>, QueryError> =>
     Effect.map(Effect.suspend(() => makePlan(pins)), (plan) => {
       const { describe, known } = watched(plan)
@@ -130,10 +116,14 @@ export const planSource = <Row>(
       return {
         start: (consumer) => makeExchange(plan, new RowStream(describe, known, consumer)),
         write: write(plan),
-        outcomeOf: (exchange) => plannedOutcome(planner, exchange, statement, [plan], repeat)
+        outcomeOf: (exchange) => plannedOutcome(runner.planner, exchange, statement, [plan], repeat)
       }
     })
-  return Effect.flatMap(Pins.scoped, (pins) => attempt(pins, false))
+  return Stream.unwrap(Effect.gen(function*() {
+    const own = yield* gate.exclusive(statement)
+    const source = yield* attempt(yield* Pins.scoped, false)
+    return toStream<Row>(runner, own, statement, source, leave)
+  }))
 }
 
 /** Returns the data unchanged, in the pieces in which it arrives. */

@@ -86,16 +86,7 @@ export interface Replication {
 const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 const readMessage = Messages.readerUnsafe()
 
-const microsecondsPerDay = BigInt(86_400_000_000)
 const zero = BigInt(0)
-
-/** Converts microseconds since midnight of 2000-01-01, UTC. */
-const toTimestampTz = (microseconds: bigint): TimestampTz.TimestampTz => {
-  const since = BigInt.asIntN(64, microseconds)
-  const rest = since % microsecondsPerDay
-  const day = since / microsecondsPerDay - BigInt(rest < zero ? 1 : 0)
-  return TimestampTz.fromPartsUnsafe(Number(day), Number(rest < zero ? rest + microsecondsPerDay : rest))
-}
 
 /** Milliseconds from 1970-01-01 to 2000-01-01. */
 const postgresEpoch = 946_684_800_000
@@ -210,7 +201,7 @@ class ReplicationStream extends StreamSink<Event> {
     }
     if (message._tag === "PrimaryKeepalive" && message.replyRequested !== 0) this.status.sendUpdate()
     if (this.status.isAbandoned) return
-    const sentAt = toTimestampTz(message.serverTime)
+    const sentAt = TimestampTz.fromMicroseconds(BigInt.asIntN(64, message.serverTime))
     const { walEnd } = message
     if (walEnd > this.status.received) this.status.received = walEnd
     this.batch.push(

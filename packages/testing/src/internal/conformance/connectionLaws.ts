@@ -83,6 +83,14 @@ const untilStable = (current: () => number) => {
   )
 }
 
+/** Floods a connection until it takes no more. */
+const startFlood = Effect.fnUntraced(function*(connection: Connection.Connection) {
+  const begun = { size: 0 }
+  const flooding = yield* Effect.forkChild(flood(connection, begun))
+  yield* untilStable(() => begun.size)
+  return { begun, flooding }
+})
+
 /** @internal */
 export const connectionLaws = (options: ConnectionLawOptions): Record<string, LawEffect> => {
   const law = overPair(options)
@@ -183,9 +191,7 @@ export const connectionLaws = (options: ConnectionLawOptions): Record<string, La
     }),
 
     "an interrupted write is still sent completely, and before later ones": law(function*({ client, server }) {
-      const begun = { size: 0 }
-      const flooding = yield* Effect.forkChild(flood(client.connection, begun))
-      yield* untilStable(() => begun.size)
+      const { begun, flooding } = yield* startFlood(client.connection)
       yield* expect(begun.size < floodSize, `a connection held ${begun.size} bytes for a reader who does not read`)
       yield* Fiber.interrupt(flooding)
       // The beginning of another write follows the interrupted one.
@@ -236,9 +242,7 @@ export const connectionLaws = (options: ConnectionLawOptions): Record<string, La
     }),
 
     "closing fails a suspended write with Closed, even if the peer does not read": law(function*({ client }) {
-      const begun = { size: 0 }
-      const flooding = yield* Effect.forkChild(flood(client.connection, begun))
-      yield* untilStable(() => begun.size)
+      const { flooding } = yield* startFlood(client.connection)
       yield* client.close
       yield* expectClosed(Fiber.join(flooding), "local", "the suspended write")
     }),
@@ -260,9 +264,7 @@ export const connectionLaws = (options: ConnectionLawOptions): Record<string, La
     "the peer's close eventually fails writes, including suspended ones": law(function*({ client, server }) {
       const failsToWrite = (reason: TransportError.Reason) =>
         expect(reason._tag === "WriteFailed", `writing to a closed connection failed with ${reason._tag}`)
-      const begun = { size: 0 }
-      const flooding = yield* Effect.forkChild(flood(client.connection, begun))
-      yield* untilStable(() => begun.size)
+      const { flooding } = yield* startFlood(client.connection)
       yield* server.close
       yield* Effect.flatMap(reasonOf(Fiber.join(flooding), "writing to a closed connection succeeded"), failsToWrite)
       yield* Effect.flatMap(

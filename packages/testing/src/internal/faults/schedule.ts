@@ -28,32 +28,25 @@ export const randomSize = (greatest: number, drawn: number): number =>
 const salts = { split: 1, delay: 2, corrupt: 3 }
 
 /** @internal */
-export interface FaultSchedule {
-  /** The number of bytes out of `size`, starting at `position`, that may pass in one piece; 0 where the stream ends. */
-  readonly pieceSize: (position: number, size: number) => number
-  /** The delay of the piece at `position`, in milliseconds. */
-  readonly delay: (position: number) => number
-  /** The piece after corruption: a copy if bytes are changed. */
-  readonly corrupt: (piece: Uint8Array, position: number) => Uint8Array
-}
-
-/** @internal */
 export const make = (
   { corrupt, corruptAt, disconnectAfter, delay = 0, split, stallAfter }: StreamFaults,
   milliseconds: (delay: NonNullable<StreamFaults["delay"]>) => number,
   ...seed: ReadonlyArray<number>
-): FaultSchedule => {
+) => {
   const end = Math.min(disconnectAfter ?? Infinity, stallAfter ?? Infinity)
   const longest = milliseconds(delay)
   // The end of the piece that contains the last position. Positions only grow.
   let boundary = split === undefined ? Infinity : 0
   return {
-    pieceSize: (position, size) => {
+    /** The number of bytes out of `size`, starting at `position`, that may pass in one piece; 0 where the stream ends. */
+    pieceSize: (position: number, size: number): number => {
       while (boundary <= position) boundary += randomSize(split!, seededRandom(...seed, salts.split, boundary))
       return Math.max(0, Math.min(size, boundary - position, end - position))
     },
-    delay: (position) => longest * seededRandom(...seed, salts.delay, position),
-    corrupt: (piece, position) => {
+    /** The delay of the piece at `position`, in milliseconds. */
+    delay: (position: number): number => longest * seededRandom(...seed, salts.delay, position),
+    /** The piece after corruption: a copy if bytes are changed. */
+    corrupt: (piece: Uint8Array, position: number): Uint8Array => {
       if (corrupt === undefined && corruptAt === undefined) return piece
       const altered = piece.slice()
       for (let i = 0; i < piece.length; i++) {

@@ -19,14 +19,7 @@ export const reader = <S extends keyof RowShapes>(shape: S, columns: ReadonlyArr
   const plan = columns.map(({ name, nullable = true, type, typeModifier = -1 }, index) => {
     const codec = type.hyper?.copy ?? type.hyper
     if (codec === undefined) {
-      const unsupported = ValueError.reason(
-        "FormatUnsupported",
-        type.name,
-        Type.hyperBinary,
-        "a type that Hyper has",
-        type.name
-      )
-      throw ValueError.atColumn(unsupported, name, index)
+      throw ValueError.atColumn(ValueError.noCodec(type.name, Type.hyperBinary, "a type that Hyper has"), name, index)
     }
     return { name, nullable, typeModifier, read: codec.read, size: codec.size(typeModifier) }
   })

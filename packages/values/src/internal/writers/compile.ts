@@ -20,11 +20,7 @@ export const make = <Row>(
   const plan = columns.map(({ name, nullable = true, type, typeModifier = -1 }, index): Interpreted.Column => {
     const codec = Type.codec(type, format)
     if (codec === undefined) {
-      throw ValueError.atColumn(
-        ValueError.reason("FormatUnsupported", type.name, format, "a type that exists in this format", type.name),
-        name,
-        index
-      )
+      throw ValueError.atColumn(ValueError.noCodec(type.name, format, "a type that exists in this format"), name, index)
     }
     const size = framing === "hyper" ? type.hyper!.size(typeModifier) : -1
     return { name, typeName: type.name, format, write: codec.write, typeModifier, nullable, size }
