@@ -53,14 +53,15 @@ const runtimes: ReadonlyArray<Runtime> = [
   { name: "workerd", program: process.execPath, module: "reachWorkerd.ts" }
 ]
 
-const execute = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.callback<string>((resume) => {
+/** Runs a program, and returns its output, which contains its errors if it has failed. */
+const execute = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
+  Effect.callback<{ readonly output: string; readonly isFailed: boolean }>((resume) => {
     const child = execFile(
       program,
       args,
       { cwd: root, env: { ...process.env, ...env }, timeout: 120_000 },
-      (error, stdout, stderr) =>
-        resume(Effect.succeed(error === null ? stdout : `${stdout}\n${stderr}${error.message}`))
+      (error, stdout) =>
+        resume(Effect.succeed({ output: `${stdout}\n${error?.message ?? ""}`, isFailed: error !== null }))
     )
     return Effect.sync(() => child.kill("SIGKILL"))
   })
@@ -75,7 +76,7 @@ const run = Effect.fnUntraced(function*(
   servers: Servers
 ) {
   const { database, host, password, port, user } = servers.postgres
-  const output = yield* execute(program, [...args, join(import.meta.dirname, module)], {
+  const { isFailed, output } = yield* execute(program, [...args, join(import.meta.dirname, module)], {
     REACH: JSON.stringify(servers),
     PGHOST: host,
     PGPORT: String(port),
@@ -87,7 +88,8 @@ const run = Effect.fnUntraced(function*(
   const lines = output.split("\n")
   const reports = lines.filter(isReport).map((line) => JSON.parse(line) as Outcome & { readonly version?: string })
   const version = reports.find(({ version }) => version !== undefined)?.version
-  const checks = reports.filter(({ version }) => version === undefined)
+  const checks: Array<Outcome> = reports.filter(({ version }) => version === undefined)
+  if (isFailed) checks.push({ name: "the program itself", problem: "has not run to its end" })
   const rest = lines.filter((line) => line.trim() !== "" && !isReport(line)).join("\n")
   yield* Console.log(`\n${name} (${version ?? "not started"})`)
   for (const check of checks) {
