@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     // More than there may be processors: the tests wait for servers more than they compute.
     maxWorkers: 4,
+    globalSetup: `${root}/packages/tooling/postgresData.ts`,
     projects: names.map((name) => ({
       root: `${root}/packages/${name}`,
       ssr: { resolve: { conditions, externalConditions: conditions } },

@@ -7,6 +7,9 @@
  * own Unix socket, so any number of servers can run at once. When the scope closes, the server is stopped and its
  * directory removed; this also happens if the current process is killed, which the server detects.
  *
+ * `initdb` takes half a second of each start. The environment variable `HYPERFECT_POSTGRES_DATA` names a folder, such as one
+ * that a test runner makes for a run and removes after it, in which what it has made is kept, to be copied for later servers.
+ *
  * PostgreSQL refuses to run as root. If the current user is root, it runs as `nobody`, with a copy of its programs if
  * that user cannot read the installed ones.
  *
@@ -17,6 +20,7 @@
  */
 import type * as ServerProcess from "@hyperfect/hyper/ServerProcess"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -264,22 +268,49 @@ const makeDirectory = Effect.fnUntraced(function*(options: Resolved) {
 
 type Directory = Effect.Success<ReturnType<typeof makeDirectory>>
 
+/** The folder of data that `initdb` has made, for servers that come later to copy. */
+const keptFolder = Config.option(Config.String("HYPERFECT_POSTGRES_DATA"))
+
+/** Makes the data of a server whose only role has this name: by `initdb`, or as a copy of what it has made before. */
+const makeData = Effect.fnUntraced(function*({ data, installation }: Directory, user: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const initdb = (folder: string) =>
+    runToSuccess(
+      "initdb",
+      installation.start("initdb", {
+        arguments: [
+          ...initdbFlags,
+          ...installation.version >= builtinLocale.since ? builtinLocale.flags : [],
+          `--username=${user}`,
+          `--pgdata=${folder}`
+        ]
+      })
+    )
+  const folder = yield* PostgresInstallation.toSystemFailed("read HYPERFECT_POSTGRES_DATA")(keptFolder)
+  if (folder._tag === "None") return yield* initdb(data)
+  const kept = path.join(folder.value, `${installation.version}-${encodeURIComponent(user)}`)
+  yield* Effect.gen(function*() {
+    if (yield* fs.exists(kept)) return
+    yield* installation.chown(folder.value)
+    const made = yield* fs.makeTempDirectory({ directory: folder.value })
+    yield* installation.chown(made)
+    yield* initdb(made).pipe(
+      // Another process may have been faster.
+      Effect.andThen(Effect.ignore(fs.rename(made, kept))),
+      Effect.ensuring(Effect.ignore(fs.remove(made, { recursive: true, force: true })))
+    )
+  }).pipe(PostgresInstallation.toSystemFailed(`keep data in ${folder.value}`))
+  yield* installation.copy(kept, data)
+})
+
 /** Makes the data of a server. */
 const initialize = Effect.fnUntraced(function*(
-  { data, installation, settings }: Directory,
+  made: Directory,
   { authentication, database, databases, password, setup, user }: Resolved
 ) {
-  yield* runToSuccess(
-    "initdb",
-    installation.start("initdb", {
-      arguments: [
-        ...initdbFlags,
-        ...installation.version >= builtinLocale.since ? builtinLocale.flags : [],
-        `--username=${user}`,
-        `--pgdata=${data}`
-      ]
-    })
-  )
+  const { data, installation, settings } = made
+  yield* makeData(made, user)
 
   // A server in single-user mode reads statements from its standard input, before any client can connect.
   const execute = (target: string, statements: ReadonlyArray<string>) =>

@@ -5,7 +5,7 @@ import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Certificates from "@hyperfect/testing/Certificates"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
-import { Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
+import { ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -21,16 +21,44 @@ const start = (options: PostgresServer.Options) =>
 const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
 chmodSync(ownTemporary, 0o1777)
 process.env.TMPDIR = ownTemporary
+delete process.env["HYPERFECT_POSTGRES_DATA"]
 afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
 
 const directories = (): ReadonlyArray<string> =>
   readdirSync(ownTemporary).filter((name) => name.startsWith("hyperfect-postgres-"))
+
+const keptIn = (folder: string) => ConfigProvider.fromUnknown({ HYPERFECT_POSTGRES_DATA: folder })
 
 /** Returns the reason why a server could not be started. */
 const failure = (options: PostgresServer.Options) =>
   make(options).pipe(Effect.scoped, Effect.flip, Effect.map((error) => error.reason))
 
 describe("PostgresServer", () => {
+  it.effect("copies the data that an earlier server has kept, and changes only its own", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(ownTemporary, "kept-"))
+      const tables = Effect.scoped(Effect.gen(function*() {
+        const { endpoint, password, user } = yield* make()
+        const session = yield* Session.make({ endpoint, password, user })
+        yield* session.execute("create table made (a int)")
+        return (yield* session.values("select relname from pg_class where relname = 'made'")).rows
+      })).pipe(Effect.provideService(ConfigProvider.ConfigProvider, keptIn(folder)))
+      const found = yield* Effect.all([tables, tables, tables], { concurrency: "unbounded" })
+      assert.deepStrictEqual([...found, yield* tables], Array.from({ length: 4 }, () => [["made"]]))
+      assert.deepStrictEqual(readdirSync(folder), ["18-postgres"])
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
+  it.effect("fails if data cannot be kept", () =>
+    Effect.gen(function*() {
+      const missing = join(ownTemporary, "missing")
+      const error = yield* make().pipe(
+        Effect.scoped,
+        Effect.flip,
+        Effect.provideService(ConfigProvider.ConfigProvider, keptIn(missing))
+      )
+      assert.include(error.message, missing)
+    }).pipe(Effect.provide(NodePlatform.layer)))
+
   layer(start({ authentication: "trust", databases: ["app", "we\"ird"] }), { excludeTestServices: true })(
     "with trust",
     (it) => {

@@ -139,6 +139,15 @@ export const make = Effect.fnUntraced(function*(directory: string) {
     version: Number(/ (\d+)/.exec(version)?.[1]),
     /** Changes the owner of a file or directory to the user that the server runs as. */
     chown,
+    /** Copies a directory as the user that the server runs as. */
+    copy: Effect.fnUntraced(function*(from: string, to: string) {
+      const [program, ...args] = [...prefix, "cp", "-Rp", from, to]
+      const exitCode = yield* run(program!, ...args)
+      if (exitCode !== 0) {
+        const cause = new Error(`cp has exited with ${exitCode}`)
+        return yield* fromReason(new SystemFailed({ action: `copy ${from}`, cause }))
+      }
+    }),
     /** Runs one of PostgreSQL's programs as the right user, so that it ends with the current process. */
     start: (name: "initdb" | "postgres", options: {
       readonly arguments: ReadonlyArray<string>
