@@ -90,10 +90,11 @@ export class NoServerFound extends TaggedError<NoServerFound, boolean>()("NoServ
  *
  * **Details**
  *
- * With several servers, the next one is tried, as in libpq, only after failures that another server may not have: the
- * server is unreachable, does not answer in time, reports that it cannot accept connections now (57P03), or does not
- * meet `targetSessionAttrs`. So it is, other than in libpq, if the connection is lost during the login, as by a proxy whose
- * server is down. All other failures, such as a wrong password or an untrusted certificate, are returned at once.
+ * With several servers, the next one is tried only after failures that another server may not have: the server is
+ * unreachable, does not answer in time, or does not meet `targetSessionAttrs`; it reports that it cannot accept
+ * connections now (57P03); or, other than in libpq, it hangs up during the login, as a proxy does whose server is down,
+ * reports that it shuts down (57P01, 57P02), or answers the request for TLS with an error. All other failures, such as a
+ * wrong password or an untrusted certificate, are returned at once.
  *
  * @category errors
  * @since 0.1.0

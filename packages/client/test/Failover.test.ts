@@ -8,6 +8,7 @@ import * as Session from "@hyperfect/client/Session"
 import { Effect, Fiber, Latch, Option, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { EventLog, type FakeServer, fakeServers } from "./fakeServers.ts"
+import { forkImmediately } from "./fibers.ts"
 import { waitUntil } from "./pools.ts"
 
 const standby = { in_hot_standby: "on", default_transaction_read_only: "off" }
@@ -263,6 +264,24 @@ const makeLostPool = (parts: Servers, lost: Partial<FakeServer>, options: Pool.O
     yield* Effect.ignore(pool.simple("hang up"))
     return pool
   })
+
+describe("pool > a server that fails while it secures a connection", () => {
+  it.effect.each(["error", "hang-up"] as const)("is tried again: %s", (tls) => {
+    const parts: Servers = { a: { ...makeServer("a", primary), tls: "yes" }, b: makeServer("b", primary) }
+    return Effect.gen(function*() {
+      const config = yield* ConnectionConfig.fromString("host=a user=app sslmode=require")
+      const pool = yield* Pool.make(config, { max: 1 })
+      parts.a = { ...parts.a, tls }
+      yield* Effect.ignore(pool.simple("hang up"))
+      const waiting = yield* forkImmediately(queryServerName(pool))
+      yield* TestClock.adjust("10 seconds")
+      assert.isAtLeast(pool.stats().connectFailures, 3)
+      parts.a = { ...parts.a, tls: "yes" }
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(waiting), "a")
+    }).pipe(Effect.provide(fakeServers(parts)))
+  })
+})
 
 const reasonOf = (error: PoolError.PoolError | QueryError.QueryError | QueryError.TransactionRolledBack) =>
   error._tag === "PoolError" ? error.reason._tag : error._tag

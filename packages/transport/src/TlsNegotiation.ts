@@ -6,7 +6,7 @@
 import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Effect from "effect/Effect"
 import type { Connection, TlsInfo, TlsOptions } from "./Connection.ts"
-import { fromReason, TlsRefused, type TransportError } from "./TransportError.ts"
+import { failed, fromReason, TlsRefused, type TransportError } from "./TransportError.ts"
 
 const sslRequestBytes = Frontend.encodeUnsafe(Frontend.SSLRequest.make({}))
 
@@ -48,7 +48,7 @@ export const sslRequest = (connection: Connection): Effect.Effect<boolean, Trans
     Effect.flatMap((chunks) => {
       const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
       const answer = chunks[0][0]!
-      if (answer === 0x45) return refused("with an error")
+      if (answer === 0x45) return refused(failed)
       if (isHttp(chunks[0])) return refused("as an HTTP server")
       if (size !== 1) return refused(`with ${size} bytes where one was due`)
       return answer === 0x53

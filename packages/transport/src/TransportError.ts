@@ -95,7 +95,14 @@ export class Unresponsive extends TaggedReason<Unresponsive>()("Unresponsive", {
 }, ({ milliseconds, wanted }) => `the connection was abandoned: no ${wanted} within ${milliseconds} ms`) {}
 
 /**
- * The server does not support TLS, although the caller requires it.
+ * The `answer` of `TlsRefused` for a server that has failed before it could answer.
+ *
+ * @internal
+ */
+export const failed = "with an error"
+
+/**
+ * The server does not support TLS, although the caller requires it, or did not answer whether it does.
  *
  * @category errors
  * @since 0.1.0
@@ -107,7 +114,9 @@ export class TlsRefused extends TaggedReason<TlsRefused>()("TlsRefused", {
   hint: Schema.optionalKey(Schema.String)
 }, ({ answer, endpoint, hint }) => {
   const at = endpoint === undefined ? "" : ` at ${endpoint}`
-  return `TLS is required, but the server${at} answered ${answer}${suffix(hint)}`
+  return answer === failed
+    ? `the server${at} answered the request for TLS ${answer}${suffix(hint)}`
+    : `TLS is required, but the server${at} answered ${answer}${suffix(hint)}`
 }) {}
 
 /**
@@ -177,10 +186,15 @@ export type Reason = typeof Reason.Type
 export class TransportError extends TaggedError<TransportError, boolean>()("TransportError", { reason: Reason }) {
   /**
    * True if a retry on a new connection can help: false if the server or its certificate was rejected, or the server
-   * has exited.
+   * has exited. A server that shuts down may answer a request for TLS with an error, or cut the handshake.
    */
   override get isRetryable(): boolean {
-    return !["TlsRefused", "TlsFailed", "ServerExited"].includes(this.reason._tag)
+    const { reason } = this
+    return reason._tag === "TlsRefused"
+      ? reason.answer === failed
+      : reason._tag === "TlsFailed"
+      ? reason.code === "ECONNRESET"
+      : reason._tag !== "ServerExited"
   }
 }
 

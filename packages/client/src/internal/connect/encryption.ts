@@ -108,6 +108,8 @@ const describeTlsFailure =
           endpoint: name,
           hint: reason.answer === TlsNegotiation.noTls
             ? "enable ssl on the server, or use sslmode=prefer"
+            : error.isRetryable
+            ? "it may be shutting down, or lack resources: see its log"
             : "check that it is a PostgreSQL server"
         })
       )

@@ -151,8 +151,8 @@ const attemptConnect = (
 const rejectionSqlState = (error: AttemptError): string | undefined =>
   error._tag === "AuthError" && error.reason._tag === "Rejected" ? error.reason.sqlState : undefined
 
-/** `cannot_connect_now`: the server is starting, stopping, or a standby that does not take queries. */
-const cannotConnectNow = "57P03"
+/** True if the server is starting, stopping, crashing, or a standby that does not take queries. */
+const isUnsettled = (sqlState: string | undefined): boolean => sqlState !== undefined && /^57P0[123]$/.test(sqlState)
 
 /** `invalid_authorization_specification`: for example, no line of `pg_hba.conf` matches, which may require TLS. */
 const invalidAuthorization = "28000"
@@ -165,7 +165,7 @@ const shouldTryFallback = ({ error, isSecured }: AttemptFailure, first: Encrypti
   if (first === "tls-if-offered" && isHandshakeFailure(error)) return true
   const sqlState = rejectionSqlState(error)
   // A server without TLS has already been tried in plain text.
-  return sqlState !== undefined && sqlState !== cannotConnectNow && (first === "plain" || isSecured)
+  return sqlState !== undefined && !isUnsettled(sqlState) && (first === "plain" || isSecured)
 }
 
 /**
@@ -249,7 +249,8 @@ const isUnreachable = (error: AttemptError): boolean =>
 
 /** True if another server may succeed. */
 const canTryNextServer = (error: AttemptError): boolean =>
-  isUnreachable(error) || error._tag === "ServerUnsuitable" || rejectionSqlState(error) === cannotConnectNow
+  isUnreachable(error) || error._tag === "ServerUnsuitable" || isUnsettled(rejectionSqlState(error)) ||
+  (error._tag === "TransportError" && error.reason._tag === "TlsRefused" && error.isRetryable)
 
 /**
  * Returns true if a server can be reached and answers a login, whatever the answer. Asks no provider for a token, since
