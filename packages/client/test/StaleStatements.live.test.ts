@@ -232,7 +232,9 @@ describeServers({
           create schema ${b}; create type ${b}.color as enum ('blue'); create table ${b}.t (id int8, c ${b}.color);
           insert into ${b}.t values (1, 'blue');
           create schema ${role} authorization ${role}; create table ${role}.t (n text);
-          insert into ${role}.t values ('own'); grant select on ${role}.t to ${role}`)
+          insert into ${role}.t values ('own'); grant select on ${role}.t to ${role};
+          create table t as select 0 as z`)
+        const prepared = yield* session.prepare("select * from t")
         const read = (setting: string, options?: TransactionOptions) =>
           session.transaction(
             Effect.andThen(
@@ -252,6 +254,11 @@ describeServers({
             { id: BigInt(1), c: "blue" }
           )
           assert.deepStrictEqual(yield* read("select 1", { role }), { n: "own" })
+          const readPrepared = (options: TransactionOptions) =>
+            Effect.map(session.transaction(prepared.query(), options), ({ rows }) => rows[0])
+          assert.deepStrictEqual(yield* readPrepared({ role }), { n: "own" })
+          assert.deepStrictEqual(yield* readPrepared({ settings: { search_path: a } }), { c: "red" })
+          assert.deepStrictEqual(yield* readPrepared({}), { z: 0 })
           const reset = Effect.andThen(read("select 1"), read(`reset role; set local search_path to ${a}`))
           assert.deepStrictEqual(yield* session.transaction(reset, { role }), { c: "red" })
         }

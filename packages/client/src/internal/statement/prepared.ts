@@ -216,8 +216,9 @@ interface Preparing extends Pinnable {
   /** The map that it is stored in, and its key there. */
   readonly home: Home
   readonly key: string
-  /** The epoch in which it was prepared. */
+  /** The epoch in which it was prepared, and the lookup. */
   readonly epoch: number
+  readonly lookup: string
   readonly startedAt: number
   readonly typesVersion: number
   readonly hasFloatDatetimes: boolean
@@ -314,6 +315,12 @@ export class StatementCache {
     return new Set(texts).size <= this.capacity
   }
 
+  /** The settings by which names are looked up now, as far as they differ from the initial ones. */
+  private get lookup(): string {
+    const { localNames } = this.epoch
+    return localNames === "" ? this.searchPath : `${this.searchPath}\0${localNames}`
+  }
+
   /** Returns a name that no other statement has. */
   freshName(): string {
     return `${this.prefix}_${++this.count}`
@@ -331,8 +338,7 @@ export class StatementCache {
   ): Effect.Effect<Prepared, QueryError> {
     const text = keptText(statement)
     let key = statementKey(text, parameterTypes)
-    if (this.searchPath !== "") key = `${this.searchPath}\0${key}`
-    if (this.epoch.localNames !== "") key = `${this.epoch.localNames}\0${key}`
+    if (this.lookup !== "") key = `${this.lookup}\0${key}`
     const entry = this.entries.get(key)
     // A map keeps the order of insertion: the most recently used entry moves to the end.
     if (entry !== undefined && key !== this.lastUsed) {
@@ -360,7 +366,8 @@ export class StatementCache {
     if (entry === undefined) return this.prepare(home, key, wanted, pins)
     const isPrepared = entry instanceof Prepared
     const preparing = isPrepared ? entry.origin : entry
-    if (preparing.epoch !== this.epoch.current || (!isPrepared && preparing.isAbandoned)) {
+    const isStale = preparing.epoch !== this.epoch.current || preparing.lookup !== this.lookup
+    if (isStale || (!isPrepared && preparing.isAbandoned)) {
       if (isPrepared) this.forget(entry)
       return this.prepare(home, key, wanted, pins)
     }
@@ -470,6 +477,7 @@ export class StatementCache {
       home,
       key,
       epoch: this.epoch.current,
+      lookup: this.lookup,
       startedAt: this.types.current.now(),
       typesVersion: this.types.current.version,
       hasFloatDatetimes: this.types.hasFloatDatetimes,
