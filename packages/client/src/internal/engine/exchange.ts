@@ -274,11 +274,7 @@ export class Exchange<A = unknown, S extends Sink<A> = Sink<A>> {
     this.sink = sink
     this.text = text
     this.state = flow.state
-    this.writeFrames = undefined
-    this.onDone = undefined
     this.copyDirection = flow.copy
-    this.failedIn = undefined
-    this.failure = undefined
   }
 
   /** The effect that its statement may have on the session and the database. */

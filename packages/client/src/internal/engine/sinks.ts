@@ -78,7 +78,6 @@ abstract class Decoded<K extends ResultDescription, A> extends Sink<A> {
     this.describe = describe
     this.initiallyKnown = known
     this.known = known
-    this.pendingRows = undefined
   }
 
   /** Drops the rows. */

@@ -18,13 +18,21 @@ import { keptText } from "../model/comment.ts"
 import { failQuery, flatMapEager, refuse, trySync } from "../session/queryError.ts"
 import { declaredTypes, encodersOfTypes, isUndecided, typeOids } from "../statement/parameters.ts"
 import { Pins } from "../statement/pins.ts"
-import type { Request } from "../statement/plan.ts"
+import type { Planner, Request } from "../statement/plan.ts"
 import { parseAndDescribe, syncMessage } from "../statement/prepared.ts"
-import type { TypeCatalogue } from "../statement/typeCatalogue.ts"
 import { makeReads } from "./reads.ts"
 import { checkExtended, hasLateColumns, type PlanStatement, type QueryRunner, refusal, runExchange } from "./runner.ts"
 
 /** Parse and Describe of a statement, with a name or unnamed. */
+/** Runs an effect when the session is free, unless the statement is refused. */
+const whenAllowed = <A>(
+  runner: QueryRunner,
+  gate: Gate,
+  statement: Request,
+  run: () => Effect.Effect<A, QueryError>
+): Effect.Effect<A, QueryError> =>
+  gate.whenOpen(statement, () => Effect.andThen(checkExtended(runner, statement), Effect.suspend(run)))
+
 const describeAs = (
   runner: QueryRunner,
   gate: Gate,
@@ -42,23 +50,22 @@ const describeAs = (
       parseAndDescribe(name, keptText(statement), parameterTypes),
       describe
     )
-  return gate.whenOpen(
+  const { statementCache } = runner.planner
+  return whenAllowed(
+    runner,
+    gate,
     statement,
-    () =>
-      checkExtended(runner, statement).pipe(
-        Effect.andThen(describe()),
-        Effect.tap((described) => runner.planner.statementCache.resolveTypes(described))
-      )
+    () => Effect.tap(describe(), (described) => statementCache.resolveTypes(described))
   )
 }
 
 const withTypes = (
-  preset: Preset.Preset,
-  types: TypeCatalogue,
-  { fields, parameterTypes }: StatementDescription
+  { defaultPreset, statementCache }: Planner,
+  { fields, parameterTypes }: StatementDescription,
+  preset = defaultPreset
 ): Description => ({
   parameterTypes,
-  fields: Preset.typed(preset, fields, types.registry)
+  fields: Preset.typed(preset, fields, statementCache.types.current.registry)
 })
 
 /** Describes a statement without running it. */
@@ -69,12 +76,7 @@ export const describe = (
 ): Effect.Effect<Description, QueryError> =>
   Effect.map(
     describeValues(runner, gate, statement),
-    (described) =>
-      withTypes(
-        statement.preset ?? runner.planner.defaultPreset,
-        runner.planner.statementCache.types.current,
-        described
-      )
+    (described) => withTypes(runner.planner, described, statement.preset)
   )
 
 const describeValues = (
@@ -87,10 +89,8 @@ const describeValues = (
   // The types to declare depend on the first description by the server.
   if (planner.statementCache.isEnabled && parameters.some(isUndecided)) {
     const pins = new Pins(false)
-    const prepared = Effect.suspend(() =>
-      Effect.flatten(trySync(statement, () => planner.declarations.prepare(statement, pins)))
-    )
-    return gate.whenOpen(statement, () => pins.whileHeld(Effect.andThen(checkExtended(runner, statement), prepared)))
+    const prepare = () => Effect.flatten(trySync(statement, () => planner.declarations.prepare(statement, pins)))
+    return pins.whileHeld(whenAllowed(runner, gate, statement, prepare))
   }
   return Effect.flatMap(
     trySync(
@@ -131,11 +131,7 @@ export const prepare = (
   // error.
   const describing: Effect.Effect<StatementDescription, QueryError> = Effect.onInterrupt(
     dialect.inferredTypes
-      ? gate.whenOpen(statement, () =>
-        Effect.andThen(
-          checkExtended(runner, statement),
-          Effect.suspend(() => find(statement, new Pins(false)))
-        ))
+      ? whenAllowed(runner, gate, statement, () => find(statement, new Pins(false)))
       : describeAs(runner, gate, owned, statement, oids),
     () => close
   )
@@ -160,7 +156,7 @@ export const prepare = (
     }
     const reads = makeReads(runner, plan, withValues)
     return {
-      ...withTypes(planner.defaultPreset, cache.types.current, described),
+      ...withTypes(planner, described),
       query: (...parameters) => reads.query(parameters),
       values: (...parameters) => reads.values(parameters),
       columns: (...parameters) => reads.columns(parameters),

@@ -119,8 +119,7 @@ export const make = ({ delimiter = "\t", header = false, null: nothing = "\\N" }
         const plain = unescape(bytes, from, to)
         onValue(plain, 0, plain.length)
       }
-      const isReturn = end > start && bytes[end - 1] === Lines.carriageReturn
-      const stop = isReturn ? end - 1 : end
+      const stop = end > start && bytes[end - 1] === Lines.carriageReturn ? end - 1 : end
       for (let at = start; at < stop; at++) {
         if (bytes[at] === backslash) {
           hasEscapes = true
