@@ -79,7 +79,8 @@ describeServers({
           for (let turn = 0; turn < turns; turn++) yield* Effect.promise(() => new Promise(setImmediate))
           yield* Fiber.interrupt(waiter)
           yield* Fiber.join(released)
-          assert.deepStrictEqual((yield* pool.values(held)).rows, [[0]])
+          // Who interrupts a statement goes after a moment, ended or not.
+          yield* Effect.repeat(pool.values(held), { until: ({ rows }) => rows[0]?.[0] === 0 })
         }
       }))
 
@@ -121,8 +122,10 @@ describeServers({
         const { pool } = yield* openPool({ max: 4 })
         let unfreeze = Effect.void
         const error = yield* pool.values(sql`select pid from pg_locks where locktype = 'advisory'`).pipe(
+          // Its short lease can also be over already.
+          Effect.filterOrFail(({ rows }) => rows.length > 0, () => ({ _tag: "NotHeld" }) as const),
           Effect.map(({ rows: [row] }) => {
-            const pid = Number(row?.[0])
+            const pid = Number(row![0])
             process.kill(pid, "SIGSTOP")
             unfreeze = Effect.sync(() => void process.kill(pid, "SIGCONT"))
           }),
