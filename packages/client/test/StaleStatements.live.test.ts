@@ -293,7 +293,7 @@ describeServers({
 
     it.effect("a batch and a pipeline run with more statements than the cache holds, in a transaction too", () =>
       Effect.gen(function*() {
-        const session = yield* openSession({ statementCacheSize: 4 })
+        const session = yield* openSession({ statementCacheSize: 4, typeCheckInterval: "1 hour" })
         const range = (count: number) => Array.from({ length: count }, (_, i) => i)
         const values = (from: number) => range(4).map((i) => `select ${from + i} as n`)
         const work = (name: string) =>
