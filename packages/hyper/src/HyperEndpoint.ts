@@ -11,7 +11,7 @@
  */
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 
-const pipePath = /^\\\\([^\\]+)\\pipe\\(.+)$/i
+const pipePath = /^\\\\([^\\/]+)\\pipe\\([^\\/]+)$/i
 
 /**
  * True if the path is that of a named pipe of Windows.
@@ -51,7 +51,8 @@ export const local = (directory: string, platform: string | undefined): Endpoint
 export const format = (endpoint: Endpoint.Endpoint): string => {
   if (endpoint._tag === "Tcp") return `tab.tcp://${Endpoint.format(endpoint)}`
   const pipe = pipePath.exec(endpoint.path)
-  if (pipe !== null) return `tab.pipe://${pipe[1]}/pipe/${pipe[2]}`
+  // The folder of pipes is also called `\\?\pipe`.
+  if (pipe !== null) return `tab.pipe://${pipe[1] === "?" ? "." : pipe[1]}/pipe/${pipe[2]}`
   const cut = endpoint.path.lastIndexOf("/")
   return `tab.domain://${endpoint.path.slice(0, cut)}/domain/${endpoint.path.slice(cut + 1)}`
 }

@@ -49,6 +49,7 @@ import {
 } from "./HyperdError.ts"
 import type { Options } from "./HyperdOptions.ts"
 import * as HyperEndpoint from "./HyperEndpoint.ts"
+import * as Host from "./internal/host.ts"
 import * as Callback from "./internal/hyperd/callback.ts"
 import * as CommandLine from "./internal/hyperd/commandLine.ts"
 import * as Executable from "./internal/hyperd/executable.ts"
@@ -158,7 +159,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const stopTimeout = Duration.fromInputUnsafe(options.stopTimeout ?? "10 seconds")
 
   yield* CommandLine.checkOptions(options)
-  const program = yield* Executable.find(options.path)
+  const program = yield* Executable.find(options.path, Host.current)
   const workingDirectory = path.resolve(options.workingDirectory ?? ".")
   const { type } = yield* CommandLine.mapSystemError(`enter ${workingDirectory}`)(fs.stat(workingDirectory))
   if (type !== "Directory") return yield* CommandLine.optionInvalid("workingDirectory", "is not a directory")
@@ -168,7 +169,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   )
   const logDirectory = path.resolve(options.logDirectory ?? directory)
   yield* CommandLine.mapSystemError(`make ${logDirectory}`)(fs.makeDirectory(logDirectory, { recursive: true }))
-  const endpoints = yield* CommandLine.resolveEndpoints(options, directory)
+  const endpoints = yield* CommandLine.resolveEndpoints(options, directory, Host.current.platform)
   const tls = yield* CommandLine.prepareTls(options.tls, directory)
 
   const listenerScope = yield* Scope.fork(yield* Effect.scope)
@@ -180,7 +181,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const callbackScope = yield* Scope.fork(yield* Effect.scope)
   let reported = false
   let isRunning = false
-  const [command, ...before] = CommandLine.spawnCommand(program)
+  const [command, ...before] = CommandLine.spawnCommand(program, Host.current.platform)
   const server = yield* ServerProcess.start(command, {
     arguments: [
       ...before,

@@ -16,7 +16,8 @@ import type * as Redacted from "effect/Redacted"
  * - `"tcp"`: a free port on `127.0.0.1`.
  * - `"unix"`: a socket file in a new directory that only the current user can enter; on Windows, where this is not
  *   tested, a named pipe.
- * - an endpoint: exactly that one. Port 0 means a free port. A file that is not a socket is never replaced.
+ * - an endpoint: exactly that one. Port 0 means a free port. A file that is not a socket is never replaced. On Windows
+ *   the path is that of a named pipe, `\\.\pipe\name`.
  *
  * @category models
  * @since 0.1.0

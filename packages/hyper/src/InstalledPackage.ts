@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import * as Host from "./internal/host.ts"
 
 /**
  * The packages to search for, and the directories to search in.
@@ -39,7 +40,7 @@ export interface Found {
 }
 
 /**
- * Selects the platform packages for this machine.
+ * Selects the platform packages for a machine, this one when absent.
  *
  * **Details**
  *
@@ -49,9 +50,11 @@ export interface Found {
  * @category constructors
  * @since 0.1.0
  */
-export const forHost = (packages: Readonly<Record<string, string>>): ReadonlyArray<string> => {
-  const host = (globalThis as { readonly process?: { readonly platform?: string; readonly arch?: string } }).process
-  if (host?.platform === undefined || host.arch === undefined) return Object.values(packages)
+export const forHost = (
+  packages: Readonly<Record<string, string>>,
+  host: { readonly platform?: string | undefined; readonly arch?: string | undefined } = Host.current
+): ReadonlyArray<string> => {
+  if (host.platform === undefined || host.arch === undefined) return Object.values(packages)
   const name = `${host.platform}-${host.arch}`
   return Object.hasOwn(packages, name) ? [packages[name]!] : []
 }

@@ -27,6 +27,10 @@ describe("HyperEndpoint", () => {
       assert.strictEqual(HyperEndpoint.format(Endpoint.unix(path)), text)
       assert.deepStrictEqual(HyperEndpoint.parse(text), Endpoint.unix(path))
     }
+    // Node takes both names of the folder of pipes, in any case.
+    for (const path of ["\\\\?\\pipe\\a", "\\\\.\\PIPE\\a"]) {
+      assert.strictEqual(HyperEndpoint.format(Endpoint.unix(path)), "tab.pipe://./pipe/a")
+    }
   })
 
   it("does not parse unsupported endpoints", () => {

@@ -17,6 +17,7 @@ import {
 import type { Listen, Options, TlsOptions } from "../../HyperdOptions.ts"
 import * as HyperEndpoint from "../../HyperEndpoint.ts"
 import * as FileVersion from "../fileVersion.ts"
+import type { Host } from "../host.ts"
 
 const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
   language: "en_US",
@@ -24,17 +25,17 @@ const defaultSettings: Readonly<Record<string, string | number | boolean>> = {
   date_style_lenient: false
 }
 
-const platform = (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform
+type Platform = Host["platform"]
 
 /** `sun_path` of `struct sockaddr_un` without its terminating zero: 108 bytes on Linux, 104 on the BSDs and macOS. */
-const socketPathLimit = platform === "linux" ? 107 : 103
+const socketPathLimit = (platform: Platform): number => platform === "linux" ? 107 : 103
 
 /**
  * Returns the command that runs the program. If this process is killed, no reader is left for the server's output, and
  * the server prints on exit: `SIGPIPE` would kill it during an orderly stop, and its socket file would remain and block
  * the next server. An ignored signal stays ignored across `exec`.
  */
-export const spawnCommand = (program: string): readonly [string, ...ReadonlyArray<string>] =>
+export const spawnCommand = (program: string, platform: Platform): readonly [string, ...ReadonlyArray<string>] =>
   platform === "win32" ? [program] : ["/bin/sh", "-c", "trap '' PIPE; exec \"$0\" \"$@\"", program]
 
 /**
@@ -70,7 +71,7 @@ export const checkOptions = (options: Options) =>
   })
 
 /** Resolves the option `listen` to endpoints, and checks them as far as is possible before the server starts. */
-export const resolveEndpoints = Effect.fnUntraced(function*(options: Options, directory: string) {
+export const resolveEndpoints = Effect.fnUntraced(function*(options: Options, directory: string, platform: Platform) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const asked = options.listen ?? "tcp"
@@ -93,12 +94,16 @@ export const resolveEndpoints = Effect.fnUntraced(function*(options: Options, di
     }
     // The server takes its endpoints as one comma-separated list.
     if (/[\p{Cc},]/u.test(endpoint.path)) return yield* unusable("the path contains a comma or a control character")
-    // A pipe has neither a file nor the limits of one.
-    if (HyperEndpoint.isNamedPipe(endpoint.path)) continue
-    const bytes = Utf8.byteLength(endpoint.path)
-    if (bytes > socketPathLimit) {
-      return yield* fromReason(new SocketPathTooLong({ path: endpoint.path, bytes, limit: socketPathLimit }))
+    const isNamedPipe = HyperEndpoint.isNamedPipe(endpoint.path)
+    if (platform === "win32" && !isNamedPipe) {
+      return yield* unusable("on Windows the server has no sockets with a path but named pipes, \\\\.\\pipe\\name")
     }
+    if (platform !== "win32" && isNamedPipe) return yield* unusable("only Windows has named pipes")
+    // A pipe has neither a file nor the limits of one.
+    if (isNamedPipe) continue
+    const bytes = Utf8.byteLength(endpoint.path)
+    const limit = socketPathLimit(platform)
+    if (bytes > limit) return yield* fromReason(new SocketPathTooLong({ path: endpoint.path, bytes, limit }))
     // The server replaces any file at that path with its socket.
     const existing = yield* Effect.option(fs.stat(endpoint.path))
     if (existing._tag === "Some" && existing.value.type !== "Socket") {
