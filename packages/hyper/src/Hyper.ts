@@ -470,6 +470,9 @@ export const withAttached: {
  * Statements from `prepare` are deallocated, because executing one after a save would end the server. Temporary tables
  * of a session are kept, those of the closed sessions of a pool are not.
  *
+ * A program that handles a `SaveError` has to write again what was lost, or to fail: if it ends with success,
+ * `create: "atomic"` replaces the old file by what is left.
+ *
  * **Example** (A checkpoint after each file)
  *
  * ```ts
