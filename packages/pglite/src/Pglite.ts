@@ -15,7 +15,7 @@
  * - Nothing is authenticated and nothing encrypted: every client is the superuser. User and database of the
  *   login are ignored. Its other settings are applied, and RESET resets them to those of PGlite.
  * - A PGlite that has ended, or that was closed, is refused with `ServerExited` within a second. It cannot be used again.
- *   One that ends in a Worker (`PGliteWorker`) while it executes does not answer, so that its caller waits.
+ *   One in a Worker (`PGliteWorker`) needs {@link guard} for that.
  * - What PGlite promises of its storage holds: before an answer is sent, `syncToFs` has ended, unless the PGlite has
  *   `relaxedDurability`. It runs without fsync.
  *
@@ -200,3 +200,25 @@ export const serve = (
       return Effect.andThen(Effect.ignore(last), Effect.logDebug("a connection has ended", error.message))
     })
   })
+
+/**
+ * Makes a PGlite fail its calls once it has ended, instead of never answering them, and returns it.
+ *
+ * **When to use**
+ *
+ * Use it in the Worker of a `PGliteWorker`, whose calls {@link layer} and {@link serve} cannot guard from outside.
+ *
+ * **Example** (The Worker of a `PGliteWorker`)
+ *
+ * ```ts
+ * import { PGlite } from "@electric-sql/pglite"
+ * import { worker } from "@electric-sql/pglite/worker"
+ * import { Pglite } from "@hyperfect/pglite"
+ *
+ * export const start = () => worker({ init: () => PGlite.create("idb://shop").then(Pglite.guard) })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const guard: <A extends Pglite>(db: A) => A = database.guard

@@ -168,7 +168,11 @@ it.live("a PGlite in a Worker is used without functions, which it cannot be sent
   }).pipe(Effect.provide(Layer.merge(layerDatabase, Authenticate.layerCrypto))))
 
 /** Breaks a PGlite, and returns the errors of a running session and of a new one. */
-const afterwards = (destroy: (db: PGlite) => Promise<unknown>, text = "select 1") =>
+const afterwards = (
+  destroy: (db: PGlite) => Promise<unknown>,
+  text = "select 1",
+  use: (db: PGlite) => Pglite.Pglite = (db) => db
+) =>
   Effect.gen(function*() {
     const db = yield* Effect.promise(() => PGlite.create())
     return yield* Effect.gen(function*() {
@@ -177,7 +181,7 @@ const afterwards = (destroy: (db: PGlite) => Promise<unknown>, text = "select 1"
       const first = yield* Effect.flip(Effect.timeout(session.query(text), "20 seconds"))
       const second = yield* Effect.flip(Effect.timeout(Session.make(Pglite.config), "20 seconds"))
       return [first, second].map((error) => error._tag === "TransportError" ? error.reason._tag : error._tag)
-    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Pglite.layer(db), Authenticate.layerCrypto)))
+    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Pglite.layer(use(db)), Authenticate.layerCrypto)))
   })
 
 const ended = ["ServerExited", "ServerExited"]
@@ -187,13 +191,15 @@ it.live("a PGlite that was closed is refused", () =>
     assert.deepStrictEqual(yield* afterwards((db) => db.close()), ended)
   }))
 
+const destroy = (db: PGlite) =>
+  db.exec("create table t (n int)").then(() =>
+    db.execProtocolRaw(Frontend.encodeUnsafe({ _tag: "Query", query: "copy t from stdin" }))
+  )
+
 it.live("a PGlite that has ended is refused, instead of waiting for it forever", () =>
   Effect.gen(function*() {
-    const destroy = (db: PGlite) =>
-      db.exec("create table t (n int)").then(() =>
-        db.execProtocolRaw(Frontend.encodeUnsafe({ _tag: "Query", query: "copy t from stdin" }))
-      )
     assert.deepStrictEqual(yield* afterwards(destroy), ended)
+    assert.deepStrictEqual(yield* afterwards(destroy, "select 1", (db) => cloning(Pglite.guard(db))), ended)
   }))
 
 it.live("a PGlite that runs out of stack is refused", () =>

@@ -44,6 +44,13 @@ const failWithoutProgress = (bytes: Uint8Array): Uint8Array => {
   })
 }
 
+/** Makes a PGlite fail its calls once it has ended. */
+export const guard = <A extends Pglite>(pglite: A): A => {
+  const execute = pglite.execProtocolRaw.bind(pglite)
+  pglite.execProtocolRaw = (bytes, options) => execute(failWithoutProgress(bytes), options)
+  return pglite
+}
+
 /** The session of a PGlite. All transports and listeners of the same PGlite share it. */
 export class Database {
   /** Held by the connection that uses the session. */
