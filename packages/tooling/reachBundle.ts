@@ -2,16 +2,16 @@
 import { join } from "node:path"
 import { rolldown } from "rolldown"
 
-/** Returns the one module of a program. */
-export const bundle = async (program: string, external: ReadonlyArray<string>): Promise<string> => {
+/** Returns the one module of a program. What is named by `paths` stays outside, with the address where the runtime has it. */
+export const bundle = async (program: string, paths: Readonly<Record<string, string>>): Promise<string> => {
   const build = await rolldown({
     input: join(import.meta.dirname, program),
-    external: [...external],
+    external: Object.keys(paths),
     platform: "neutral",
     resolve: { conditionNames: ["module", "import", "default"] },
     tsconfig: false
   })
-  const { output: [{ code }] } = await build.generate({ format: "es", codeSplitting: false })
+  const { output: [{ code }] } = await build.generate({ format: "es", codeSplitting: false, paths })
   await build.close()
   return code
 }

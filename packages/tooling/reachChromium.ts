@@ -43,18 +43,12 @@ const unpack = async (): Promise<string> => {
   return folder
 }
 
-const html = `<!doctype html>
-<link rel="icon" href="data:,">
-<script type="importmap">
-  { "imports": { "@electric-sql/pglite": "/pglite/index.js", "@electric-sql/pglite/worker": "/pglite/worker/index.js" } }
-</script>
-<script type="module" src="/page.js"></script>`
+const html = `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`
 
-const worker = [
-  `import { PGlite } from "/pglite/index.js"`,
-  `import { worker } from "/pglite/worker/index.js"`,
-  `worker({ init: () => PGlite.create() })`
-].join("\n")
+const paths = {
+  "@electric-sql/pglite": "/pglite/index.js",
+  "@electric-sql/pglite/worker": "/pglite/worker/index.js"
+}
 
 const types: Readonly<Record<string, string>> = {
   "/": "text/html",
@@ -63,8 +57,8 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /** Serves the page, its Worker and the files of PGlite until the scope closes, and returns the origin. */
-const serve = (code: string) => {
-  const texts: Readonly<Record<string, string>> = { "/": html, "/page.js": code, "/worker.js": worker }
+const serve = (page: string, worker: string) => {
+  const texts: Readonly<Record<string, string>> = { "/": html, "/page.js": page, "/worker.js": worker }
   return Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
       const server = createServer(({ url = "/" }, response) => {
@@ -87,9 +81,8 @@ const program = Effect.gen(function*() {
     port: 0,
     server: (path) => endpoints.find((endpoint) => path === `/${Endpoint.format(endpoint)}`)
   })
-  const origin = yield* serve(
-    yield* Effect.promise(() => bundle("reachPage.ts", ["@electric-sql/pglite", "@electric-sql/pglite/worker"]))
-  )
+  const page = yield* Effect.promise(() => bundle("reachPage.ts", paths))
+  const origin = yield* serve(page, yield* Effect.promise(() => bundle("reachPageWorker.ts", paths)))
   const folder = yield* Effect.promise(unpack)
   const { chromium } = yield* Effect.promise(() => import(join(packages, "playwright-core/index.mjs")))
   const browser = yield* Effect.acquireRelease(

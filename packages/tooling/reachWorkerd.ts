@@ -38,7 +38,7 @@ ${variables.map(([name, value]) => `    (name = ${text(name)}, text = ${text(val
 `
 
 const folder = mkdtempSync(join(tmpdir(), "hyperfect-workerd-"))
-writeFileSync(join(folder, "worker.js"), await bundle("reachWorker.ts", ["cloudflare:sockets"]))
+writeFileSync(join(folder, "worker.js"), await bundle("reachWorker.ts", { "cloudflare:sockets": "cloudflare:sockets" }))
 writeFileSync(join(folder, "config.capnp"), config)
 const child = spawn(join(workerd, "bin/workerd"), ["serve", "--control-fd=3", join(folder, "config.capnp")], {
   stdio: ["ignore", "inherit", "inherit", "pipe"]
