@@ -84,6 +84,8 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
   it.effect("that is not told yet is waited for in its transaction, and can begin no other", () =>
     Effect.gen(function*() {
       const pool = yield* openPool
+      // No query of its own can be behind the statement that waits for the first term.
+      const watching = yield* openPool
       const begin = Effect.provideService(beginTerm("not told", "1h"), Pool.Pool, pool)
       yield* Effect.provideService(createTable, Pool.Pool, pool)
       yield* pool.execute("create table written (term int)")
@@ -99,7 +101,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
       )
       yield* Effect.raceFirst(Deferred.await(hasWritten), Fiber.join(working))
       const beginning = yield* Effect.forkChild(Effect.andThen(begin, (second) => Effect.as(write(second), second)))
-      yield* waitFor(pool, sql`select count(*)::int from pg_stat_activity where wait_event_type = 'Lock'`, 1)
+      yield* waitFor(watching, sql`select count(*)::int from pg_stat_activity where wait_event_type = 'Lock'`, 1)
       yield* Deferred.succeed(mayCommit, undefined)
       yield* Fiber.join(working)
       const second = yield* Fiber.join(beginning)
