@@ -8,9 +8,9 @@ import { smallMessages } from "./codec/smallMessages.ts"
 
 export const workloads: ReadonlyArray<Workload> = [
   ...rowObjects,
-  dataRows,
-  binds,
-  smallMessages,
-  schemaDecoding,
-  schemaEncoding
+  ...dataRows,
+  ...binds,
+  ...smallMessages,
+  ...schemaDecoding,
+  ...schemaEncoding
 ]

@@ -4,4 +4,4 @@ import { decode, encode } from "./values/codecs.ts"
 import { rows } from "./values/rows.ts"
 import { schemas } from "./values/schemas.ts"
 
-export const workloads: ReadonlyArray<Workload> = [...rows, schemas, ...decode, ...encode]
+export const workloads: ReadonlyArray<Workload> = [...rows, ...schemas, ...decode, ...encode]

@@ -17,17 +17,21 @@ export const dataset = (name: string): unknown => readJson(`vega-datasets/data/$
 const manifests = (pattern: string): ReadonlyArray<unknown> =>
   globSync(pattern, { cwd: root }).filter((path) => !path.startsWith("@hyperfect")).sort().map(readJson)
 
+/** Returns a function that returns the next number below a bound. */
+export const seeded = (index: number): (bound: number) => number => {
+  let state = random(index)
+  return (bound) => (state = random(state)) % bound
+}
+
 const many = <A>(make: (random: (bound: number) => number, i: number) => A): ReadonlyArray<A> =>
-  Array.from({ length: 2000 }, (_, i) => {
-    let state = random(i)
-    return make((bound) => (state = random(state)) % bound, i)
-  })
+  Array.from({ length: 2000 }, (_, i) => make(seeded(i), i))
 
 const pick = <A>(values: ReadonlyArray<A>, index: number): A => values[index % values.length]!
 
 const levels = ["info", "debug", "warn", "error"]
 const words = "café of the 東京 port said \"no\" to a new \\n line and grüne über-lange Wörter".split(" ")
-const sentence = (next: (bound: number) => number, length: number): string =>
+/** Returns words in several scripts, and some to escape in JSON. */
+export const sentence = (next: (bound: number) => number, length: number): string =>
   Array.from({ length }, () => pick(words, next(1000))).join(" ")
 
 const paragraphs = (): ReadonlyArray<string> =>

@@ -24,6 +24,18 @@ export const frame = (tag: string, ...body: ReadonlyArray<Buffer>): Buffer => {
   return Buffer.concat([header, ...body])
 }
 
+/** Makes a DataRow message of the fields. */
+export const dataRow = (fields: ReadonlyArray<Buffer | null>): Buffer => {
+  const count = Buffer.alloc(2)
+  count.writeInt16BE(fields.length)
+  const parts = fields.flatMap((field) => {
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(field === null ? -1 : field.length)
+    return field === null ? [length] : [length, field]
+  })
+  return frame("D", count, ...parts)
+}
+
 /** Makes a digest of lines, in order. */
 export const makeDigest = () => {
   const hash = createHash("sha256")

@@ -6,8 +6,7 @@
  */
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
 import { dataset, documents, random, toJsonb } from "./documents.ts"
-import { toChunks } from "./frames.ts"
-import { dataRow } from "./rows.ts"
+import { dataRow, toChunks } from "./frames.ts"
 
 /** A row as JavaScript values. */
 export interface RowObject {

@@ -7,7 +7,7 @@ import pg from "pg"
 import pgUtils from "pg/lib/utils.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
 import { makeDigest } from "../codec/frames.ts"
-import { idOf, type Sample, samples } from "./samples.ts"
+import { idOf, type Sample, samplesOf, sets, type Which } from "../codec/samples.ts"
 
 const count = 200_000
 /** The number of values, which are made once and reused, so that a round measures only the codecs. */
@@ -50,7 +50,10 @@ const decoder = (
   }
 })
 
-const decoding = (sample: Sample): Workload => {
+/** Returns the type's name without brackets. */
+const nameOf = ({ type }: Sample): string => type.name.replace("[]", "-array")
+
+const decoding = (sample: Sample, set: Which): Workload => {
   const { type } = sample
   const entries: ReadonlyArray<Entry> = [
     {
@@ -99,7 +102,7 @@ const decoding = (sample: Sample): Workload => {
       }
     }
   ]
-  return { id: `decode-${idOf(sample)}`, title: `${count} values of ${type.name}, to JavaScript`, entries }
+  return { id: idOf(`decode-${nameOf(sample)}`, set), title: `${count} values of ${type.name}, to JavaScript`, entries }
 }
 
 const encoder = (
@@ -121,7 +124,7 @@ const encoder = (
 const readBack = ({ type }: Sample, format: 0 | 1, bytes: Uint8Array): unknown =>
   (format === 0 ? type.text : type.binary!).read(bytes, 0, bytes.length, -1)
 
-const encoding = (sample: Sample): Workload => {
+const encoding = (sample: Sample, set: Which): Workload => {
   const { type } = sample
   const { oid } = type
   const ours: Entry = {
@@ -181,11 +184,14 @@ const encoding = (sample: Sample): Workload => {
     }
   }
   return {
-    id: `encode-${idOf(sample)}`,
+    id: idOf(`encode-${nameOf(sample)}`, set),
     title: `${count} values of ${type.name}, to bytes`,
     entries: [ours, effectSqlPg, pgText]
   }
 }
 
-export const decode: ReadonlyArray<Workload> = samples.map(decoding)
-export const encode: ReadonlyArray<Workload> = samples.map(encoding)
+const each = (workload: (sample: Sample, set: Which) => Workload): ReadonlyArray<Workload> =>
+  sets.flatMap((set) => samplesOf(set).map((sample) => workload(sample, set)))
+
+export const decode: ReadonlyArray<Workload> = each(decoding)
+export const encode: ReadonlyArray<Workload> = each(encoding)

@@ -2,48 +2,16 @@
 import * as PgProtocol from "@effect/sql-pg/PgProtocol"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Backend from "@hyperfect/protocol/Backend"
-import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
 import * as Frame from "@hyperfect/protocol/Frame"
 import type * as Wire from "@hyperfect/protocol/Wire"
-import { BuiltIn, Columns, RowReader, type Type } from "@hyperfect/values"
+import { BuiltIn, Columns, RowReader } from "@hyperfect/values"
 import { Result } from "effect"
 import { Parser } from "pg-protocol/dist/parser.js"
 import PgResult from "pg/lib/result.js"
 import type { Entry, Prepared, Workload } from "../../Workload.ts"
-import { random } from "../codec/documents.ts"
-import { frame, headerWalk, makeDigest, toChunks } from "../codec/frames.ts"
-import { type Sample, samples } from "./samples.ts"
-
-interface Table {
-  readonly rowCount: number
-  readonly columns: ReadonlyArray<Sample>
-  /** One in this many values is NULL; none when absent. */
-  readonly nullEvery?: number
-}
-
-const named = (columns: ReadonlyArray<Sample>) =>
-  columns.map(({ type }, i) => ({ name: `column_${i}`, typeOid: type.oid, typeModifier: -1 }))
-
-const chunks = ({ columns, nullEvery, rowCount }: Table, format: 0 | 1): ReadonlyArray<Buffer> => {
-  const out = ByteWriter.make()
-  const codecs = columns.map(({ type }): Type.Codec<unknown> => format === 0 ? type.text : type.binary!)
-  return toChunks(Array.from({ length: rowCount }, (_, row) => {
-    const count = Buffer.alloc(2)
-    count.writeInt16BE(columns.length)
-    const fields = columns.map(({ make }, i) => {
-      const length = Buffer.alloc(4)
-      if (nullEvery !== undefined && random(row * columns.length + i) % nullEvery === 0) {
-        length.writeInt32BE(-1)
-        return length
-      }
-      codecs[i]!.write(out, make(row + i), -1)
-      const bytes = out.take()
-      length.writeInt32BE(bytes.length)
-      return Buffer.concat([length, bytes])
-    })
-    return frame("D", count, ...fields)
-  }))
-}
+import { headerWalk, makeDigest } from "../codec/frames.ts"
+import { columnsOf, idOf, sets, type Which } from "../codec/samples.ts"
+import { chunks, lineOf, named, type Table } from "../codec/tables.ts"
 
 const dataRowTag = 0x44
 
@@ -57,9 +25,6 @@ const eachRow = (
   })
   for (const chunk of input) push(chunk)
 }
-
-const lineOf = (columns: ReadonlyArray<Sample>, values: ReadonlyArray<unknown>): string =>
-  values.map((value, i) => value === null ? "NULL" : columns[i]!.line(value)).join("|")
 
 /** Makes an entry from functions that return the rows of a result, and the values of a row. */
 const collecting = <Row>(
@@ -84,13 +49,30 @@ const collectRows = <Row>(input: ReadonlyArray<Buffer>, reader: RowReader.RowRea
   return rows
 }
 
-const objects = (table: Table, name: string, codegen?: Wire.Codegen): Entry => ({
+/** An entry that is `anew` makes its reader in each round, as a statement has it that runs once. */
+interface Options {
+  readonly name: string
+  readonly codegen?: Wire.Codegen
+  readonly anew?: boolean
+}
+
+/** Returns a function that makes a value each time, or one that has made it before. */
+const maker = <A>(make: () => A, anew = false): () => A => {
+  if (anew) return make
+  const made = make()
+  return () => made
+}
+
+const objects = (table: Table, { anew, codegen, name }: Options): Entry => ({
   name,
   kind: "ours",
   setup: async () => {
     const input = chunks(table, 1)
-    const reader = RowReader.objectsUnsafe({ columns: named(table.columns), formats: 1, codegen: codegen })
-    return collecting(table, () => collectRows(input, reader), (row) => Object.values(row))
+    const reader = maker(
+      () => RowReader.objectsUnsafe({ columns: named(table.columns), formats: 1, codegen: codegen }),
+      anew
+    )
+    return collecting(table, () => collectRows(input, reader()), (row) => Object.values(row))
   }
 })
 
@@ -104,14 +86,17 @@ const arrays = (table: Table): Entry => ({
   }
 })
 
-const columns = (table: Table, name: string, codegen?: Wire.Codegen): Entry => ({
+const columns = (table: Table, { anew, codegen, name }: Options): Entry => ({
   name,
   kind: "ours",
   setup: async () => {
     const input = chunks(table, 1)
-    const start = Columns.make({ columns: named(table.columns), formats: 1, codegen: codegen })
+    const starter = maker(
+      () => Columns.make({ columns: named(table.columns), formats: 1, codegen: codegen }),
+      anew
+    )
     const collect = () => {
-      const reader = start()
+      const reader = starter()()
       eachRow(input, reader.append)
       return reader.take()
     }
@@ -181,58 +166,88 @@ const pgText = (table: Table): Entry => ({
   }
 })
 
-const workload = (id: string, title: string, table: Table, more: ReadonlyArray<Entry> = []): Workload => ({
-  id,
-  title,
-  floor: "header walk",
-  entries: [
-    objects(table, "hyperfect, objects"),
-    arrays(table),
-    columns(table, "hyperfect, columns"),
-    ...more,
-    effectSqlPg(table),
-    pgText(table),
-    { name: "header walk", kind: "limit", setup: async () => headerWalk(chunks(table, 1), table.rowCount) }
-  ]
-})
+const { bool, bytea, date, float8, int4, int8, jsonb, text, timestamptz, uuid } = BuiltIn
+const six = [int4, text, float8, bool, int8, timestamptz]
 
-const sampleOf = (type: Type.Any): Sample => {
-  const found = samples.find((sample) => sample.type.oid === type.oid)
-  if (found === undefined) throw new Error(`no values of ${type.name}`)
-  return found
+/** A workload with a table of each set. */
+interface Work {
+  readonly id: string
+  readonly title: (table: Table) => string
+  readonly tables: Readonly<Record<Which, Table>>
+  readonly interpreted?: boolean
 }
 
-const mixed: Table = {
-  rowCount: 200_000,
-  columns: [BuiltIn.int4, BuiltIn.int4, BuiltIn.text, BuiltIn.float8, BuiltIn.timestamptz, BuiltIn.bool].map(sampleOf)
-}
-
-const numbers: Table = {
-  rowCount: 200_000,
-  columns: [BuiltIn.int4, BuiltIn.int8, BuiltIn.float8, BuiltIn.float8, BuiltIn.int4, BuiltIn.bool].map(sampleOf),
-  nullEvery: 20
-}
-
-const six = [BuiltIn.int4, BuiltIn.text, BuiltIn.float8, BuiltIn.bool, BuiltIn.int8, BuiltIn.timestamptz].map(sampleOf)
-
-const wide: Table = { rowCount: 5_000, columns: Array.from({ length: 200 }, (_, i) => six[i % 6]!) }
-
-/** The same number of values as {@link wide} in rows of six: the difference is the cost of the width. */
-const narrow: Table = { rowCount: 5_000 * 200 / 6 | 0, columns: six }
-
-const codegenEntries = (table: Table): ReadonlyArray<Entry> => [
-  objects(table, "hyperfect, objects interpreted", "interpreted"),
-  columns(table, "hyperfect, columns interpreted", "interpreted")
+const works: ReadonlyArray<Work> = [
+  {
+    id: "B3-decode",
+    title: ({ columns, rowCount }) => `${rowCount} DataRow of ${columns.length} columns of several types`,
+    tables: {
+      0: { rowCount: 200_000, columns: columnsOf(0, [int4, int4, text, float8, timestamptz, bool]) },
+      1: { rowCount: 40_000, columns: columnsOf(1, [uuid, text, int8, date, bytea, bool, jsonb, float8]), nullEvery: 7 }
+    },
+    interpreted: true
+  },
+  {
+    id: "numbers",
+    title: ({ columns, nullEvery, rowCount }) =>
+      `${rowCount} DataRow of ${columns.length} numbers, one in ${nullEvery} NULL`,
+    tables: {
+      0: { rowCount: 200_000, columns: columnsOf(0, [int4, int8, float8, float8, int4, bool]), nullEvery: 20 },
+      1: {
+        rowCount: 100_000,
+        columns: columnsOf(1, [float8, int4, float8, bool, int4, float8, int4, bool, float8, int4, int8, float8]),
+        nullEvery: 3
+      }
+    }
+  },
+  {
+    id: "wide",
+    title: ({ columns, rowCount }) => `${rowCount} DataRow of ${columns.length} columns`,
+    tables: {
+      0: { rowCount: 5_000, columns: columnsOf(0, Array.from({ length: 200 }, (_, i) => six[i % 6]!)) },
+      1: {
+        rowCount: 1_200,
+        columns: columnsOf(1, Array.from({ length: 600 }, (_, i) => [int4, uuid, bool, date][i % 4]!)),
+        nullEvery: 4
+      }
+    },
+    interpreted: true
+  },
+  {
+    id: "narrow",
+    // The same number of values as in the wide rows of the set: the difference is the cost of the width.
+    title: ({ columns, rowCount }) =>
+      `${rowCount} DataRow of ${columns.length} columns: as many values as in the wide ones`,
+    tables: {
+      0: { rowCount: 5_000 * 200 / 6 | 0, columns: columnsOf(0, six) },
+      1: { rowCount: 1_200 * 600 / 4, columns: columnsOf(1, [int4, uuid, bool, date]), nullEvery: 4 }
+    }
+  }
 ]
 
-export const rows: ReadonlyArray<Workload> = [
-  workload(
-    "B3-decode",
-    `${mixed.rowCount} DataRow of 6 columns (ints, text, float8, timestamptz, bool)`,
-    mixed,
-    codegenEntries(mixed)
-  ),
-  workload("numbers", `${numbers.rowCount} DataRow of 6 numbers, one in ${numbers.nullEvery} NULL`, numbers),
-  workload("wide", `${wide.rowCount} DataRow of 200 columns`, wide, codegenEntries(wide)),
-  workload("narrow", `${narrow.rowCount} DataRow of 6 columns: as many values as in the wide ones`, narrow)
-]
+const workload = ({ id, interpreted = false, tables, title }: Work, set: Which): Workload => {
+  const table = tables[set]
+  return {
+    id: idOf(id, set),
+    title: title(table),
+    floor: "header walk",
+    entries: [
+      objects(table, { name: "hyperfect, objects" }),
+      objects(table, { name: "hyperfect, objects anew", anew: true }),
+      arrays(table),
+      columns(table, { name: "hyperfect, columns" }),
+      columns(table, { name: "hyperfect, columns anew", anew: true }),
+      ...(interpreted
+        ? [
+          objects(table, { name: "hyperfect, objects interpreted", codegen: "interpreted" }),
+          columns(table, { name: "hyperfect, columns interpreted", codegen: "interpreted" })
+        ]
+        : []),
+      effectSqlPg(table),
+      pgText(table),
+      { name: "header walk", kind: "limit", setup: async () => headerWalk(chunks(table, 1), table.rowCount) }
+    ]
+  }
+}
+
+export const rows: ReadonlyArray<Workload> = works.flatMap((work) => sets.map((set) => workload(work, set)))
