@@ -7,22 +7,23 @@ import { byArrays, byValues } from "./client/inserts.ts"
 import { inFlight, pooled, sequential } from "./client/queries.ts"
 import { collected, encrypted, streamed } from "./client/results.ts"
 import { rowsCopiedIn, rowsCopiedOut } from "./client/rowCopies.ts"
+import { sets } from "./codec/samples.ts"
 
-export const workloads: ReadonlyArray<Workload> = [
-  sequential(drivers),
-  inFlight(drivers),
-  pooled([...drivers, evenPool]),
-  collected(drivers),
-  streamed(drivers),
-  byValues(drivers),
-  byArrays(drivers),
-  copiedIn(drivers),
-  copiedOut(drivers),
-  rowsCopiedIn,
-  rowsCopiedOut,
-  connects([...drivers, withoutKeyCache]),
-  encrypted(drivers)
-]
+export const workloads: ReadonlyArray<Workload> = sets.flatMap((set) => [
+  sequential(drivers, set),
+  inFlight(drivers, set),
+  pooled([...drivers, evenPool], set),
+  collected(drivers, set),
+  streamed(drivers, set),
+  byValues(drivers, set),
+  byArrays(drivers, set),
+  copiedIn(drivers, set),
+  copiedOut(drivers, set),
+  rowsCopiedIn(set),
+  rowsCopiedOut(set),
+  connects([...drivers, withoutKeyCache], set),
+  encrypted(drivers, set)
+])
 
 /** Starts one PostgreSQL server for all entries. */
 export const start = async (): Promise<() => Promise<void>> => {

@@ -17,6 +17,9 @@ export const numbers = (...values: ReadonlyArray<number>): Buffer => {
 /** Encodes bytes with their length prefix. */
 export const value = (bytes: Buffer): Buffer => Buffer.concat([int32(bytes.length), bytes])
 
+/** NULL as a value. */
+export const nullValue = int32(-1)
+
 /** Encodes a message of strings, each zero-terminated, and bytes. */
 export const message = (tag: string, ...parts: ReadonlyArray<string | Buffer>): Buffer => {
   const body = Buffer.concat(parts.map((part) => typeof part === "string" ? Buffer.from(`${part}\0`) : part))

@@ -1,22 +1,33 @@
 /** The loops of this suite for clients with an Effect API. */
 import { Effect, Exit, Scope } from "effect"
+import { type Driver, type Parameters, parametersOf, type Query, type Row } from "./Driver.ts"
 
-const sumOf = (one: Effect.Effect<number, unknown>) =>
-  Effect.fnUntraced(function*(count: number) {
-    let sum = 0
-    for (let i = 0; i < count; i++) sum += yield* one
-    return sum
-  })
+type One = (run: number) => Effect.Effect<number, unknown>
 
-export const loops = (one: Effect.Effect<number, unknown>) => {
-  const sum = sumOf(one)
+const sum = Effect.fnUntraced(function*(one: One, count: number) {
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += yield* one(i)
+  return sum
+})
+
+export const loops = (
+  rowsOf: (text: string, parameters: Parameters) => Effect.Effect<ReadonlyArray<Row>, unknown>
+): Pick<Driver, "sequential" | "inFlight"> => {
+  const start = (query: Query): One => {
+    const one = (run: number) => Effect.map(rowsOf(query.text, parametersOf(query, run)), query.numberOf)
+    // A program makes the effect once where no parameters differ.
+    const made = one(0)
+    return query.parameters.length === 1 ? () => made : one
+  }
   return {
-    sequential: (count: number) => Effect.runPromise(sum(count)),
-    inFlight: (count: number, width: number) =>
-      Effect.runPromise(Effect.map(
-        Effect.forEach(Array.from({ length: width }), () => sum(count / width), { concurrency: "unbounded" }),
+    sequential: (query, count) => Effect.runPromise(sum(start(query), count)),
+    inFlight: (query, count, width) => {
+      const one = start(query)
+      return Effect.runPromise(Effect.map(
+        Effect.forEach(Array.from({ length: width }), () => sum(one, count / width), { concurrency: "unbounded" }),
         (sums) => sums.reduce((a, b) => a + b)
       ))
+    }
   }
 }
 

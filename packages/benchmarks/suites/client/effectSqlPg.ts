@@ -3,11 +3,12 @@ import { Effect, Redacted, type Scope, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlClient } from "effect/sql"
 import { getAddress } from "./address.ts"
-import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions, Row } from "./Driver.ts"
 import { acquire, loops } from "./effectLoops.ts"
 
-export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
-  const { database, host, password, port, root, user } = getAddress(tls)
+export const open = async (options: OpenOptions): Promise<Driver> => {
+  const { connections, tls } = options
+  const { database, host, password, port, root, user } = getAddress(options)
   const client = PgClient.make({
     host,
     port,
@@ -30,7 +31,7 @@ export const driverOf = async (
 ): Promise<Driver> => {
   const [sql, close] = await acquire(Effect.provide(client, Reactivity.layer))
   return {
-    ...loops(Effect.map(sql.unsafe<{ n: number }>(selectOne), (rows) => rows[0]!.n)),
+    ...loops((text, parameters) => sql.unsafe<Row>(text, parameters)),
     collect: (text) => Effect.runPromise(sql.unsafe(text)),
     stream: (text, onRow) => {
       let count = 0
@@ -45,10 +46,7 @@ export const driverOf = async (
       Effect.runPromise(
         Effect.forEach(batches, (parameters) => sql.unsafe(text, parameters), { concurrency: 4, discard: true })
       ),
-    toRowValues: (row) => {
-      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
-      return [id!, twice!, name!, ratio!, new Date(at!).getTime(), is_even!]
-    },
+    toMillis: (instant) => new Date(instant as never).getTime(),
     close
   }
 }

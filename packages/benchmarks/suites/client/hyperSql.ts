@@ -4,8 +4,8 @@ import type { Driver, OpenOptions } from "./Driver.ts"
 import { driverOf } from "./effectSqlPg.ts"
 import { configOf, packed, platform } from "./hyperfect.ts"
 
-export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =>
+export const open = async (options: OpenOptions): Promise<Driver> =>
   driverOf(Effect.provide(
-    HyperSql.make(configOf(tls === true), { min: connections, max: connections, ...packed }),
+    HyperSql.make(configOf(options), { min: options.connections, max: options.connections, ...packed }),
     await platform
   ))

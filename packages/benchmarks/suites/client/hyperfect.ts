@@ -9,7 +9,7 @@ import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as TimestampTz from "@hyperfect/values/TimestampTz"
 import { Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { getAddress } from "./address.ts"
-import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions } from "./Driver.ts"
 import { acquire, loops } from "./effectLoops.ts"
 
 /** The number of statements with many parameters in flight: the server works while the next ones are encoded. */
@@ -22,27 +22,27 @@ export const platform = acquire(Layer.build(NodePlatform.layer)).then(([context]
 export const packed: Pool.Options = { sharing: "packed", depth: 64 }
 
 /** Created once, as in a program, so that the keys of the password are derived once. */
-const configs = new Map<boolean, ConnectionConfig>()
+const configs = new Map<string, ConnectionConfig>()
 
-export const configOf = (tls: boolean): ConnectionConfig => {
-  const { database, host, password, port, root, user } = getAddress(tls)
+export const configOf = (options: OpenOptions): ConnectionConfig => {
+  const { database, host, password, port, root, user } = getAddress(options)
   return {
     endpoint: Endpoint.tcp(host, port),
     user,
     password: Redacted.make(password),
     database,
-    ...(tls ? { sslMode: "verify-full", rootCertificates: root } : { sslMode: "disable" })
+    ...(options.tls === true ? { sslMode: "verify-full", rootCertificates: root } : { sslMode: "disable" })
   }
 }
 
 /** Opens sessions that each have a new configuration and password. */
 export const openWithoutKeyCache = (options: OpenOptions): Promise<Driver> =>
-  openWith(configOf(options.tls === true), options, packed)
+  openWith(configOf(options), options, packed)
 
 export const open = (options: OpenOptions, sharing: Pool.Options = packed): Promise<Driver> => {
-  const tls = options.tls === true
-  const config = configs.get(tls) ?? configOf(tls)
-  configs.set(tls, config)
+  const key = JSON.stringify([options.tls, options.login])
+  const config = configs.get(key) ?? configOf(options)
+  configs.set(key, config)
   return openWith(config, options, sharing)
 }
 
@@ -56,7 +56,12 @@ const openWith = async (
     : Pool.make(config, { min: connections, max: connections, ...sharing })
   const [queries, close] = await acquire(Effect.provide(client, await platform))
   return {
-    ...loops(Effect.map(queries.query(selectOne), ({ rows }) => rows[0]!["n"] as number)),
+    ...loops((text, parameters) =>
+      Effect.map(
+        queries.query(parameters.length === 0 ? text : Statement.fromTextUnsafe(text, parameters)),
+        ({ rows }) => rows
+      )
+    ),
     collect: (text) => Effect.runPromise(Effect.map(queries.query(text), ({ rows }) => rows)),
     stream: (text, onRow) => {
       let count = 0
@@ -87,10 +92,7 @@ const openWith = async (
         }))
       return Effect.runPromise(Effect.map(each, () => size))
     },
-    toRowValues: (row) => {
-      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
-      return [id!, twice!, name!, ratio!, Option.getOrThrow(TimestampTz.toDateTime(at!)).epochMilliseconds, is_even!]
-    },
+    toMillis: (instant) => Option.getOrThrow(TimestampTz.toDateTime(instant as never)).epochMilliseconds,
     close
   }
 }

@@ -3,15 +3,16 @@ import { pipeline } from "node:stream/promises"
 import Pg from "pg"
 import { from, to } from "pg-copy-streams"
 import { getAddress } from "./address.ts"
-import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions, Row } from "./Driver.ts"
 import { loops } from "./promiseLoops.ts"
 
 /** Opens `library`, which is `pg` or its variant over libpq. */
 export const openWith = async (
   library: Pick<typeof Pg, "Client" | "Pool">,
-  { connections, tls }: OpenOptions
+  options: OpenOptions
 ): Promise<Driver> => {
-  const { database, host, password, port, root, user } = getAddress(tls)
+  const { connections, tls } = options
+  const { database, host, password, port, root, user } = getAddress(options)
   const config = { host, port, database, user, password, ...(tls === true ? { ssl: { ca: root } } : {}) }
   const pool = connections === 1
     ? undefined
@@ -21,10 +22,9 @@ export const openWith = async (
   if (pool === undefined) await client.connect()
   const queries = pool ?? client
   return {
-    ...loops(async () => {
-      const { rows } = await queries.query<{ n: number }>({ name: "one", text: selectOne })
-      return rows[0]!.n
-    }),
+    ...loops(async (text, parameters) =>
+      (await queries.query<Row>({ name: text.slice(0, 40), text, values: [...parameters] })).rows
+    ),
     collect: async (text) => (await queries.query(text)).rows,
     insert: (text, batches) => () =>
       Promise.all(batches.map((values) => queries.query({ name: text.slice(0, 40), text, values: [...values] }))),
@@ -37,10 +37,7 @@ export const openWith = async (
       }
       return size
     },
-    toRowValues: (row) => {
-      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
-      return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
-    },
+    toMillis: (instant) => (instant as Date).getTime(),
     close: () => (pool ?? client).end()
   }
 }

@@ -1,6 +1,6 @@
 import { Connection, type ConnectionConfiguration, Pool, type PreparedStatement } from "postgrejs"
 import { getAddress } from "./address.ts"
-import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions, Parameters } from "./Driver.ts"
 import { loops } from "./promiseLoops.ts"
 
 /** A fetch size large enough to fetch all rows at once. */
@@ -9,8 +9,11 @@ const all = 10_000_000
 /** The fetch size of a cursor at which it is fastest. */
 const portion = 2000
 
-export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
-  const { database, host, password, port, root, user } = getAddress(tls)
+const toMillis = (instant: unknown): number => (instant as Date).getTime()
+
+export const open = async (options: OpenOptions): Promise<Driver> => {
+  const { connections, tls } = options
+  const { database, host, password, port, root, user } = getAddress(options)
   const config: ConnectionConfiguration = {
     host,
     port,
@@ -22,11 +25,9 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   if (connections > 1) {
     const pool = new Pool({ ...config, min: connections, max: connections })
     return {
-      ...loops(async () => (await pool.query(selectOne, { objectRows: true })).rows![0].n),
+      ...loops(async (text, params) => (await pool.query(text, { objectRows: true, params: [...params] })).rows!),
       collect: async (text) => (await pool.query(text, { objectRows: true, fetchCount: all })).rows!,
-      toRowValues: () => {
-        throw new Error("a pool is asked for one row")
-      },
+      toMillis,
       close: () => pool.close(0)
     }
   }
@@ -38,11 +39,11 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
     if (statement === undefined) prepared.set(text, statement = connection.prepare(text))
     return statement
   }
-  const collect = async (text: string) =>
-    (await (await prepare(text)).execute({ objectRows: true, fetchCount: all })).rows ?? []
+  const collect = async (text: string, params: Parameters = []) =>
+    (await (await prepare(text)).execute({ objectRows: true, fetchCount: all, params: [...params] })).rows ?? []
   return {
-    ...loops(async () => (await collect(selectOne))[0].n),
-    collect,
+    ...loops(collect),
+    collect: (text) => collect(text),
     stream: async (text, onRow) => {
       const { cursor } = await connection.query(text, { cursor: true, objectRows: true, fetchCount: portion })
       let count = 0
@@ -55,10 +56,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       await cursor!.close()
       return count
     },
-    toRowValues: (row) => {
-      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
-      return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
-    },
+    toMillis,
     close: () => connection.close(0)
   }
 }

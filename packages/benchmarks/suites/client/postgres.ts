@@ -2,7 +2,7 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import Postgres from "postgres"
 import { getAddress } from "./address.ts"
-import { type Driver, type OpenOptions, selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions, Row } from "./Driver.ts"
 import { loops } from "./promiseLoops.ts"
 
 /** The fetch size at which it is fastest. */
@@ -12,8 +12,9 @@ const portion = 2000
 const elementOid = (element: unknown): number =>
   typeof element === "number" ? (Number.isInteger(element) ? 23 : 701) : typeof element === "boolean" ? 16 : 25
 
-export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> => {
-  const { database, host, password, port, root, user } = getAddress(tls)
+export const open = async (options: OpenOptions): Promise<Driver> => {
+  const { connections, tls } = options
+  const { database, host, password, port, root, user } = getAddress(options)
   const sql = Postgres({
     host,
     port,
@@ -24,10 +25,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
     ...(tls === true ? { ssl: { ca: root } } : {})
   })
   return {
-    ...loops(async () => {
-      const [row] = await sql.unsafe<Array<{ n: number }>>(selectOne, [], { prepare: true })
-      return row!.n
-    }),
+    ...loops((text, parameters) => sql.unsafe<Array<Row>>(text, parameters as Array<never>, { prepare: true })),
     collect: (text) => sql.unsafe(text, [], { prepare: true }),
     stream: async (text, onRow) => {
       let count = 0
@@ -39,7 +37,9 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
     },
     insert: (text, batches) => {
       // The driver does not infer array types itself.
-      const toParameter = (value: unknown) => (Array.isArray(value) ? sql.array(value, elementOid(value[0])) : value)
+      const toParameter = (
+        value: unknown
+      ) => (Array.isArray(value) ? sql.array(value, elementOid(value.find((item) => item !== null))) : value)
       return () =>
         Promise.all(
           batches.map((values) => sql.unsafe(text, values.map(toParameter) as Array<never>, { prepare: true }))
@@ -54,10 +54,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       }
       return size
     },
-    toRowValues: (row) => {
-      const { at, id, is_even, name, ratio, twice } = row as Record<string, never>
-      return [id!, twice!, name!, ratio!, (at as unknown as Date).getTime(), is_even!]
-    },
+    toMillis: (instant) => (instant as Date).getTime(),
     close: () => sql.end()
   }
 }

@@ -10,27 +10,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Entry, Workload } from "../../Workload.ts"
-import { makeDigest } from "../codec/frames.ts"
+import { idOf, type Which } from "../codec/samples.ts"
 import { getAddress } from "./address.ts"
+import { definition, digestOf, type Fixture, fixtures, fromLine, makeRows, summary, toLine } from "./copiedRows.ts"
 import { acquire } from "./effectLoops.ts"
 
-const rowCount = 1_000_000
-
-interface Row {
-  readonly [name: string]: number | string
-  readonly id: number
-  readonly name: string
-  readonly ratio: number
-}
-
-const row = (id: number): Row => ({ id, name: `name ${id}`, ratio: id / 1024 })
-
-const create = (table: string) =>
-  `drop table if exists ${table}; create unlogged table ${table} (id int4, name text, ratio float8)`
-const fill = (table: string) =>
-  `insert into ${table} select i, 'name ' || i, i / 1024.0 from generate_series(0, ${rowCount - 1}) as g(i)`
-const sums = (table: string) =>
-  `select count(*)::text || ' ' || sum(id) || ' ' || sum(ratio) || ' ' || sum(hashtext(name)) from ${table}`
+const create = (fixture: Fixture, table: string): string =>
+  `drop table if exists ${table}; create unlogged table ${table} ${definition(fixture)}`
 
 /** Opens a client, and returns a function that runs effects with it. */
 const open = async () => {
@@ -60,10 +46,10 @@ const psql = (...commands: ReadonlyArray<string>): Promise<string> => {
     ...commands.flatMap((c) => ["-c", c])
   ])
   let [out, errors] = ["", ""]
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()))
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (out += chunk))
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk))
   return new Promise((resolve, reject) =>
-    child.on("close", (code) => code === 0 ? resolve(out.trim()) : reject(new Error(errors)))
+    child.on("close", (code) => code === 0 ? resolve(out.replace(/\n$/, "")) : reject(new Error(errors)))
   )
 }
 
@@ -72,97 +58,113 @@ const hasPsql = spawnSync("psql", ["--version"]).error === undefined
 /** Returns both entries, or only ours if psql is not installed. */
 const withPsql = (ours: Entry, theirs: Entry): ReadonlyArray<Entry> => hasPsql ? [ours, theirs] : [ours]
 
-export const rowsCopiedIn: Workload = {
-  id: "B6bin-in",
-  title: "COPY FROM STDIN of 1M rows of 3 columns, binary from objects; psql: text that is ready",
-  rounds: 7,
-  entries: withPsql({
-    name: "hyperfect",
-    kind: "ours",
-    setup: async () => {
-      const { client, close, run } = await open()
-      const rows = Array.from({ length: rowCount }, (_, id) => row(id))
-      await Effect.runPromise(client.simple(create("in_binary")))
-      const copy = () => run(Effect.andThen(client.simple("truncate in_binary"), Copy.into(rows, "in_binary")))
-      return {
-        run: copy,
-        check: async () => {
-          await copy()
-          return onlyValue(client, sums("in_binary"))
-        },
-        close
-      }
-    }
-  }, {
-    name: "psql, text",
-    kind: "peer",
-    setup: async () => {
-      const directory = mkdtempSync(join(tmpdir(), "hyperfect-copy-"))
-      const file = join(directory, "rows.txt")
-      const lines = Array.from({ length: rowCount }, (_, id) => Object.values(row(id)).join("\t"))
-      writeFileSync(file, `${lines.join("\n")}\n`)
-      await psql(create("in_text"))
-      const copy = () => psql("truncate in_text", `\\copy in_text from '${file}'`)
-      return {
-        run: copy,
-        check: async () => {
-          await copy()
-          return psql(sums("in_text"))
-        },
-        close: () => Promise.resolve(rmSync(directory, { recursive: true }))
-      }
-    }
-  })
+/** Makes a table by psql, and returns a function that copies the rows into it, and one that deletes their file. */
+const makeTable = async (fixture: Fixture, table: string) => {
+  const directory = mkdtempSync(join(tmpdir(), "hyperfect-copy-"))
+  const file = join(directory, "rows.txt")
+  writeFileSync(file, makeRows(fixture).map(toLine).join(""))
+  await psql(create(fixture, table))
+  return {
+    copy: () => psql(`truncate ${table}`, `\\copy ${table} from '${file}'`),
+    close: () => Promise.resolve(rmSync(directory, { recursive: true }))
+  }
 }
 
-export const rowsCopiedOut: Workload = {
-  id: "B6bin-out",
-  title: "COPY TO STDOUT of 1M rows of 3 columns, binary to objects; psql: text, thrown away",
-  rounds: 7,
-  entries: withPsql({
-    name: "hyperfect",
-    kind: "ours",
-    setup: async () => {
-      const { client, close, run } = await open()
-      await Effect.runPromise(client.simple(create("out_binary")))
-      await Effect.runPromise(client.simple(fill("out_binary")))
-      const read = (onRow?: (row: unknown) => void) => {
-        let count = 0
-        return run(Effect.map(
-          Stream.runForEachArray(Copy.from("out_binary"), (rows) =>
-            Effect.sync(() => {
-              count += rows.length
-              if (onRow !== undefined) { for (const row of rows) onRow(row) }
-            })),
-          () => count
-        ))
-      }
-      return {
-        run: () => read(),
-        check: async () => {
-          const digest = makeDigest()
-          await read((row) => digest.add(JSON.stringify(row)))
-          return digest.end()
-        },
-        close
-      }
-    }
-  }, {
-    name: "psql, text",
-    kind: "peer",
-    setup: async () => {
-      await psql(create("out_text"), fill("out_text"))
-      return {
-        run: () => psql("\\copy out_text to '/dev/null'"),
-        check: async () => {
-          const digest = makeDigest()
-          for (const line of (await psql("copy out_text to stdout")).split("\n")) {
-            const [id, name, ratio] = line.split("\t")
-            digest.add(JSON.stringify({ id: Number(id), name, ratio: Number(ratio) }))
-          }
-          return digest.end()
+const titled = (what: string, { columns, rowCount }: Fixture): string =>
+  `${what} of ${rowCount} rows of ${Object.keys(columns).length} columns`
+
+export const rowsCopiedIn = (set: Which): Workload => {
+  const fixture = fixtures[set]
+  const [binary, text] = [`in_binary_${set}`, `in_text_${set}`]
+  return {
+    id: idOf("B6bin-in", set),
+    title: `${titled("COPY FROM STDIN", fixture)}, binary from objects; psql: text that is ready`,
+    rounds: 7,
+    entries: withPsql({
+      name: "hyperfect",
+      kind: "ours",
+      setup: async () => {
+        const { client, close, run } = await open()
+        const rows = makeRows(fixture)
+        await Effect.runPromise(client.simple(create(fixture, binary)))
+        const copy = () => run(Effect.andThen(client.simple(`truncate ${binary}`), Copy.into(rows, binary)))
+        return {
+          run: copy,
+          check: async () => {
+            await copy()
+            return onlyValue(client, summary(fixture, binary))
+          },
+          close
         }
       }
-    }
-  })
+    }, {
+      name: "psql, text",
+      kind: "peer",
+      setup: async () => {
+        const { close, copy } = await makeTable(fixture, text)
+        return {
+          run: copy,
+          check: async () => {
+            await copy()
+            return psql(summary(fixture, text))
+          },
+          close
+        }
+      }
+    })
+  }
+}
+
+export const rowsCopiedOut = (set: Which): Workload => {
+  const fixture = fixtures[set]
+  const [binary, text] = [`out_binary_${set}`, `out_text_${set}`]
+  return {
+    id: idOf("B6bin-out", set),
+    title: `${titled("COPY TO STDOUT", fixture)}, binary to objects; psql: text, thrown away`,
+    rounds: 7,
+    entries: withPsql({
+      name: "hyperfect",
+      kind: "ours",
+      setup: async () => {
+        const { client, close, run } = await open()
+        await Effect.runPromise(client.simple(create(fixture, binary)))
+        await run(Copy.into(makeRows(fixture), binary))
+        const read = (onRow?: (row: unknown) => void) => {
+          let count = 0
+          return run(Effect.map(
+            Stream.runForEachArray(Copy.from(binary), (rows) =>
+              Effect.sync(() => {
+                count += rows.length
+                if (onRow !== undefined) { for (const row of rows) onRow(row) }
+              })),
+            () => count
+          ))
+        }
+        return {
+          run: () => read(),
+          check: async () => {
+            const lines: Array<string> = []
+            await read((row) => lines.push(JSON.stringify(row)))
+            return digestOf(lines)
+          },
+          close
+        }
+      }
+    }, {
+      name: "psql, text",
+      kind: "peer",
+      setup: async () => {
+        const { close, copy } = await makeTable(fixture, text)
+        await copy()
+        return {
+          run: () => psql(`\\copy ${text} to '/dev/null'`),
+          check: async () => {
+            const lines = (await psql(`copy ${text} to stdout`)).split("\n")
+            return digestOf(lines.map((line) => JSON.stringify(fromLine(fixture, line))))
+          },
+          close
+        }
+      }
+    })
+  }
 }

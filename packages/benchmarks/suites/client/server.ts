@@ -7,9 +7,17 @@ import { setAddress } from "./address.ts"
 
 const trusted = "trusted"
 
+const other = {
+  user: "größe 東京",
+  password: "pässwörd 東京, and longer than the block of the hash that derives its keys"
+}
+
 const options: PostgresServer.Options = {
   hba: [`host all ${trusted} 127.0.0.1/32 trust`],
-  setup: [`create role ${trusted} login superuser`],
+  setup: [
+    `create role ${trusted} login superuser`,
+    `create role "${other.user}" login superuser password '${other.password}'`
+  ],
   settings: { shared_buffers: "128MB" }
 }
 
@@ -24,8 +32,7 @@ const make = Effect.gen(function*() {
     port,
     tlsPort: secured.endpoint.port,
     database,
-    user,
-    password: Redacted.value(password),
+    logins: { 0: { user, password: Redacted.value(password) }, 1: other },
     trusted,
     root: authority.certificate
   })

@@ -1,16 +1,15 @@
 /** The minimum work: bytes that were encoded before, and responses that are counted but not decoded. */
 import { connect, type Socket } from "node:net"
-import { executeAll, message, numbers, onReady, startup, sync, value } from "../messages.ts"
+import { executeAll, message, nullValue, numbers, onReady, startup, sync, value } from "../messages.ts"
 import { getAddress } from "./address.ts"
-import type { Driver, OpenOptions, Parameters } from "./Driver.ts"
-import { selectOne } from "./Driver.ts"
+import type { Driver, OpenOptions, Parameters, Query } from "./Driver.ts"
 
-/** Runs a prepared statement, all columns in binary. */
-const run = (name: string): Buffer => Buffer.concat([message("B", "", name, numbers(0, 0, 1, 1)), executeAll, sync])
 const prepare = (name: string, text: string): Buffer => Buffer.concat([message("P", name, text, numbers(0)), sync])
 
 interface RawConnection {
   readonly socket: Socket
+  /** The names of the prepared statements, by text. */
+  readonly names: Map<string, string>
   /** Called for each ReadyForQuery. */
   ready: () => void
 }
@@ -18,10 +17,9 @@ interface RawConnection {
 const openConnection = async (): Promise<RawConnection> => {
   const address = getAddress()
   const socket = connect({ ...address, noDelay: true })
-  const line: RawConnection = { socket, ready: () => {} }
+  const line: RawConnection = { socket, names: new Map(), ready: () => {} }
   onReady(socket, () => line.ready())
   await request(line, startup("user", address.trusted, "database", address.database))
-  await request(line, prepare("one", selectOne))
   return line
 }
 
@@ -32,13 +30,21 @@ const request = (line: RawConnection, bytes: Buffer): Promise<void> =>
     line.socket.write(bytes)
   })
 
-/** Sends the next query whenever a response is complete. */
-const loop = (line: RawConnection, count: number, width: number): Promise<void> =>
+/** Returns the name of a statement, which is prepared the first time. */
+const prepared = async (line: RawConnection, text: string): Promise<string> => {
+  const name = line.names.get(text) ?? `s${line.names.size}`
+  if (!line.names.has(text)) await request(line, prepare(name, text))
+  line.names.set(text, name)
+  return name
+}
+
+/** Sends the next of the frames, in turn, whenever a response is complete. */
+const loop = (line: RawConnection, frames: ReadonlyArray<Buffer>, count: number, width: number): Promise<void> =>
   new Promise((resolve) => {
     let [sent, answered] = [0, 0]
     const send = (): void => {
+      line.socket.write(frames[sent % frames.length]!)
       sent++
-      line.socket.write(runOne)
     }
     line.ready = () => {
       if (++answered === count) resolve()
@@ -47,15 +53,14 @@ const loop = (line: RawConnection, count: number, width: number): Promise<void> 
     for (let i = 0; i < Math.min(count, width); i++) send()
   })
 
-const runOne = run("one")
-
 /** Formats a parameter as text. */
 const toText = (value: unknown): string =>
   Array.isArray(value) ? `{${value.map((item) => JSON.stringify(item)).join(",")}}` : String(value)
 
+/** Runs a prepared statement with parameters, which returns nothing or all columns in binary. */
 const runWith = (name: string, parameters: Parameters): Buffer => {
-  const values = parameters.map((parameter) => value(Buffer.from(toText(parameter))))
-  const bind = message("B", "", name, numbers(0, parameters.length), ...values, numbers(0))
+  const values = parameters.map((parameter) => parameter === null ? nullValue : value(Buffer.from(toText(parameter))))
+  const bind = message("B", "", name, numbers(0, parameters.length), ...values, numbers(1, 1))
   return Buffer.concat([bind, executeAll, sync])
 }
 
@@ -63,16 +68,13 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
   if (tls === true) throw new Error("a socket has no TLS")
   const lines = await Promise.all(Array.from({ length: connections }, openConnection))
   const line = lines[0]!
-  const names = new Map<string, string>()
-  const prepared = async (text: string): Promise<string> => {
-    const name = names.get(text) ?? `s${names.size}`
-    if (!names.has(text)) await request(line, prepare(name, text))
-    names.set(text, name)
-    return name
-  }
   const drain = async (text: string): Promise<number> => {
-    await request(line, run(await prepared(text)))
+    await request(line, runWith(await prepared(line, text), []))
     return 0
+  }
+  const loopOn = async (line: RawConnection, query: Query, count: number, width: number): Promise<void> => {
+    const name = await prepared(line, query.text)
+    await loop(line, query.parameters.map((parameters) => runWith(name, parameters)), count, width)
   }
   /** Writes all frames with backpressure. */
   const writeAll = async (frames: ReadonlyArray<Buffer>): Promise<void> => {
@@ -81,12 +83,14 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
     }
   }
   return {
-    sequential: async (count) => {
-      await loop(line, count, 1)
+    sequential: async (query, count) => {
+      await loopOn(line, query, count, 1)
       return count
     },
-    inFlight: async (count, width) => {
-      await Promise.all(lines.map((line) => loop(line, count / connections, Math.ceil(width / connections))))
+    inFlight: async (query, count, width) => {
+      await Promise.all(
+        lines.map((line) => loopOn(line, query, count / connections, Math.ceil(width / connections)))
+      )
       return count
     },
     collect: async (text) => {
@@ -125,7 +129,7 @@ export const open = async ({ connections, tls }: OpenOptions): Promise<Driver> =
       await request(line, message("Q", text))
       return 0
     },
-    toRowValues: () => {
+    toMillis: () => {
       throw new Error("a socket has no rows")
     },
     close: async () => {
