@@ -1,10 +1,10 @@
 /** Hyper: inserting and reading many rows, and many statements. */
 import type { Workload } from "../Workload.ts"
 import { inserted } from "./hyper/inserts.ts"
-import { bySchema, intoArrow, intoColumns, intoObjects } from "./hyper/results.ts"
+import { results } from "./hyper/results.ts"
 import { statements } from "./hyper/statements.ts"
 
-export const workloads: ReadonlyArray<Workload> = [inserted, intoObjects, intoColumns, intoArrow, statements, bySchema]
+export const workloads: ReadonlyArray<Workload> = [...inserted, ...results, ...statements]
 
 /** Starts one hyperd for all entries. */
 export const start = async (): Promise<() => Promise<void>> => {

@@ -1,7 +1,6 @@
 /** The minimum work: a socket that sends messages, and only detects the end of the response. */
-import * as BuiltIn from "@hyperfect/values/BuiltIn"
 import { connect, type Socket } from "node:net"
-import { executeAll, message, numbers, onReady, startup, sync, value } from "../messages.ts"
+import { executeAll, message, nullValue, numbers, onReady, startup, sync, value } from "../messages.ts"
 import { getAddress } from "./address.ts"
 
 /** The message Query. */
@@ -11,17 +10,15 @@ export const simple = (text: string): Buffer => message("Q", text)
 export const extended = (text: string): Buffer =>
   Buffer.concat([message("P", "", text, numbers(0)), message("B", "", "", numbers(0, 0, 1, 2)), executeAll, sync])
 
-/** The messages Parse, of a named statement with one integer parameter, and Sync. */
-export const prepare = (name: string, text: string): Buffer =>
-  Buffer.concat([message("P", name, text, numbers(1, 0, BuiltIn.int4.oid)), sync])
+/** The messages Parse, of a named statement with parameters of these types, and Sync. */
+export const prepare = (name: string, text: string, types: ReadonlyArray<number>): Buffer =>
+  Buffer.concat([message("P", name, text, numbers(types.length, ...types.flatMap((oid) => [0, oid]))), sync])
 
-/** The messages Bind with one parameter in text, Execute and Sync. */
-export const run = (name: string, parameter: number): Buffer =>
-  Buffer.concat([
-    message("B", "", name, numbers(0, 1), value(Buffer.from(`${parameter}`)), numbers(0)),
-    executeAll,
-    sync
-  ])
+/** The messages Bind with parameters in text, Execute and Sync. */
+export const run = (name: string, parameters: ReadonlyArray<string | number | null>): Buffer => {
+  const values = parameters.map((parameter) => parameter === null ? nullValue : value(Buffer.from(`${parameter}`)))
+  return Buffer.concat([message("B", "", name, numbers(0, values.length), ...values, numbers(0)), executeAll, sync])
+}
 
 /** ReadyForQuery in the state idle, after the last message of a response. */
 const ready = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
