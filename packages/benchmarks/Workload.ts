@@ -3,6 +3,11 @@
  *
  * A suite is a module in `suites/` that exports `workloads`. It is loaded again in the process of every entry, so that
  * computations at load time cost every entry the same.
+ *
+ * Most work is measured with two fixtures of different shape and content, both computed by a seed, so that nothing is
+ * tuned to one: each is a workload of its own, and the id of the second one ends in `-2`. An entry that is "anew" makes
+ * its readers or writers in each round, as for a statement that runs once; the others keep them. Garbage is collected
+ * before each round.
  */
 
 /**

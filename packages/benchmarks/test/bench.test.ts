@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { lineOf, parse } from "../History.ts"
 import { measurements, median, table } from "../report.ts"
 import { run } from "../run.ts"
-import type { Entry, Kind } from "../Workload.ts"
+import { type Entry, type Kind, load } from "../Workload.ts"
 import { workloads } from "./sampleSuite.ts"
 
 const entry = (name: string, kind: Kind): Entry => ({ name, kind, setup: () => Promise.reject(new Error("not run")) })
@@ -91,6 +91,16 @@ describe("benchmark history", () => {
       { ...first!, ratios },
       { ...second!, ratios }
     ])
+  })
+})
+
+describe("benchmark suites", () => {
+  it.each(["codec", "values", "client", "hyper", "sql"])("have a second fixture for all work of %s", async (suite) => {
+    const { workloads } = await load(`${import.meta.dirname}/../suites/${suite}.ts`)
+    const ids = new Set(workloads.map(({ id }) => id))
+    assert.strictEqual(ids.size, workloads.length)
+    const first = [...ids].filter((id) => !id.endsWith("-2"))
+    assert.deepStrictEqual(first.filter((id) => !ids.has(`${id.replace(/-1$/, "")}-2`)), [])
   })
 })
 
