@@ -83,6 +83,19 @@ describe("Silence timeout", () => {
       assert.strictEqual(failure.sent, "unknown")
     }).pipe(Effect.scoped, Effect.provide(manualServer())))
 
+  it.effect("fails the session if the end of a COPY is not answered", () =>
+    Effect.gen(function*() {
+      const { server, session } = yield* silent
+      const copying = yield* forkImmediately(Effect.flip(session.copyIn("copy t from stdin", Stream.empty)))
+      yield* server.expect("Query")
+      yield* server.send(copyIn)
+      yield* server.expect("CopyDone")
+      yield* TestClock.adjust("15 seconds")
+      const failure = yield* Fiber.join(copying)
+      assert.isTrue(failure._tag === "TransportError" && failure.reason._tag === "Unresponsive")
+      assert.strictEqual(failure.sent, "unknown")
+    }).pipe(Effect.scoped, Effect.provide(manualServer())))
+
   it.effect("does not fail a session that receives signs of life or has no response pending", () =>
     Effect.gen(function*() {
       const { server, session } = yield* silent

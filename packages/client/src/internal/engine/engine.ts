@@ -160,8 +160,8 @@ export class Engine {
   /** True if a response is pending. */
   private isResponseDue(): boolean {
     const exchange = this.queue.current()
-    return exchange !== undefined && !this.isPaused && exchange.state !== states.CopyingIn &&
-      exchange.state !== states.Suspended
+    return exchange !== undefined && !this.isPaused && exchange.state !== states.Suspended &&
+      !(exchange.state === states.CopyingIn && this.writer.isWriting(exchange))
   }
 
   /** Reads until the connection ends. Never succeeds; when it ends, it has closed the engine with the failure. */

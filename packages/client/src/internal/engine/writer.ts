@@ -37,7 +37,7 @@ export class Writer {
   private readonly send: FastPath.Send
   private readonly out = ByteWriter.make()
   private isScheduled = false
-  private isWriting = false
+  private isSending = false
   private isHeld = false
   /** The exchange that still has to write after its frames. */
   private blocker: Exchange | undefined
@@ -50,7 +50,7 @@ export class Writer {
 
   /** True if submitted exchanges have to wait. */
   private get isBlocked(): boolean {
-    return this.isWriting || this.isHeld || this.blocker !== undefined
+    return this.isSending || this.isHeld || this.blocker !== undefined
   }
 
   /** Writes the pending exchanges at the end of this tick. */
@@ -68,6 +68,11 @@ export class Writer {
   release(): void {
     this.isHeld = false
     this.schedule()
+  }
+
+  /** True if an exchange has yet to write its last bytes, such as the end of a COPY. */
+  isWriting(exchange: Exchange): boolean {
+    return exchange === this.blocker
   }
 
   /** Allows other exchanges to be written behind this one. */
@@ -115,9 +120,9 @@ export class Writer {
     if (out.size === 0 || queue.closeReason !== undefined) return
     const bytes = out.take()
     if (this.send(bytes)) return
-    this.isWriting = true
+    this.isSending = true
     this.options.detach(Effect.map(Effect.exit(this.write(bytes)), (exit) => {
-      this.isWriting = false
+      this.isSending = false
       if (Exit.isSuccess(exit)) this.flush()
     }))
   }
