@@ -21,8 +21,14 @@ export type Value = Scalar | { readonly [name: string]: Scalar }
 /** The outcome of a statement. Values are in the form of `canonical`. */
 export type Outcome =
   | { readonly _tag: "Done"; readonly names: ReadonlyArray<string>; readonly rows: ReadonlyArray<unknown>; tag: string }
-  /** The code is an SQLSTATE, or that of an error which a client found before it sent anything. */
-  | { readonly _tag: "Failed"; readonly code: string; readonly message: string }
+  | {
+    readonly _tag: "Failed"
+    /** An SQLSTATE, or the code of an error which a client found before it sent anything. */
+    readonly code: string
+    readonly message: string
+    /** True if a client may find a value of a later statement wrong before it sends the one that fails. */
+    readonly hasLaterRefusal?: boolean
+  }
 
 interface TypeInfo {
   readonly kind: string

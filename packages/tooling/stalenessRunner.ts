@@ -96,7 +96,8 @@ const isValueRefused = (code: string): boolean => /^(?:22|42804|25P02)/.test(cod
 
 const agree = (expected: Outcome, found: Outcome): boolean =>
   expected._tag === "Failed" && found._tag === "Failed"
-    ? expected.code === found.code || (found.code === clientSide && isValueRefused(expected.code))
+    ? expected.code === found.code ||
+      (found.code === clientSide && (expected.hasLaterRefusal === true || isValueRefused(expected.code)))
     : isDeepStrictEqual(expected, found)
 
 /** True if a stream did not know a type in a record. */
@@ -191,18 +192,35 @@ const guarded = Effect.fnUntraced(function*(
 const runModel = (world: World, { parameters, text }: Call): Effect.Effect<Outcome, unknown> =>
   guarded(world, parameters, world.oracle.run(text, parameters))
 
-/** Runs statements until one fails. */
+/** Runs statements of a transaction until one fails. */
 const runBatch = Effect.fnUntraced(function*(
   oracle: Oracle,
   calls: ReadonlyArray<Call>
 ): Effect.fn.Return<Outcome, unknown> {
+  const isInside = oracle.status() === "T"
+  if (isInside) yield* oracle.simple("savepoint batch")
   const rows: Array<Outcome> = []
-  for (const { parameters, text } of calls) {
+  for (const [i, { parameters, text }] of calls.entries()) {
     const outcome = yield* oracle.run(text, parameters)
-    if (outcome._tag === "Failed") return outcome
+    if (outcome._tag === "Failed") {
+      return isInside ? { ...outcome, hasLaterRefusal: yield* hasRefusal(oracle, calls.slice(i + 1)) } : outcome
+    }
     rows.push(outcome)
   }
+  if (isInside) yield* oracle.simple("release savepoint batch")
   return { _tag: "Done", names: [], rows, tag: "" }
+})
+
+/** True if one of the statements refuses a value. The transaction has failed, before and afterwards. */
+const hasRefusal = Effect.fnUntraced(function*(oracle: Oracle, calls: ReadonlyArray<Call>) {
+  let refuses = false
+  for (const { parameters, text } of calls) {
+    yield* oracle.simple("rollback to savepoint batch")
+    const outcome = yield* oracle.run(text, parameters)
+    refuses ||= outcome._tag === "Failed" && isValueRefused(outcome.code)
+  }
+  yield* oracle.simple("fail")
+  return refuses
 })
 
 const check = Effect.fnUntraced(function*(
