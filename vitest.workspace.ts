@@ -11,7 +11,7 @@ const names = readdirSync(`${root}/packages`).filter((name) => existsSync(`${roo
 export default defineConfig({
   test: {
     // More than there may be processors: the tests wait for servers more than they compute.
-    maxWorkers: 4,
+    maxWorkers: 5,
     globalSetup: `${root}/packages/tooling/postgresData.ts`,
     projects: names.map((name) => ({
       root: `${root}/packages/${name}`,

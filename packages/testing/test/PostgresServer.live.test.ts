@@ -21,7 +21,6 @@ const start = (options: PostgresServer.Options) =>
 const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
 chmodSync(ownTemporary, 0o1777)
 process.env.TMPDIR = ownTemporary
-delete process.env["HYPERFECT_POSTGRES_DATA"]
 afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
 
 const directories = (): ReadonlyArray<string> =>
@@ -229,7 +228,11 @@ describe("PostgresServer", () => {
         yield* Fiber.interrupt(fiber)
       }
       assert.deepStrictEqual(directories().filter((name) => !before.includes(name)), [])
-    }).pipe(Effect.provide(NodePlatform.layer)))
+    }).pipe(
+      // With a run of initdb.
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({})),
+      Effect.provide(NodePlatform.layer)
+    ))
 
   it.live("fails if it is not ready in time", () =>
     Effect.gen(function*() {

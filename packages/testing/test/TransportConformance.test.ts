@@ -105,7 +105,8 @@ const mutants: Record<string, readonly [law: string, change: Change]> = {
   "has no name": ["both ends can name", () => ({ remote: "" })]
 }
 
-describe("TransportConformance", () => {
+// Concurrent, because those that hang take all of the limit.
+describe.concurrent("TransportConformance", () => {
   for (const [name, [prefix, change]] of Object.entries(mutants)) {
     it.live(`detects a connection that ${name}`, () =>
       Effect.gen(function*() {
