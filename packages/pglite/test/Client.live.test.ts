@@ -1,6 +1,6 @@
 /** A client of this library on a PGlite in the same process. */
 import { assert, it, layer } from "@effect/vitest"
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as Client from "@hyperfect/client/Client"
 import * as Copy from "@hyperfect/client/Copy"
@@ -12,12 +12,13 @@ import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as HyperSql from "@hyperfect/sql/HyperSql"
 import { Transport } from "@hyperfect/transport/Transport"
 import { Context, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { makeDatabase } from "./copies.ts"
 
 class Database extends Context.Service<Database, PGlite>()("test/Database") {}
 
 const layerDatabase = Layer.effect(
   Database,
-  Effect.acquireRelease(Effect.promise(() => PGlite.create()), (db) => Effect.promise(() => db.close()))
+  Effect.acquireRelease(Effect.promise(() => makeDatabase()), (db) => Effect.promise(() => db.close()))
 )
 
 const Live = Layer.provideMerge(
@@ -174,7 +175,7 @@ const afterwards = (
   use: (db: PGlite) => Pglite.Pglite = (db) => db
 ) =>
   Effect.gen(function*() {
-    const db = yield* Effect.promise(() => PGlite.create())
+    const db = yield* Effect.promise(() => makeDatabase())
     return yield* Effect.gen(function*() {
       const session = yield* Session.make(Pglite.config)
       yield* Effect.promise(() => destroy(db).catch(() => {}))

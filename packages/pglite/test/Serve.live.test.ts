@@ -1,16 +1,16 @@
 /** Other clients of PostgreSQL on a PGlite behind a port. */
 import { assert, it } from "@effect/vitest"
-import { PGlite } from "@electric-sql/pglite"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as Pglite from "@hyperfect/pglite/Pglite"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import { type Duration, Effect } from "effect"
 import pg from "pg"
 import postgres from "postgres"
+import { makeDatabase } from "./copies.ts"
 
 const open = Effect.fnUntraced(function*(acquireTimeout: Duration.Input = "1 second") {
   const db = yield* Effect.acquireRelease(
-    Effect.promise(() => PGlite.create()),
+    Effect.promise(() => makeDatabase()),
     (db) => Effect.promise(() => db.closed ? Promise.resolve() : db.close())
   )
   const endpoint = yield* Pglite.serve(Endpoint.tcp("127.0.0.1", 0), db, { acquireTimeout })

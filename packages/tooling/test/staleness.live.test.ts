@@ -6,7 +6,7 @@ import { findStaleness, format, type Options } from "../stalenessRunner.ts"
 
 const expectNone = (options: Omit<Options, "seconds" | "seed">) =>
   Effect.gen(function*() {
-    const report = yield* findStaleness({ seconds: 4, atLeast: 3, seed: 1, ...options })
+    const report = yield* findStaleness({ seconds: 1, atLeast: 3, seed: 1, ...options })
     assert.isUndefined(report.violation, format(report))
     assert.isAtLeast(report.sequences, 3)
   }).pipe(Effect.provide(NodePlatform.layer))
