@@ -65,6 +65,8 @@ export const checkIdlePool = (pool: Pool.Pool, report: Report) =>
     if (stats.opened - stats.closed !== stats.size) {
       report.violations.push(`sessions are lost: ${JSON.stringify(stats)}`)
     }
+    // After attempts while the server was away, the next one can be as late as the time limit of a caller.
+    yield* Effect.ignore(Effect.retry(pool.simple("select 1"), { while: (error) => error.isRetryable, times: 5 }))
     const all = yield* Effect.exit(Effect.timeout(
       Effect.scoped(Effect.gen(function*() {
         const sessions = yield* Effect.all(Array.from({ length: maxSessions }, () => pool.session), {
