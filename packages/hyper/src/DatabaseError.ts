@@ -26,7 +26,14 @@ const fields = {
 export class Missing extends TaggedReason<Missing>()(
   "Missing",
   fields,
-  ({ database }) => `${JSON.stringify(database)} does not exist; create it, or check its path`
+  ({ database, text }) => {
+    const path = JSON.stringify(database)
+    return text.includes("directory does not exist")
+      ? `the directory of ${path} does not exist; create it, or check the path`
+      : text.includes("does not refer to a file")
+      ? `${path} is not a file; check its path`
+      : `${path} does not exist; create it, or check its path`
+  }
 ) {}
 
 /**
@@ -77,7 +84,20 @@ export class InUse extends TaggedReason<InUse>()(
   ({ database }) => `${JSON.stringify(database)} is used by another session of the server`
 ) {}
 
-const Reason = Schema.Union([Missing, Locked, Corrupt, VersionUnsupported, InUse])
+/**
+ * The server has no right to open, create or delete the file, its file system is read-only, or no file can have its path.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Inaccessible extends TaggedReason<Inaccessible>()(
+  "Inaccessible",
+  fields,
+  ({ database }) =>
+    `${JSON.stringify(database)} is out of the server's reach; check its path, and the server's rights to it`
+) {}
+
+const Reason = Schema.Union([Missing, Locked, Corrupt, VersionUnsupported, InUse, Inaccessible])
 
 /**
  * The reason of a `DatabaseError`.
@@ -125,6 +145,8 @@ export class DatabaseError
   }
 }
 
+const aboutFile = /error (?:opening|during loading) database|database .* could not be created|unable to drop database/s
+
 /** Chooses the reason. Only the text tells some from others: the server is started with the language `en_US`. */
 const reasonOf = (sqlState: string, text: string) => {
   if (/unsupported (?:database )?version/.test(text)) return VersionUnsupported
@@ -141,14 +163,26 @@ const reasonOf = (sqlState: string, text: string) => {
     // With 55000 the server also refuses a database that UNLOAD has taken from its sessions.
     case "55000":
       return text.includes("incompatible mode") || text.includes("has been unloaded") ? InUse : undefined
+    // A refused login and a statement that is not allowed have such codes too.
+    case "42501":
+    case "42602":
+    case "53000":
+    case "58030":
+    case "58P01":
+      return aboutFile.test(text) ? Inaccessible : undefined
     default:
       return undefined
   }
 }
 
-/** Returns the path that the server names in the detail of an error. */
+const reasons = { Missing, Locked, Corrupt, VersionUnsupported, InUse, Inaccessible }
+
+/** Returns the path that the server names in the detail of an error, as an identifier in SQL. */
 const pathIn = (fields: ReadonlyArray<ErrorField.ErrorField>): string | undefined =>
-  /^DatabaseId: "hyper\.file:(.*)"$/m.exec(ErrorField.get(fields, "detail") ?? "")?.[1]
+  /^DatabaseId: "hyper\.file:((?:[^"]|"")*)"$/m.exec(ErrorField.get(fields, "detail") ?? "")?.[1]?.replaceAll(
+    "\"\"",
+    "\""
+  )
 
 /** Returns the server's answer to a statement, or to the login in a database. */
 const answerOf = (error: unknown) => {
@@ -172,4 +206,15 @@ export const fromServer = <E>(error: E, database: string): E | DatabaseError => 
   const Found = reasonOf(sqlState, text)
   if (Found === undefined) return error
   return new DatabaseError({ reason: new Found({ database: pathIn(fields) ?? database, sqlState, text }) })
+}
+
+/**
+ * Returns the error for a database whose file has another name at present.
+ *
+ * @internal
+ */
+export const ofDatabase = <E>(error: E | DatabaseError, database: string): E | DatabaseError => {
+  if (!(error instanceof DatabaseError)) return error
+  const { _tag, sqlState, text } = error.reason
+  return new DatabaseError({ reason: new reasons[_tag]({ database, sqlState, text }) })
 }

@@ -331,6 +331,11 @@ export const ping: Effect.Effect<Duration.Duration, ClientError, Client> = withC
 /**
  * Creates a database: a new file. If it exists, this fails with the `ServerError` `DuplicateDatabase`.
  *
+ * **Gotchas**
+ *
+ * At a symbolic link to nothing the server ends when it saves the database (H-69). The option `create` of {@link layer}
+ * refuses such a path.
+ *
  * @category databases
  * @since 0.1.0
  */

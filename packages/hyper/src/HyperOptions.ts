@@ -23,7 +23,7 @@ import type { Hyperd } from "./Hyperd.ts"
  * With `"atomic"` a refresh that fails, dies or is interrupted leaves the old file as it is, and no temporary one. At
  * the end of a successful scope the temporary file is saved, written to the disk with fsync(2), and renamed to the
  * database, then the folder is written to the disk. If any of this fails, the error is a `SaveError`, and its outcome
- * `"lost"` means that the old file is still there. A symbolic link stays, and so does the mode of the file.
+ * `"lost"` means that the old file is still there. A symbolic link to a file stays, and so does the mode of the file.
  *
  * The scope of `Hyper.withDatabase` is the effect, that of `Hyper.make` the surrounding one, and that of a layer the
  * effect to which it is provided with all that is built on it. Success is the exit with which this scope closes: errors

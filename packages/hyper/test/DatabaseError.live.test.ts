@@ -6,7 +6,7 @@ import { Hyperd } from "@hyperfect/hyper/Hyperd"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
 import { Deferred, Effect, Fiber, Schedule, type Scope } from "effect"
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 /** CRC-32C without its usual complements, which ends each of the two headers of a file. */
@@ -151,5 +151,39 @@ describe("H6: a file that cannot be opened is a DatabaseError with the reason", 
       const error = yield* databaseError(on(Hyper.make({ database: copy, create: "replace" })))
       assert.strictEqual(error.reason._tag, "InUse")
       assert.isTrue(error.isRetryable)
+    })))
+
+  it.live("at a path that the server cannot reach, in each mode of create", () =>
+    scoped(Effect.gen(function*() {
+      const hyperd = yield* HyperdServer.make()
+      const at = (...names: ReadonlyArray<string>) => join(hyperd.workingDirectory, ...names)
+      symlinkSync("loop.hyper", at("loop.hyper"))
+      symlinkSync("nothing.hyper", at("dangling.hyper"))
+      mkdirSync(at("folder.hyper"))
+      const cases: ReadonlyArray<readonly [path: string, opened: string, created: string, message: RegExp]> = [
+        ["/sys/no.hyper", "Missing", "Inaccessible", /rights/],
+        ["/proc/no.hyper", "Missing", "Inaccessible", /rights/],
+        [at("x".repeat(256)), "Inaccessible", "Inaccessible", /path/],
+        [at("loop.hyper"), "Inaccessible", "Missing", /leads to no file/],
+        [at("dangling.hyper"), "Missing", "Missing", /leads to no file/],
+        [at("folder.hyper"), "Missing", "Missing", /is not a file/],
+        [at("none", "a.hyper"), "Missing", "Missing", /the directory of/]
+      ]
+      for (const [database, opened, created, message] of cases) {
+        for (const create of ["never", "always", "if-not-exists", "replace", "atomic"] as const) {
+          const error = yield* databaseError(
+            Hyper.withDatabase(Effect.void, { database, create }).pipe(Effect.provideService(Hyperd, hyperd))
+          )
+          assert.strictEqual(error.reason._tag, create === "never" ? opened : created, `${create} ${error.message}`)
+          assert.strictEqual(error.reason.database, database)
+          if (create !== "never") assert.match(error.message, message)
+        }
+      }
+      assert.sameMembers(readdirSync(hyperd.workingDirectory).filter((name) => name.endsWith(".tmp")), [])
+      assert.isTrue(existsSync(at("folder.hyper")))
+      // The server lives on.
+      yield* Hyper.withDatabase(Effect.void, { database: at("a.hyper"), create: "always" }).pipe(
+        Effect.provideService(Hyperd, hyperd)
+      )
     })))
 })

@@ -75,6 +75,58 @@ describe("Hyper", () => {
         assert.deepStrictEqual(yield* withHyper({ database: "another.hyper" }, answers), [3])
       }))
 
+    it.effect("opens databases of every name that a file can have", () =>
+      Effect.gen(function*() {
+        const { user, workingDirectory } = yield* Hyperd.Hyperd
+        const longest = "ü".repeat(127)
+        for (
+          const name of ["it's", "a\"b", "ü 日本 😀", " a ", "\\", "\n", "$single", "*", "postgres", user, longest]
+        ) {
+          const Named = HyperTable.make("answers", { answer: Schema.Int }, { database: name })
+          for (const create of ["always", "atomic"] as const) {
+            yield* withHyper({ database: name, create }, createWith(1))
+            assert.isTrue(existsSync(join(workingDirectory, name)), `${create} ${name}`)
+            yield* withHyper({ database: name }, Named.insert([{ answer: 2 }]))
+            assert.deepStrictEqual(yield* withHyper({ database: name }, answers), [1, 2], `${create} ${name}`)
+          }
+        }
+        const quoted = yield* Effect.flip(withHyper({ database: "no\"ne" }, answers))
+        assert(quoted._tag === "DatabaseError")
+        assert.strictEqual(quoted.reason.database, "no\"ne")
+      }))
+
+    it.effect("has a database by the name of the user or of postgres, or fails if it does not exist", () =>
+      Effect.gen(function*() {
+        const { user } = yield* Hyperd.Hyperd
+        for (const database of ["postgres", user]) {
+          yield* withHyper({}, Hyper.dropDatabase(database, { ifExists: true }))
+          assert.strictEqual(yield* condition(withHyper({ database }, answers)), "DatabaseError Missing")
+          const pool = Effect.asVoid(Hyper.makePool({ database }))
+          assert.strictEqual(yield* condition(Effect.scoped(pool)), "DatabaseError Missing")
+        }
+      }))
+
+    it.effect("replaces the file that a path with the server's own scheme means", () =>
+      Effect.gen(function*() {
+        const { workingDirectory } = yield* Hyperd.Hyperd
+        const database = "hyper.file:scheme.hyper"
+        yield* withHyper({ database, create: "always" }, createWith(1))
+        yield* withHyper({ database, create: "atomic" }, createWith(2))
+        assert.deepStrictEqual(yield* withHyper({ database: "scheme.hyper" }, answers), [2])
+        assert.isFalse(existsSync(join(workingDirectory, database)))
+      }))
+
+    it.effect("refuses to attach another file under the name of the database", () =>
+      Effect.gen(function*() {
+        yield* withHyper({ database: "other.hyper", create: "always" }, createWith(1))
+        for (const create of ["replace", "atomic"] as const) {
+          const attach = { "same.hyper": "other.hyper" }
+          const opened = withHyper({ database: "same.hyper", create, attach }, answers)
+          assert.strictEqual(yield* condition(opened), "ServerError DuplicateObject")
+        }
+        assert.deepStrictEqual(yield* withHyper({ database: "other.hyper" }, answers), [1])
+      }))
+
     it.effect("refuses an unknown mode of create", () =>
       Effect.gen(function*() {
         const unknown = { database: "modes.hyper", create: "sometimes" } as unknown as Hyper.Options

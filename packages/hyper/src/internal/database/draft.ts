@@ -5,11 +5,14 @@
  */
 import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import * as Session from "@hyperfect/client/Session"
+import * as Utf8 from "@hyperfect/protocol/Utf8"
 import type { Transport } from "@hyperfect/transport/Transport"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as DatabaseError from "../../DatabaseError.ts"
 import { Hyperd } from "../../Hyperd.ts"
 import { connectionConfig, type Options } from "../../HyperOptions.ts"
 import { SaveError } from "../../SaveError.ts"
@@ -21,8 +24,6 @@ export type Services = Hyperd | Transport | Authenticate.Services | FileSystem.F
 
 /** @internal */
 export interface Draft {
-  /** The database that it replaces, as the program names it. */
-  readonly database: string
   /** The path of the temporary file. */
   readonly file: string
   /** Replaces the database. The temporary file must have been saved. */
@@ -31,7 +32,32 @@ export interface Draft {
   readonly discard: Effect.Effect<void>
 }
 
+/** The path of a database, in a form that the server also accepts. */
+const resolve = (path: Path.Path, hyperd: Hyperd["Service"], database: string): string =>
+  path.resolve(hyperd.workingDirectory, database.replace(/^hyper\.file:/, ""))
+
+/** Fails for a symbolic link to nothing: the server would end when it saves a database there (H-69). */
+export const checkLink = Effect.fnUntraced(function*(
+  database: string
+): Effect.fn.Return<void, DatabaseError.DatabaseError, Services> {
+  const fs = yield* FileSystem.FileSystem
+  const named = resolve(yield* Path.Path, yield* Hyperd, database)
+  const linked = yield* Effect.option(fs.readLink(named))
+  if (Option.isNone(linked) || (yield* Effect.isSuccess(fs.stat(named)))) return
+  const text = `the symbolic link to ${JSON.stringify(linked.value)} leads to no file`
+  return yield* new DatabaseError.DatabaseError({
+    reason: new DatabaseError.Missing({ database, sqlState: "58S01", text })
+  })
+})
+
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+/** Returns as much of a name of a file as leaves room for the ending of a temporary one, which no system cuts. */
+const shortened = (name: string): string => {
+  let short = Array.from(name)
+  while (Utf8.byteLength(short.join("")) > 230) short = short.slice(0, -1)
+  return short.join("")
+}
 
 /** @internal */
 export const make = Effect.fnUntraced(function*(
@@ -42,10 +68,11 @@ export const make = Effect.fnUntraced(function*(
   const hyperd = yield* Hyperd
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const named = path.resolve(hyperd.workingDirectory, database)
+  const named = resolve(path, hyperd, database)
   // A symbolic link remains one, and the file behind it is replaced.
   const target = yield* Effect.orElseSucceed(fs.realPath(named), () => named)
-  const file = `${target}.${hex(yield* (yield* SecureRandom.SecureRandom).randomBytes(6))}.tmp`
+  const random = yield* (yield* SecureRandom.SecureRandom).randomBytes(6)
+  const file = path.join(path.dirname(target), `${shortened(path.basename(target))}.${hex(random)}.tmp`)
 
   /** Writes a file's data to the disk (fsync(2)). */
   const sync = (name: string) => Effect.scoped(Effect.flatMap(fs.open(name, { flag: "r+" }), (opened) => opened.sync))
@@ -80,11 +107,14 @@ export const make = Effect.fnUntraced(function*(
   })
 
   return {
-    database,
     file,
     publish: Effect.provideContext(publish, context),
     discard: fs.remove(file, { force: true }).pipe(
-      Effect.catch((cause) => Effect.logWarning(`the temporary file ${file} could not be removed`, cause))
+      Effect.catch((cause) =>
+        // A path that cannot exist has nothing to remove.
+        Effect.flatMap(Effect.isSuccess(fs.stat(file)), (exists) =>
+          exists ? Effect.logWarning(`the temporary file ${file} could not be removed`, cause) : Effect.void)
+      )
     )
   }
 })

@@ -43,6 +43,8 @@ export interface Server {
   readonly exited: Effect.Effect<never, HyperdError>
   /** Builds a file in place of the database; `undefined` if the files of the server are out of reach. */
   readonly draft: ((database: string, options: PoolOptions) => Effect.Effect<Draft.Draft>) | undefined
+  /** Fails if the database cannot be created at its path, as far as this program can see that. */
+  readonly checkPath: (database: string) => Effect.Effect<void, DatabaseError.DatabaseError>
 }
 
 /** The running server of this program. */
@@ -53,7 +55,8 @@ export const local: Effect.Effect<Server, never, Services> = Effect.map(
     return {
       config: (options) => connectionConfig(hyperd, options),
       exited: hyperd.exited,
-      draft: (database, options) => Effect.provideContext(Draft.make(database, options), context)
+      draft: (database, options) => Effect.provideContext(Draft.make(database, options), context),
+      checkPath: (database) => Effect.provideContext(Draft.checkLink(database), context)
     }
   }
 )
@@ -62,7 +65,8 @@ export const local: Effect.Effect<Server, never, Services> = Effect.map(
 export const remote = ({ endpoint, user }: RemoteOptions): Server => ({
   config: (options) => ({ user, ...settingsOf(options), endpoint, saslPrep: "mapping" }),
   exited: Effect.never,
-  draft: undefined
+  draft: undefined,
+  checkPath: () => Effect.void
 })
 
 /** The use of databases by a session or a pool. */
@@ -70,6 +74,10 @@ export interface Usage {
   readonly server: Server
   /** The options to open them with. */
   readonly options: PoolOptions
+  /** The paths of the databases that each session attaches, by their names. */
+  readonly attach: ReadonlyArray<readonly [name: string, path: string]>
+  /** The database as the program names it, and the path of the file that is opened. */
+  readonly database: { readonly name: string; readonly file: string } | undefined
   readonly releases: Releases
   /** The file that is built, if it is to replace the database. */
   readonly draft: Draft.Draft | undefined
@@ -79,13 +87,25 @@ export interface Usage {
 
 /** @internal */
 export const begin = Effect.fnUntraced(function*(server: Server, options: PoolOptions): Effect.fn.Return<Usage> {
-  const { attach = {}, create, database } = options
+  const { create, database } = options
+  const attach = Object.entries(options.attach ?? {})
   const releases = releasesOf(options)
   if (create !== "atomic" || database === undefined || server.draft === undefined) {
-    return { server, options, releases, draft: undefined, end: () => releases.saved }
+    const opened = { server, releases, draft: undefined, end: () => releases.saved }
+    if (database === undefined) return { ...opened, options, attach, database }
+    const named = { name: database, file: database }
+    // A session that is opened with one of these names has no database (H-68).
+    return ["postgres", server.config(options).user].includes(database)
+      ? {
+        ...opened,
+        options: { ...options, database: undefined },
+        attach: [[database, database], ...attach],
+        database: named
+      }
+      : { ...opened, options, attach, database: named }
   }
   const draft = yield* server.draft(database, options)
-  const isAlone = Object.keys(attach).length === 0
+  const isAlone = attach.length === 0
   const saved = Effect.mapError(
     releases.saved,
     (error) => isAlone ? new SaveError({ databases: error.databases, outcome: "lost", cause: error.cause }) : error
@@ -93,7 +113,9 @@ export const begin = Effect.fnUntraced(function*(server: Server, options: PoolOp
   return {
     server,
     // Its tables have the name of the database that it will be.
-    options: { ...options, database: undefined, attach: { [database]: draft.file, ...attach } },
+    options: { ...options, database: undefined },
+    attach: [[database, draft.file], ...attach],
+    database: { name: database, file: draft.file },
     releases,
     draft,
     end: (exit) =>
@@ -127,8 +149,8 @@ const requireHyper = ({ server }: Session.Session): Effect.Effect<void, Connecti
 
 /** Creates the database if the options say so. */
 const prepareServer = Effect.fnUntraced(
-  function*({ draft, options, server }: Usage, config: ConnectionConfig) {
-    const { create = "never", database = draft?.file, version } = options
+  function*({ database, draft, options, server }: Usage, config: ConnectionConfig) {
+    const { create = "never", version } = options
     const isRemote = server.draft === undefined
     const modes = ["never", "always", ...isRemote ? [] : ["atomic"], "if-not-exists", "replace"]
     if (!modes.includes(create)) {
@@ -143,9 +165,13 @@ const prepareServer = Effect.fnUntraced(
     const session = yield* Session.make({ ...config, database: undefined })
     yield* requireHyper(session)
     if (!isCreated) return
-    if (draft !== undefined) yield* Databases.checkUnused(session, draft.database)
-    if (create === "replace") yield* Databases.drop(session, database, { ifExists: true })
-    yield* Databases.create(session, database, { version, ifNotExists: create === "if-not-exists" })
+    const { file, name } = database
+    yield* server.checkPath(name)
+    if (draft !== undefined) yield* Databases.checkUnused(session, name)
+    if (create === "replace") yield* Databases.drop(session, file, { ifExists: true })
+    yield* Databases.create(session, file, { version, ifNotExists: create === "if-not-exists" }).pipe(
+      Effect.mapError((error) => draft === undefined ? error : DatabaseError.ofDatabase(error, name))
+    )
   },
   Effect.scoped
 )
@@ -156,15 +182,15 @@ const releasesOf = ({ attach = {}, database, saveTimeout }: Options): Releases =
 /** Attaches the session's databases, and releases all of them when the scope closes. */
 const prepareSession = Effect.fnUntraced(function*(
   session: Session.Session,
-  { options: { attach = {} }, releases }: Usage
+  { attach, releases }: Usage
 ): Effect.fn.Return<void, QueryError, Scope.Scope> {
   yield* Effect.addFinalizer(() => releases.release(session))
-  for (const [name, path] of Object.entries(attach)) yield* session.simple(Databases.attachSql(path, name))
+  for (const [name, path] of attach) yield* session.simple(Databases.attachSql(path, name))
 })
 
 /** Returns an error about a database as such. */
-const mapError = ({ options: { attach = {}, database } }: Usage) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.mapError(effect, (error) => DatabaseError.fromServer(error, database ?? Object.keys(attach)[0] ?? ""))
+const mapError = ({ attach, database }: Usage) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.mapError(effect, (error) => DatabaseError.fromServer(error, database?.name ?? attach[0]?.[0] ?? ""))
 
 /** @internal */
 export const openSession = (usage: Usage): Effect.Effect<
