@@ -160,17 +160,17 @@ const receiveUntilReady = Effect.fnUntraced(function*<E, R>(
  * const password = Redacted.make("s3cret")
  *
  * const program = Effect.gen(function*() {
- *   const line = yield* InMemory.pair()
+ *   const { client, server } = yield* InMemory.pair()
  *   const account = Account.scramSha256(yield* ScramVerifier.make(password))
- *   const server = yield* Effect.forkChild(
- *     Authenticate.server(MessageChannel.server(line.server), {
+ *   const served = yield* Effect.forkChild(
+ *     Authenticate.server(MessageChannel.server(server), {
  *       account: ({ user }) => Effect.succeed(user === "app" ? account : undefined),
  *       parameters: { server_version: "18.0" }
  *     })
  *   )
- *   const channel = MessageChannel.client(line.client, { longLimit: Authenticate.messageLimit })
+ *   const channel = MessageChannel.client(client, { longLimit: Authenticate.messageLimit })
  *   const session = yield* Authenticate.client(channel, { user: "app", password }, { methods: ["scram-sha-256"] })
- *   yield* Fiber.join(server)
+ *   yield* Fiber.join(served)
  *   return [session.method, session.parameters.get("server_version")]
  * }).pipe(Effect.scoped, Effect.provide(Authenticate.layerCrypto))
  *
@@ -374,7 +374,7 @@ export const server = <E = never, R = never>(
   options: ServerOptions<E, R>
 ): Effect.Effect<Client | Frontend.CancelRequest, Failure | E, Services | R> => {
   const duration = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
-  const late = new TransportError.Unresponsive({ wanted: "log-in", milliseconds: Duration.toMillis(duration) })
+  const late = new TransportError.Unresponsive({ wanted: "login", milliseconds: Duration.toMillis(duration) })
   return Effect.timeoutOrElse(logIn(channel, options), {
     duration,
     orElse: () => Effect.fail(TransportError.fromReason(late))

@@ -96,7 +96,7 @@ const readForm = (bytes: Uint8Array): Readonly<Record<string, string>> => {
 /**
  * Provides an authorization server, and the HTTP client that reaches it and nothing else.
  *
- * **Example** (A log-in with a token)
+ * **Example** (A login with a token)
  *
  * ```ts
  * import { Authenticate, OAuthBearer, OAuthFlow } from "@hyperfect/auth"
@@ -114,11 +114,11 @@ const readForm = (bytes: Uint8Array): Readonly<Record<string, string>> => {
  * const program = Effect.gen(function*() {
  *   const { account } = yield* AuthorizationServer.AuthorizationServer
  *   const session = yield* OAuthBearer.withTokenProvider(Effect.fnUntraced(function*(token) {
- *     const line = yield* InMemory.pair()
+ *     const { client, server } = yield* InMemory.pair()
  *     yield* Effect.forkScoped(
- *       Authenticate.server(MessageChannel.server(line.server), { account: () => Effect.succeed(account) })
+ *       Authenticate.server(MessageChannel.server(server), { account: () => Effect.succeed(account) })
  *     )
- *     const channel = MessageChannel.client(line.client)
+ *     const channel = MessageChannel.client(client)
  *     return yield* Authenticate.client(channel, { user: "app", token }, { allowCleartextWithoutTls: true })
  *   }))
  *   return session.method

@@ -128,13 +128,13 @@ const openTimeout = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
  * import { strict as assert } from "node:assert"
  *
  * const Flaky = FaultTransport.layer({ seed: 42, reading: { split: 1, disconnectAfter: 2 }, disconnect: "reset" }).pipe(
- *   Layer.provide(InMemory.layer((line) => line.write(Uint8Array.of(1, 2, 3))))
+ *   Layer.provide(InMemory.layer((connection) => connection.write(Uint8Array.of(1, 2, 3))))
  * )
  *
  * const program = Effect.gen(function*() {
  *   const transport = yield* Transport.Transport
- *   const line = yield* transport.connect(Endpoint.tcp("db", 5432))
- *   return [yield* line.pull, yield* line.pull, (yield* Effect.flip(line.pull)).reason._tag]
+ *   const { pull } = yield* transport.connect(Endpoint.tcp("db", 5432))
+ *   return [yield* pull, yield* pull, (yield* Effect.flip(pull)).reason._tag]
  * }).pipe(Effect.scoped, Effect.provide(Flaky))
  *
  * assert.deepEqual(await Effect.runPromise(program), [[Uint8Array.of(1)], [Uint8Array.of(2)], "ReadFailed"])

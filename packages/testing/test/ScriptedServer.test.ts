@@ -42,7 +42,7 @@ describe("ScriptedServer", () => {
       const server = yield* ScriptedServer.ScriptedServer
       const [played] = yield* server.sessions
       assert.strictEqual(played!.startup?.user, "app")
-      assert.deepStrictEqual(played!.received, [], "what belongs to the log-in is not kept")
+      assert.deepStrictEqual(played!.received, [], "the login's messages are not kept")
     }).pipe(Effect.provide(Authenticate.layerCrypto), Effect.provide(layer(accept({ user: "app", password })))))
 
   for (const method of ["password", "md5"] as const) {

@@ -76,13 +76,12 @@ const isClosed = (error: TransportError): boolean => error.reason._tag === "Clos
  * import { strict as assert } from "node:assert"
  *
  * const program = Effect.gen(function*() {
- *   const endpoint = yield* Listener.serve(Endpoint.tcp("localhost", 0), (line) =>
- *     Effect.ignore(Effect.flatMap(line.pull, (chunks) =>
- *       Effect.forEach([...chunks, ...chunks], (chunk) => line.write(chunk)))))
+ *   const endpoint = yield* Listener.serve(Endpoint.tcp("localhost", 0), ({ pull, write }) =>
+ *     Effect.ignore(Effect.flatMap(pull, (chunks) => Effect.forEach([...chunks, ...chunks], (chunk) => write(chunk)))))
  *   const { connect } = yield* Transport.Transport
- *   const line = yield* connect(endpoint)
- *   yield* line.write(new TextEncoder().encode("a"))
- *   const [first] = yield* line.pull
+ *   const { pull, write } = yield* connect(endpoint)
+ *   yield* write(new TextEncoder().encode("a"))
+ *   const [first] = yield* pull
  *   return new TextDecoder().decode(first)[0]
  * }).pipe(Effect.scoped, Effect.provide(InMemory.layerNetwork()))
  *

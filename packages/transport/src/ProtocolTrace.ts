@@ -77,7 +77,7 @@ const textOf = (event: Sniffer.Event, options: Options): string => {
  *
  * const seen: Array<string> = []
  * const Traced = ProtocolTrace.layer({ sink: ({ connection, text }) => void seen.push(`${connection} ${text}`) }).pipe(
- *   Layer.provide(InMemory.layer((line) => Effect.ignore(MessageChannel.server(line).receive)))
+ *   Layer.provide(InMemory.layer((connection) => Effect.ignore(MessageChannel.server(connection).receive)))
  * )
  *
  * const program = Effect.gen(function*() {

@@ -382,7 +382,8 @@ export const withNames: {
  * **Details**
  *
  * `int8`, `numeric` and `bytea` are text, as the server prints it. Dates, times, instants and intervals are the values
- * of {@link lossless}, whose JSON form is their text by ISO 8601. Arrays and composites are read as such.
+ * of {@link lossless}, whose JSON form is text: ISO 8601 for the years 1 to 9999, and otherwise text that PostgreSQL
+ * accepts, such as `0044-03-15 BC` and `infinity`. Arrays and composites are read as such.
  *
  * **Gotchas**
  *

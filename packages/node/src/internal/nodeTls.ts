@@ -25,7 +25,7 @@ const failed = (cause: unknown): TransportError.TransportError => {
   return TransportError.fromReason(new TransportError.TlsFailed(code === undefined ? { cause } : { cause, code }))
 }
 
-const closedDuringHandshake = Object.assign(new Error("the line was closed during the handshake"), {
+const closedDuringHandshake = Object.assign(new Error("the connection was closed during the handshake"), {
   code: "ECONNRESET"
 })
 
