@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { UseCount } from "@hyperfect/protocol/internal/codegen"
+import * as Codegen from "@hyperfect/protocol/internal/codegen"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Codec from "./internal/codec/codec.ts"
 import * as Generated from "./internal/columns/generated.ts"
@@ -153,8 +153,8 @@ export interface ColumnReader {
   readonly take: () => ReadonlyArray<Column>
 }
 
-/** About the number of rows after which generating code pays (M-12). */
-const rowsBeforeGenerating = 512
+/** About the number of rows after which generating code pays: the code of wide rows is compiled in many parts (M-12). */
+const rowsBeforeGenerating = (columns: number): number => columns <= Codegen.maxFields ? 512 : 32_768
 
 const toColumn = (store: Stores.Store, typeOid: number, length: number): Column => {
   const common: ColumnBase = {
@@ -201,7 +201,7 @@ export const make = (options: RowReader.Options): () => ColumnReader => {
   const plan = Plan.make(options)
   const { codegen } = options
   let appendRow = codegen === undefined ? Interpreted.appendRow : Generated.make(plan, codegen)
-  const uses = new UseCount(codegen === undefined ? rowsBeforeGenerating : 0)
+  const uses = new Codegen.UseCount(codegen === undefined ? rowsBeforeGenerating(plan.length) : 0)
   let expected = plan.map(() => Stores.noExpectedSize)
   return () => {
     const stores = plan.map((column, i) => Stores.make(column, expected[i]!))

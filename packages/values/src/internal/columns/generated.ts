@@ -34,6 +34,9 @@ const putColumn = ({ read }: Column, index: number): Codegen.Code => {
 /** Bounds the size of one function, and so its compilation (M-12). */
 const groupSize = 16
 
+/** Closures store more columns as fast (M-12). */
+const maxColumns = 512
+
 /** Stores the columns of a group, and returns the position after them; -1 makes the closures handle the row. */
 type PutGroup = (bytes: Uint8Array, at: number, end: number, row: number, stores: ReadonlyArray<Store>) => number
 
@@ -46,9 +49,10 @@ const groupSource = (columns: ReadonlyArray<Column>, first: number): Codegen.Cod
 
 export const make = (columns: ReadonlyArray<Column>, codegen: Codegen.Codegen | undefined): AppendRow => {
   const count = columns.length
+  if (count > maxColumns) return appendRow
   const groups = Codegen.compile<ReadonlyArray<PutGroup> | undefined>({
     codegen,
-    fields: count,
+    fields: Math.min(count, groupSize),
     interpreted: undefined,
     generated: () => {
       const sources: Array<Codegen.Code> = []
