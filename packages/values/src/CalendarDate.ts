@@ -11,7 +11,6 @@
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as order from "effect/Order"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Calendar from "./internal/dateTime/calendar.ts"
 import * as IsoText from "./internal/dateTime/isoText.ts"
@@ -50,7 +49,7 @@ const Value = ValueSchema.define(
  * @category guards
  * @since 0.1.0
  */
-export const isCalendarDate = (u: unknown): u is CalendarDate => hasProperty(u, TypeId)
+export const isCalendarDate = (u: unknown): u is CalendarDate => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates a date from a day number counted as PostgreSQL does, without checks.

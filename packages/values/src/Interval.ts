@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as IntervalText from "./internal/dateTime/intervalText.ts"
 import * as ValueSchema from "./internal/schema/value.ts"
@@ -59,7 +58,7 @@ const maxInt64 = BigInt("9223372036854775807")
  * @category guards
  * @since 0.1.0
  */
-export const isInterval = (u: unknown): u is Interval => hasProperty(u, TypeId)
+export const isInterval = (u: unknown): u is Interval => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates an interval from its parts, without checks.

@@ -9,7 +9,6 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ValueSchema from "./internal/schema/value.ts"
 
@@ -76,7 +75,7 @@ export const Null: JsonNull = new Value()
  * @category guards
  * @since 0.1.0
  */
-export const isJsonNull = (u: unknown): u is JsonNull => hasProperty(u, TypeId)
+export const isJsonNull = (u: unknown): u is JsonNull => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * The Schema of {@link Null}, for row fields that may contain JSON null.

@@ -9,7 +9,6 @@
  */
 import * as Option from "effect/Option"
 import * as order from "effect/Order"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ValueSchema from "./internal/schema/value.ts"
 
@@ -46,7 +45,7 @@ const Value = ValueSchema.define(
  * @category guards
  * @since 0.1.0
  */
-export const isMoney = (u: unknown): u is Money => hasProperty(u, TypeId)
+export const isMoney = (u: unknown): u is Money => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates an amount from a number of smallest units, without checks.

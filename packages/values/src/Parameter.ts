@@ -53,7 +53,6 @@ import type { ByteWriter } from "@hyperfect/protocol/ByteWriter"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as Wire from "@hyperfect/protocol/Wire"
 import { memoize } from "effect/Function"
-import { hasProperty } from "effect/Predicate"
 import * as BuiltIn from "./BuiltIn.ts"
 import * as CalendarDate from "./CalendarDate.ts"
 import { writeSized } from "./internal/codec/codec.ts"
@@ -125,7 +124,7 @@ export const make = <A, I>(value: I | null, type: Type.Type<A, I>): Parameter =>
  * @category guards
  * @since 0.1.0
  */
-export const isParameter = (u: unknown): u is Parameter => hasProperty(u, TypeId)
+export const isParameter = (u: unknown): u is Parameter => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * The declaration of a parameter in Parse and Bind, and the writer of its value.

@@ -13,7 +13,6 @@
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 
 const TypeId: unique symbol = Symbol.for("@hyperfect/values/PgArray")
 
@@ -96,7 +95,7 @@ const maxInt32 = 0x7fffffff
  * @category guards
  * @since 0.1.0
  */
-export const isPgArray = (u: unknown): u is PgArray<unknown> => hasProperty(u, TypeId)
+export const isPgArray = (u: unknown): u is PgArray<unknown> => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates an array with these dimensions; none if their product is not the number of elements, or there are more than

@@ -8,7 +8,6 @@
  */
 import * as Option from "effect/Option"
 import * as order from "effect/Order"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Calendar from "./internal/dateTime/calendar.ts"
 import * as IsoText from "./internal/dateTime/isoText.ts"
@@ -47,7 +46,7 @@ const Value = ValueSchema.define(
  * @category guards
  * @since 0.1.0
  */
-export const isTimeOfDay = (u: unknown): u is TimeOfDay => hasProperty(u, TypeId)
+export const isTimeOfDay = (u: unknown): u is TimeOfDay => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates a time from microseconds since midnight, without checks.

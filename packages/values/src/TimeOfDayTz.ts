@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Calendar from "./internal/dateTime/calendar.ts"
 import * as IsoText from "./internal/dateTime/isoText.ts"
@@ -54,7 +53,7 @@ const maxOffset = 57_599
  * @category guards
  * @since 0.1.0
  */
-export const isTimeOfDayTz = (u: unknown): u is TimeOfDayTz => hasProperty(u, TypeId)
+export const isTimeOfDayTz = (u: unknown): u is TimeOfDayTz => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates a time from microseconds since midnight and seconds east of UTC, without checks.

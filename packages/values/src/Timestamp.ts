@@ -8,7 +8,6 @@
  */
 import * as Option from "effect/Option"
 import type * as order from "effect/Order"
-import { hasProperty } from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as CalendarDate from "./CalendarDate.ts"
 import * as Calendar from "./internal/dateTime/calendar.ts"
@@ -55,7 +54,7 @@ const Value = ValueSchema.define(
  * @category guards
  * @since 0.1.0
  */
-export const isTimestamp = (u: unknown): u is Timestamp => hasProperty(u, TypeId)
+export const isTimestamp = (u: unknown): u is Timestamp => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates a timestamp from a day number counted as PostgreSQL does and a microsecond of that day, without checks.

@@ -11,7 +11,6 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as order from "effect/Order"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -57,7 +56,7 @@ const Value = ValueSchema.define(
  * @category guards
  * @since 0.1.0
  */
-export const isTimestampTz = (u: unknown): u is TimestampTz => hasProperty(u, TypeId)
+export const isTimestampTz = (u: unknown): u is TimestampTz => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates an instant from a day number counted as PostgreSQL does and a microsecond of that day, without checks.

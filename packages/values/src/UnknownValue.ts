@@ -5,7 +5,6 @@
  */
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Bytes from "./internal/codec/bytes.ts"
 import type { Format } from "./Type.ts"
@@ -64,7 +63,7 @@ class Value implements UnknownValue {
  * @category guards
  * @since 0.1.0
  */
-export const isUnknownValue = (u: unknown): u is UnknownValue => hasProperty(u, TypeId)
+export const isUnknownValue = (u: unknown): u is UnknownValue => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * Creates an unknown value that keeps a reference to these bytes.

@@ -8,7 +8,6 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
-import { hasProperty } from "effect/Predicate"
 import type { StatementComment } from "./comment.ts"
 
 /** A symbol, so that no object made by `JSON.parse` can pass for a statement. */
@@ -76,7 +75,7 @@ export const fragment: unique symbol = Symbol.for("@hyperfect/client/Fragment")
  * @category guards
  * @since 0.1.0
  */
-export const isStatement = (u: unknown): u is Statement => hasProperty(u, TypeId)
+export const isStatement = (u: unknown): u is Statement => typeof u === "object" && u !== null && TypeId in u
 
 /**
  * True if a value is a {@link Fragment}.
@@ -84,7 +83,7 @@ export const isStatement = (u: unknown): u is Statement => hasProperty(u, TypeId
  * @category guards
  * @since 0.1.0
  */
-export const isFragment = (u: unknown): u is Fragment => hasProperty(u, fragment)
+export const isFragment = (u: unknown): u is Fragment => typeof u === "object" && u !== null && fragment in u
 
 /** Data of a template that all statements made from it share. */
 interface Template {
