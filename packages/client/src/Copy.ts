@@ -73,7 +73,12 @@ export interface EncodeOptions<E = never, R = never> {
  * @since 0.1.0
  */
 export interface FromOptions {
-  /** The columns to copy; all when absent. If given with their types, the server is not queried for them. */
+  /**
+   * The columns to copy; all when absent. If given with their types, the server is not queried for them.
+   *
+   * Into a table of Hyper, whose COPY would store NULL in a column with a default that is not copied, such a column must be
+   * among them. With types this is not checked, nor is what they say about NULL.
+   */
   readonly columns?: ReadonlyArray<string> | ReadonlyArray<Column> | undefined
   /**
    * The data format; when absent, the server's binary one if all columns support it, text otherwise. In text, Hyper
@@ -184,7 +189,7 @@ const unquoted = (part: string): string =>
 /** The query for a table's columns on Hyper, whose `regclass` does not cover other databases (H-40). */
 const hyperAttributes = ({ text }: Statement): Statement => {
   const columns = (catalog: string) =>
-    sql`select a.attname, a.attnotnull from ${fromTextUnsafe(`${catalog}pg_catalog.pg_attribute`)} a`
+    sql`select a.attname, a.attnotnull, a.atthasdef from ${fromTextUnsafe(`${catalog}pg_catalog.pg_attribute`)} a`
   const [, database, schema, table] = threeParts.exec(text) ?? []
   if (table === undefined) {
     return sql`${columns("")} where a.attrelid = ${literal(text)}::regclass and a.attnum > 0 order by a.attnum`
@@ -201,13 +206,44 @@ const attributes = (client: Client["Service"], table: Statement) =>
     client.values(
       client.server.dialect.catalogueLookups
         // Generated columns came with PostgreSQL 12; before that, `pg_attribute` has no such column.
-        ? sql`select a.attname::text, a.attnotnull from pg_catalog.pg_attribute a
+        ? sql`select a.attname::text, a.attnotnull, a.atthasdef from pg_catalog.pg_attribute a
           where a.attrelid = ${table.text}::text::regclass and a.attnum > 0 and not a.attisdropped
           and coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = '' order by a.attnum`
         : hyperAttributes(table)
     ),
-    ({ rows }) => new Map(rows.map(([name, notNull]) => [String(name), notNull === true]))
+    ({ rows }) =>
+      new Map(
+        rows.map(([name, notNull, hasDefault]) => [
+          String(name),
+          { notNull: notNull === true, hasDefault: hasDefault === true }
+        ])
+      )
   )
+
+type Attributes = Effect.Success<ReturnType<typeof attributes>>
+
+/** Fails on Hyper for a column with a default that is not copied: it would store NULL there (H-41). */
+const refuseDefaults = (
+  client: Client["Service"],
+  table: Statement,
+  found: Attributes,
+  names: ReadonlyArray<string>
+): Effect.Effect<void, QueryError> => {
+  const [omitted] = [...found].find(([name, { hasDefault }]) => hasDefault && !names.includes(name)) ?? []
+  if (omitted === undefined) return Effect.void
+  const feature = `copying without the column ${JSON.stringify(omitted)}, whose default COPY would replace by NULL,`
+  return refuse(client.server.dialect, feature, table)
+}
+
+/** @internal */
+export const checkDefaults = (
+  table: Statement,
+  names: ReadonlyArray<string>
+): Effect.Effect<void, ClientError, Client> =>
+  Effect.flatMap(Client, (client) =>
+    client.server.dialect.copyFormat === "hyperBinary"
+      ? Effect.flatMap(attributes(client, table), (found) => refuseDefaults(client, table, found, names))
+      : Effect.void)
 
 /** The columns of a statement, with text for unknown types. */
 const describe = (client: Client["Service"], statement: Statement): Effect.Effect<Columns, ClientError> =>
@@ -237,14 +273,15 @@ const columnsOfTable = Effect.fnUntraced(function*(
       Preset.lossless
     )
   )
-  if (dialect.copyFormat !== "hyperBinary") return columns
+  if (dialect.copyFormat !== "hyperBinary" || found === undefined) return columns
+  yield* refuseDefaults(client, table, found, columns.map(({ name }) => name))
   // The binary form of an array tells whether its elements may be NULL, and that cannot be queried (H-04).
   const array = columns.find(({ type }) => type.name.endsWith("[]"))
   if (array !== undefined) {
     const feature = `copying into the array column ${JSON.stringify(array.name)} without its type among the columns`
     return yield* refuse(dialect, feature, table)
   }
-  return columns.map((column) => ({ ...column, nullable: found?.get(column.name) !== true }))
+  return columns.map((column) => ({ ...column, nullable: found.get(column.name)?.notNull !== true }))
 })
 
 // -- Formats

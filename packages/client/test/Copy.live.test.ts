@@ -467,6 +467,23 @@ describeServers({
         assert.isTrue(missing._tag === "ServerError" && missing.reason._tag === "UndefinedTable")
       }))
 
+    it.effect("H9: a column with a default that is left out is refused, where COPY would store NULL", () =>
+      Effect.gen(function*() {
+        const { provideClient, session } = yield* openWithClient
+        const table = uniqueName("Omitted")
+        yield* session.simple(`create temporary table "${table}" (a int not null, b int default 7, c text)`)
+        const ofSchema = Copy.intoSchema([{ a: 1 }], table, Schema.Struct({ a: Schema.Int }))
+        const columns = ["a", "c"]
+        const csv = Copy.into([{ a: 1, c: "x" }], table, { columns, format: CopyFormat.csv() })
+        for (const copied of [Copy.into([{ a: 1, c: "x" }], table, { columns }), csv, ofSchema]) {
+          const error = yield* Effect.flip(provideClient(copied))
+          assert(error._tag === "UnsupportedError")
+          assert.include(error.feature, `copying without the column "b", whose default`)
+        }
+        yield* provideClient(Copy.into([{ a: 1, b: null }], table, { columns: ["a", "b"] }))
+        assert.deepStrictEqual((yield* session.values(`select * from "${table}"`)).rows, [[1, null, null]])
+      }))
+
     it.effect("HyperBinary is copied from a table with given columns, nullable or not", () =>
       Effect.gen(function*() {
         const { provideClient, session } = yield* openWithClient

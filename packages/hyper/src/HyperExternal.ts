@@ -14,6 +14,7 @@
  * @since 0.1.0
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
+import { checkDefaults } from "@hyperfect/client/Copy"
 import * as Statement from "@hyperfect/client/Statement"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Effect from "effect/Effect"
@@ -263,12 +264,12 @@ const copy = (statement: () => Statement.Statement): Effect.Effect<number, Exter
  * **Details**
  *
  * `columns` are the columns of the table that the files have: for CSV in the order of the file, for Parquet and Arrow by
- * name. Without it these are all columns of the table. Columns that are not listed become NULL.
+ * name. Without it these are all columns of the table. Columns that are not listed become NULL; one that has a default
+ * must be listed, since the server would not use it (H-41).
  *
  * **Gotchas**
  *
- * - A column that is not listed becomes NULL even if it has a default. To convert or complete values, insert a query of
- *   {@link scan} instead.
+ * - To convert or complete values, insert a query of {@link scan} instead.
  * - Until it ends, the table cannot be read. The rows are in the database's file once the database was saved.
  *
  * @category running
@@ -279,11 +280,14 @@ export const importInto = (
   paths: string | ReadonlyArray<string>,
   options: ReadOptions & { readonly columns?: ReadonlyArray<string> | undefined }
 ): Effect.Effect<number, ExternalError, Client> =>
-  copy(() => {
-    const { columns, ...format } = options
-    const names = columns === undefined ? sql`` : sql`(${list(columns.map((name) => identifier(name)))})`
-    return sql`COPY ${table} ${names} FROM ${source(paths)} WITH (${optionList(readable, format)})`
-  })
+  Effect.andThen(
+    options.columns === undefined ? Effect.void : checkDefaults(sql`${table}`, options.columns),
+    copy(() => {
+      const { columns, ...format } = options
+      const names = columns === undefined ? sql`` : sql`(${list(columns.map((name) => identifier(name)))})`
+      return sql`COPY ${table} ${names} FROM ${source(paths)} WITH (${optionList(readable, format)})`
+    })
+  )
 
 /**
  * Exports a table, or the result of a query, to a file, and returns the number of rows.

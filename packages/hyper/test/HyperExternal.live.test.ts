@@ -153,6 +153,28 @@ describe("HyperExternal", () => {
         assert.deepStrictEqual((yield* rowsOf(copy))[0], [1, "a, \"b\" 'c' | \n", null, null])
       }))
 
+    it.effect("H9: refuses to leave out a column with a default where the server would store NULL", () =>
+      Effect.gen(function*() {
+        const client = yield* Client
+        const path = `${yield* directory}/file`
+        for (const format of ["csv", "parquet", "arrowfile"] as const) {
+          yield* HyperExternal.exportTo(sql`select 1 as a, 'x' as c`, path, { format })
+          for (const [table, created] of [["omitted", `pg_temp."omitted"`], ["Om it", `"Om it"`]] as const) {
+            yield* client.simple(`drop table if exists ${created}`)
+            const persistence = table === "omitted" ? "create temporary table omitted" : `create table ${created}`
+            yield* client.simple(`${persistence} (a int, b int default 7, c text)`)
+            const importColumns = (...columns: ReadonlyArray<string>) =>
+              HyperExternal.importInto(sql`${identifier(table)}`, path, { format, columns })
+            const refused = yield* Effect.flip(importColumns("a", "c"))
+            assert(refused._tag === "UnsupportedError")
+            assert.include(refused.feature, `without the column "b"`)
+          }
+          // All columns are required without a list, so that no default is lost.
+          const all = HyperExternal.importInto(identifier("omitted"), path, { format })
+          assert.match(yield* failure(all), /^ServerError /)
+        }
+      }))
+
     it.effect("reads compressed and encoded CSV, and NULL for what does not fit", () =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
