@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BuiltIn, Interval, TimestampTz, Type, TypeRegistry, ValueError } from "@hyperfect/values"
+import { BuiltIn, Interval, type Range, TimestampTz, Type, TypeRegistry, ValueError } from "@hyperfect/values"
 import { DateTime, Effect, Equal, Schema } from "effect"
 import { fromHex, read, reasonOf, toHex, utf8, write } from "./fixtures.ts"
 
@@ -332,6 +332,39 @@ describe("texts", () => {
     }
     assert.strictEqual(reasonOf(() => write(BuiltIn.char, 2, ""))._tag, "OutOfRange")
     assert.strictEqual(reasonOf(() => write(BuiltIn.char, 2, "\0"))._tag, "NotRepresentable")
+  })
+})
+
+describe("ranges and rows as text", () => {
+  const pair = BuiltIn.composite([{ name: "a", type: BuiltIn.text }, { name: "b", type: BuiltIn.text }], {
+    name: "pair",
+    oid: 90_001,
+    arrayOid: 90_002
+  })
+
+  it("drops quotes and backslashes that are not escaped", () => {
+    const rows: ReadonlyArray<readonly [text: string, a: string | null, b: string | null]> = [
+      ["(,\"\")", null, ""],
+      ["(\"\"\"\",a\"b,c\"d)", "\"", "ab,cd"],
+      ["(\"a\"\"b\",\\,\\))", "a\"b", ",)"],
+      ["(\\\"\\\\,\"\\\"\\\\\")", "\"\\", "\"\\"],
+      ["( \"\" ,\"(\"\"\")", "  ", "(\""]
+    ]
+    for (const [text, a, b] of rows) assert.deepStrictEqual(read(pair, 0, utf8(text)), { a, b }, text)
+    for (const text of ["(a,b", "(a,\"b)", "(a,b\\)", "(a,b)c)", "(a)", "(a,b,c)", "(a,b\"\"\")"]) {
+      assert.strictEqual(reasonOf(() => read(pair, 0, utf8(text)))._tag, "Malformed", text)
+    }
+  })
+
+  it("reads many parts in time linear in their length", () => {
+    const count = 50_000
+    const ranges = Array.from({ length: count }, (_, i) => `[${2 * i},${2 * i + 1})`).join(",")
+    const multirange = read(BuiltIn.int4multirange, 0, utf8(`{${ranges}}`)) as Range.Multirange<number>
+    assert.strictEqual(multirange.ranges.length, count)
+    assert.strictEqual(multirange.ranges.at(-1)?.upper, 2 * count - 1)
+    const record = BuiltIn.record(() => undefined)
+    const parts = read(record, 0, utf8(`(${"\"a\",".repeat(count)})`)) as ReadonlyArray<unknown>
+    assert.strictEqual(parts.length, count + 1)
   })
 })
 

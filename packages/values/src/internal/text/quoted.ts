@@ -31,28 +31,36 @@ export const read = (
   close: number,
   otherClose: number = close
 ): QuotedPart | undefined => {
-  const plain = new Uint8Array(end - at)
+  let quoted = false
+  let next = at
+  for (; next < end; next++) {
+    const byte = bytes[next]!
+    if (byte === backslash) next++
+    else if (byte === quote) quoted = !quoted
+    else if (!quoted && (byte === comma || byte === close || byte === otherClose)) break
+  }
+  if (next >= end) return undefined
+  return { bytes: next === at ? undefined : unescape(bytes, at, next), next }
+}
+
+/** Drops quotes and backslashes that are not themselves escaped. Takes no longer than the part is. */
+const unescape = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const plain = new Uint8Array(end - start)
   let length = 0
   let quoted = false
-  let wasQuoted = false
-  for (; at < end; at++) {
-    const byte = bytes[at]!
-    if (byte === backslash) {
-      if (++at >= end) return undefined
-      plain[length++] = bytes[at]!
-    } else if (byte === quote) {
-      if (quoted && bytes[at + 1] === quote && at + 1 < end) {
-        plain[length++] = quote
-        at++
-      } else {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === backslash) at++
+    else if (bytes[at] === quote) {
+      const isDoubled = quoted && bytes[at + 1] === quote && at + 1 < end
+      if (!isDoubled) {
         quoted = !quoted
-        wasQuoted = true
+        continue
       }
-    } else if (!quoted && (byte === comma || byte === close || byte === otherClose)) {
-      return { bytes: length === 0 && !wasQuoted ? undefined : plain.subarray(0, length), next: at }
-    } else plain[length++] = byte
+      at++
+    }
+    plain[length++] = bytes[at]!
   }
-  return undefined
+  return plain.subarray(0, length)
 }
 
 /** Writes a part, quoted if necessary. */
