@@ -23,8 +23,8 @@ const endOfComment = (text: string, start: number): number => {
   return text.length
 }
 
-/** White space, empty statements and line comments before the first word. */
-const blank = /(?:[\s;]|--[^\n\r]*)*/y
+/** White space, empty statements, or a line comment. No loop of alternatives, which overflows on long texts (M-14). */
+const blank = /[\s;]+|--[^\n\r]*/y
 
 /** The first word, possibly after parentheses, as in `(select 1) union (select 2)`. */
 const word = /[(\s]*([a-z]+)/iy
@@ -48,32 +48,44 @@ export const operationOf = (text: string): string | undefined => {
   let at = 0
   while (true) {
     blank.lastIndex = at
-    blank.test(text)
-    at = blank.lastIndex
-    if (!text.startsWith("/*", at)) break
-    at = endOfComment(text, at)
+    if (blank.test(text)) at = blank.lastIndex
+    else if (text.startsWith("/*", at)) at = endOfComment(text, at)
+    else break
   }
   word.lastIndex = at
   return word.exec(text)?.[1]?.toUpperCase()
 }
 
-/**
- * One token: a quoted name, a parameter number, a word, or a literal. An unterminated token extends to the end, so that
- * none of it is shown.
- */
+/** A token, or the opening of a quoted one, whose end a regular expression cannot find in long texts (M-14). */
 const token = new RegExp(
   [
-    "(?<kept>\"(?:[^\"]|\"\")*\"|\\$\\d+)",
-    "(?<literal>\\$(?<tag>(?:[a-z_\\u0080-\\uffff][\\w\\u0080-\\uffff]*)?)\\$(?:[^]*?\\$\\k<tag>\\$|[^]*)",
-    "e'(?:[^'\\\\]|\\\\[^]|'')*(?:'|$)",
-    "(?:[bxn]|u&)?'(?:[^']|'')*(?:'|$)",
-    "\"[^]*",
-    "(?:\\d|\\.\\d)[\\w.]*(?:(?<=\\de)[+-]\\d+)?)",
-    "(?<word>[a-z_\\u0080-\\uffff][\\w$\\u0080-\\uffff]*)",
-    "(?<line>--[^\\n\\r]*)"
+    "(?<opening>\"|(?:[ebxn]|u&)?'|\\$(?:[a-z_\\u0080-\\uffff][\\w\\u0080-\\uffff]*)?\\$)",
+    "(?<number>(?:\\d|\\.\\d)[\\w.]*(?:(?<=\\de)[+-]\\d+)?)",
+    "(?<kept>\\$\\d+|[a-z_\\u0080-\\uffff][\\w$\\u0080-\\uffff]*)",
+    "--[^\\n\\r]*"
   ].join("|"),
   "iy"
 )
+
+/** The characters that may end a quoted token, which is not ended by one that is doubled or behind a backslash. */
+const quote = /'/g
+const nameQuote = /"/g
+const quoteOrBackslash = /['\\]/g
+
+/** Returns the end of a quoted token whose content begins at `start`, or -1 if it is not terminated. */
+const endOfQuoted = (text: string, start: number, opening: string): number => {
+  if (opening.startsWith("$")) {
+    const end = text.indexOf(opening, start)
+    return end < 0 ? end : end + opening.length
+  }
+  const stop = opening === "\"" ? nameQuote : /^e/i.test(opening) ? quoteOrBackslash : quote
+  stop.lastIndex = start
+  for (let found = stop.exec(text); found !== null; found = stop.exec(text)) {
+    if (found[0] !== "\\" && text[stop.lastIndex] !== found[0]) return stop.lastIndex
+    stop.lastIndex++
+  }
+  return -1
+}
 
 /**
  * Replaces every literal of a text by a question mark, and removes comments.
@@ -112,9 +124,15 @@ const maskLiterals = (text: string, offset: number): { readonly masked: string; 
       if (match === null) {
         piece = text[at++]!
       } else {
-        const { kept, literal, word } = match.groups!
-        piece = literal === undefined ? kept ?? word ?? "" : "?"
+        const { kept, number, opening } = match.groups!
         at = token.lastIndex
+        if (opening === undefined) piece = number === undefined ? kept ?? "" : "?"
+        else {
+          // An unterminated token extends to the end, so that none of it is shown.
+          const end = endOfQuoted(text, at, opening)
+          piece = opening === "\"" && end >= 0 ? text.slice(start, end) : "?"
+          at = end < 0 ? text.length : end
+        }
       }
     }
     if (offset >= start) moved = masked.length + (piece.length === at - start ? Math.min(offset, at) - start : 0)

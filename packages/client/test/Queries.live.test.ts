@@ -251,6 +251,18 @@ describeServers({
         assert.isTrue(extended._tag === "ServerError" && extended.reason._tag === "SyntaxError")
       }))
 
+    it.effect("run texts with literals of many megabytes, and read them for what they may not do", () =>
+      Effect.gen(function*() {
+        const session = yield* openSession()
+        const text = `select length('${"x".repeat(20_000_000)}') as length`
+        const [result] = yield* session.transaction(session.simple(`${text}; select 1 as "end"`))
+        assert.deepStrictEqual(result?.rows, [{ length: 20_000_000 }])
+        const ended = yield* Effect.flip(session.transaction(session.simple(`${text}; end`)))
+        assert.strictEqual(ended._tag, "TransactionCommandRefused")
+        const encoded = yield* Effect.flip(session.simple(`${text}; set client_encoding to latin1`))
+        assert.strictEqual(encoded._tag, "UnsupportedError")
+      }))
+
     it.effect("fail with the constraint, table and schema that were violated, with the detail kept apart", () =>
       Effect.gen(function*() {
         const session = yield* openSession()

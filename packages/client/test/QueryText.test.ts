@@ -36,6 +36,19 @@ describe("QueryText", () => {
     for (const [text, shown] of Object.entries(texts)) assert.strictEqual(withoutLiterals(text), shown, text)
   })
 
+  it("ends a dollar-quoted literal at its own tag only", () => {
+    assert.strictEqual(withoutLiterals("select $A$ secret $a$ secret $A$, $$ $a$ $$"), "select ?, ?")
+  })
+
+  it("reads tokens of any length", () => {
+    const long = "x".repeat(20_000_000)
+    for (const literal of [`'${long}'`, `e'\\'${long}'`]) {
+      assert.strictEqual(withoutLiterals(`select ${literal}`), "select ?")
+    }
+    assert.isTrue(withoutLiterals(`select "${long}"`) === `select "${long}"`)
+    assert.strictEqual(operationOf(`${" ".repeat(long.length)}begin`), "BEGIN")
+  })
+
   it("runs in linear time", () => {
     for (const piece of ["'", "$a", "$", "/*", "\"", "e'\\", "--", "((", "1e", "$$a$"]) {
       assert.isString(withoutLiterals(piece.repeat(50_000)))

@@ -13,7 +13,7 @@ const copyFromClient = /^\s*copy(?!\s*\()\b.*\bfrom\s+std(?:in|out)\b/is
 /** Classifies a text. */
 export const classify = (text: string): CopyIn => {
   if (!/copy/i.test(text)) return "none"
-  const statements = QueryText.withoutLiterals(text).replaceAll(/"(?:[^"]|"")*"/g, "x").split(";").filter((part) =>
+  const statements = QueryText.withoutLiterals(text).replaceAll(/"[^"]*(?:""[^"]*)*"/g, "x").split(";").filter((part) =>
     part.trim() !== ""
   )
   return statements.length === 1 && copyFromClient.test(statements[0]!) ? "alone" : "among"

@@ -95,7 +95,7 @@ export const isReadOnly = (text: string): boolean =>
 const beginCommands: ReadonlySet<string> = new Set(["BEGIN", "START"])
 
 /** Words, quoted names, and statement separators. */
-const wordOrEnd = /"(?:[^"]|"")*"|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*|;/gi
+const wordOrEnd = /"[^"]*(?:""[^"]*)*"|[a-z_\u0080-\uffff][\w$\u0080-\uffff]*|;/gi
 
 /**
  * Returns the first words of each statement of a text, in capitals. As psql does, it recognises the body of an SQL
