@@ -1,7 +1,7 @@
 /** Reads from a standby that streams from the primary. */
 import { assert, layer } from "@effect/vitest"
 import * as Query from "@hyperfect/client/Query"
-import * as Replicas from "@hyperfect/client/Replicas"
+import type * as Replicas from "@hyperfect/client/Replicas"
 import { sql } from "@hyperfect/client/Statement"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import type * as PostgresServer from "@hyperfect/testing/PostgresServer"
@@ -10,23 +10,12 @@ import { forkImmediately } from "./fibers.ts"
 import { uniqueName } from "./liveServers.ts"
 import { waitUntil } from "./pools.ts"
 import { makeRecorder } from "./recorder.ts"
-import {
-  configOf,
-  count,
-  isStandby,
-  makeAsynchronousPair,
-  readerOf,
-  readOnly,
-  readsFrom,
-  whilePaused
-} from "./replicas.ts"
+import { count, isStandby, makeAsynchronousPair, open, readerOf, readOnly, readsFrom, whilePaused } from "./replicas.ts"
 
 /** A primary and a standby, which no commit waits for. */
 class Pair extends Context.Service<Pair, PostgresServer.Pair>()("test/Pair") {}
 
 const layerPair = Layer.effect(Pair, makeAsynchronousPair()).pipe(Layer.provideMerge(NodePlatform.layer))
-
-const open = (pair: PostgresServer.Pair, options?: Replicas.Options) => Replicas.make(configOf(pair), options)
 
 const makeTable = Effect.fnUntraced(function*(db: Replicas.Replicas) {
   const name = uniqueName("numbers")

@@ -13,16 +13,7 @@ import { Config, ConfigProvider, Effect, Fiber, Redacted, Schedule } from "effec
 import { forkImmediately } from "./fibers.ts"
 import { waitUntil } from "./pools.ts"
 import { makeRecorder } from "./recorder.ts"
-import {
-  configOf,
-  count,
-  isStandby,
-  makeAsynchronousPair,
-  readerOf,
-  readOnly,
-  readsFrom,
-  whilePaused
-} from "./replicas.ts"
+import { count, isStandby, makeAsynchronousPair, open, readerOf, readOnly, readsFrom, whilePaused } from "./replicas.ts"
 
 const live = <A, E>(
   title: string,
@@ -35,7 +26,7 @@ const live = <A, E>(
   )
 
 const openReading = Effect.fnUntraced(function*(pair: PostgresServer.Pair, options: Replicas.Options) {
-  const db = yield* Replicas.make(configOf(pair), { hostRecheck: Schedule.spaced("20 millis"), ...options })
+  const db = yield* open(pair, { hostRecheck: Schedule.spaced("20 millis"), ...options })
   yield* readsFrom(db, "standby")
   return db
 })

@@ -6,9 +6,9 @@ import { Effect, Redacted, Schedule } from "effect"
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "../../testing/test/ports.ts"
 
 const versionCommand = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" })
 
@@ -16,21 +16,6 @@ const versionCommand = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" 
 export const pgBouncerVersion = versionCommand.status === 0 ? versionCommand.stdout.split("\n")[0] : undefined
 
 export type PoolMode = "session" | "transaction" | "statement"
-
-let lastPort = 12_000 + Math.floor(Math.random() * 4000)
-
-/**
- * A port for a server that cannot choose one itself. It is below those that the system gives to clients, and those of
- * the PostgreSQL servers of the tests: nothing else takes it before the server does.
- */
-export const freePort: Effect.Effect<number> = Effect.suspend(() => {
-  const port = ++lastPort
-  return Effect.callback<number>((resume) => {
-    const server = createServer()
-    server.once("error", () => resume(freePort))
-    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
-  })
-})
 
 /** Starts PgBouncer for the scope, with this number of connections to the server, and returns how to connect to it. */
 export const startPgBouncer = Effect.fnUntraced(function*(

@@ -8,8 +8,8 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "../../testing/test/ports.ts"
 import { TestServer } from "./liveServers.ts"
-import { freePort } from "./pgbouncer.ts"
 
 const versionCommand = spawnSync("pgpool", ["--version"], { encoding: "utf8" })
 

@@ -1,6 +1,5 @@
 /** A primary and a standby, and the servers that a client of both reads from. */
-import type { ConnectionConfig } from "@hyperfect/client/ConnectionConfig"
-import type * as Replicas from "@hyperfect/client/Replicas"
+import * as Replicas from "@hyperfect/client/Replicas"
 import * as Session from "@hyperfect/client/Session"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { Effect, Schedule } from "effect"
@@ -12,10 +11,8 @@ export const makeAsynchronousPair = (settings?: PostgresServer.Options["settings
     settings: { synchronous_standby_names: "", ...settings }
   })
 
-export const configOf = ({ primary, standby }: PostgresServer.Pair): ConnectionConfig => ({
-  ...primary,
-  alternatives: [standby.endpoint]
-})
+export const open = ({ primary, standby }: PostgresServer.Pair, options?: Replicas.Options) =>
+  Replicas.make({ ...primary, alternatives: [standby.endpoint] }, options)
 
 export const readOnly = { access: "read only" } as const
 

@@ -8,7 +8,8 @@ import { Effect, Layer, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { freePort, startPgBouncer } from "../../client/test/pgbouncer.ts"
+import { startPgBouncer } from "../../client/test/pgbouncer.ts"
+import { freePort } from "../../testing/test/ports.ts"
 import { cluster, createTables, deposit } from "../cluster/accounts.ts"
 
 /** The failure in the middle of a trial. */

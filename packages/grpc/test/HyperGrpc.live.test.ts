@@ -11,23 +11,11 @@ import * as HyperdServer from "@hyperfect/testing/HyperdServer"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import { tableFromIPC } from "apache-arrow"
 import { Effect, Layer, Stream } from "effect"
-import { createServer } from "node:net"
 import { join } from "node:path"
-
-/** A port that was free a moment ago: the server reports only that of its first endpoint. */
-let lastPort = 16_000 + Math.floor(Math.random() * 2000)
-
-/** A port below those that the system gives to clients: nothing else takes it before the server does. */
-const freePort: Effect.Effect<number> = Effect.suspend(() => {
-  const port = ++lastPort
-  return Effect.callback<number>((resume) => {
-    const server = createServer()
-    server.once("error", () => resume(freePort))
-    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
-  })
-})
+import { freePort } from "../../testing/test/ports.ts"
 
 const serve = Effect.fnUntraced(function*(user: string) {
+  // Hyper reports only the port of its first endpoint.
   const port = yield* freePort
   const roles = JSON.stringify({ default: { user, authorizations: [] } })
   const server = yield* HyperdServer.make({
