@@ -51,10 +51,11 @@ export const render = (runs: ReadonlyArray<RecordedRun>): string =>
   [
     "# History of the benchmarks",
     "",
-    "Generated from `packages/benchmarks/history/`, to which `npm run bench -- SUITE --record` appends. A chart has one bar",
-    "for each run, oldest first, and the last ratio as a number. `▁▂▃▄` are below 1, which is better than the best peer;",
-    "`▅▆▇█` are 1 and above; three bars make a factor of two. Peers, floor and this library ran in turns in one run, so",
-    "that a busy machine slows all of them; the peer with the least CPU time need not be the fastest one.",
+    "Generated from `packages/benchmarks/history/`, to which `npm run bench -- SUITE --record` appends. A _peer_ is another",
+    "driver or codec, and the _floor_ is the least code that does the same work, such as a bare socket. A chart has one bar for",
+    "each run, oldest first, followed by the last ratio. `▁▂▃▄` are below 1, which is better than the best peer, and `▅▆▇█`",
+    "are 1 and above; three steps are a factor of two. Within a run, all entries take turns, so that a busy machine slows all",
+    "of them. The peer with the least CPU time need not be the fastest one.",
     "",
     ...[...Map.groupBy(runs, ({ suite }) => suite)].flatMap(([suite, all]) => tableOfSuite(suite, all))
   ].join("\n")

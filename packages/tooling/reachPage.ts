@@ -15,7 +15,7 @@ declare const Worker: new(
 ) => ConstructorParameters<typeof PGliteWorker>[0]
 
 const plain: Impossible = {
-  because: "a page cannot make a TLS session of its own, only a WebSocket that the browser encrypts (`wss:`)",
+  because: "a page cannot open a TLS connection, only a WebSocket that the browser encrypts (`wss:`)",
   error: "TlsFailed"
 }
 

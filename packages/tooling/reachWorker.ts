@@ -32,7 +32,7 @@ export default {
       distrusting: layer((...args) => env.DISTRUSTING.connect(...args), env),
       impossible: {
         "verify-ca": {
-          because: "a Worker cannot name roots, and its platform always verifies names",
+          because: "a Worker cannot choose root certificates, and its platform always verifies names",
           error: "TlsFailed"
         },
         "channel binding": {
@@ -40,11 +40,11 @@ export default {
           error: "ChannelBindingUnavailable"
         },
         "direct TLS": {
-          because: "a Worker cannot ask for a protocol (ALPN), as direct TLS has to",
+          because: "a Worker cannot request a protocol (ALPN), which direct TLS requires",
           error: "TlsFailed"
         },
         "Unix socket": { because: "a Worker has no Unix sockets", error: "OpenFailed" },
-        PGlite: { because: "PGlite compiles WebAssembly while it runs, which a Worker may not", error: "UnknownError" }
+        PGlite: { because: "PGlite compiles WebAssembly at run time, which a Worker may not", error: "UnknownError" }
       },
       more: { PGlite: compile },
       report: (line) => lines.push(line)

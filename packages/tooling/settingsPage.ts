@@ -22,13 +22,13 @@ export const render = (): string =>
   [
     "# Connection settings",
     "",
-    "Generated from the table in `packages/client/src/internal/config/settingTable.ts`. The keywords are those of libpq in",
-    "PostgreSQL 18, and `servicefile` and `oauth_ca_file` of 19, for URIs, keyword/value strings and service files; any",
-    "other is an error. `PGREQUIRESSL` and the keyword `requiressl` set `sslmode`; `PGDATESTYLE`, `PGTZ` and `PGGEQO` set",
-    "start-up parameters.",
+    "Generated from the table in `packages/client/src/internal/config/settingTable.ts`. URIs, keyword/value strings and",
+    "service files can have the keywords of libpq in PostgreSQL 18, and `servicefile` and `oauth_ca_file` of PostgreSQL 19.",
+    "Any other keyword is an error. `PGREQUIRESSL` and the keyword `requiressl` set `sslmode`; `PGDATESTYLE`, `PGTZ` and",
+    "`PGGEQO` set start-up parameters.",
     "",
     tableOf([
-      ["Keyword", "Variable", "Secret", "Field of `ConnectionConfig`, or why there is none"],
+      ["Keyword", "Variable", "Secret", "Field of `ConnectionConfig`, or reason for its absence"],
       ...keywords.map((keyword) => {
         const setting = settingTable[keyword]
         return [

@@ -149,7 +149,7 @@ const unsupported = (why: string, ...harmless: ReadonlyArray<string>) => {
 
 const noEffect = (why: string) => ({ note: `has no effect: ${why}`, read: () => Result.succeed(undefined) })
 
-const gssapiOnly = noEffect("it is for libpq's own GSSAPI, in place of which a program has a provider")
+const gssapiOnly = noEffect("it configures libpq's own GSSAPI; here, the program supplies a GssProvider")
 
 /** Of two settings that fill the same field the later one counts. */
 const table = {
@@ -169,7 +169,7 @@ const table = {
   connect_timeout: { variable: "PGCONNECT_TIMEOUT", place: "connectTimeout", read: milliseconds },
   client_encoding: {
     variable: "PGCLIENTENCODING",
-    ...unsupported("texts are JavaScript's, and are sent as UTF-8", "utf8", "utf-8", "unicode", "auto")
+    ...unsupported("JavaScript's strings are always sent as UTF-8", "utf8", "utf-8", "unicode", "auto")
   },
   sslmode: {
     variable: "PGSSLMODE",
@@ -213,11 +213,11 @@ const table = {
   ssl_max_protocol_version: { variable: "PGSSLMAXPROTOCOLVERSION", ...tlsVersion("maxTlsVersion") },
   sslcompression: { variable: "PGSSLCOMPRESSION", ...noEffect("TLS libraries no longer compress") },
   sslkeylogfile: unsupported(
-    "that file lets its reader decrypt the connection; Node.js writes one with --tls-keylog"
+    "with that file, anyone can decrypt the connection; Node.js writes one with --tls-keylog"
   ),
   requirepeer: {
     variable: "PGREQUIREPEER",
-    ...unsupported("the runtime does not tell the user at the other end of a Unix socket")
+    ...unsupported("the runtime does not report the user at the other end of a Unix socket")
   },
   require_auth: {
     variable: "PGREQUIREAUTH",
@@ -239,7 +239,7 @@ const table = {
   gsslib: { variable: "PGGSSLIB", ...gssapiOnly },
   gssdelegation: { variable: "PGGSSDELEGATION", ...gssapiOnly },
   replication: unsupported(
-    "a session that is replicated from has other commands; Replication opens one",
+    "sessions for replication have other commands; the Replication module opens one",
     "false",
     "off",
     "no",
@@ -261,7 +261,7 @@ const table = {
     read: (text) => Result.map(integer("is a whole number")(text), (count) => count! > 0 ? count : undefined)
   },
   tcp_user_timeout: unsupported(
-    "the runtime's sockets do not have it; keepalives_idle notices idle connections that are lost",
+    "the runtime's sockets do not support it; keepalives_idle detects lost idle connections",
     "0"
   ),
   scram_client_key: { isSecret: true, place: "scramClientKey", read: secret },

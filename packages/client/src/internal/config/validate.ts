@@ -54,7 +54,7 @@ export const validate = (config: ConnectionConfig): ConnectionConfigError | unde
   }
   for (const [name, value] of Object.entries(config.parameters ?? {})) {
     if (name.toLowerCase() === "client_encoding" && !isUtf8(value)) {
-      return invalid("client_encoding", `is ${value}: texts are JavaScript's, and are sent as UTF-8`)
+      return invalid("client_encoding", `is ${value}: JavaScript's strings are always sent as UTF-8`)
     }
   }
   const { maxTlsVersion, minTlsVersion, sslMode = "prefer", sslNegotiation } = config
