@@ -270,6 +270,7 @@ const copy = (statement: () => Statement.Statement): Effect.Effect<number, Exter
  * **Gotchas**
  *
  * - To convert or complete values, insert a query of {@link scan} instead.
+ * - A text of Parquet that is longer than its column is stored whole (H-71); one of CSV is an error of the server.
  * - Until it ends, the table cannot be read. The rows are in the database's file once the database was saved.
  *
  * @category running
@@ -288,6 +289,9 @@ export const importInto = (
       return sql`COPY ${table} ${names} FROM ${source(paths)} WITH (${optionList(readable, format)})`
     })
   )
+
+/** A name alone, such as `Statement.identifier` returns, which is no query. */
+const tableName = /^(?:(?:^|\.)"(?:[^"]|"")+")+$/
 
 /**
  * Exports a table, or the result of a query, to a file, and returns the number of rows.
@@ -344,7 +348,7 @@ export const exportTo = (
   options: WriteOptions
 ): Effect.Effect<number, ExternalError, Client> =>
   copy(() => {
-    const isQuery = Statement.isStatement(source)
+    const isQuery = Statement.isStatement(source) && !tableName.test(source.text)
     if (isQuery && source.parameters.length > 0) {
       throw new TypeError("COPY takes no parameters: use Statement.literal for the values of the query")
     }

@@ -13,7 +13,8 @@
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
 import type { TransactionRolledBack } from "@hyperfect/client/QueryError"
-import { identifier, list, sql, type Statement } from "@hyperfect/client/Statement"
+import { identifier, list, literal, sql, type Statement } from "@hyperfect/client/Statement"
+import * as ValueError from "@hyperfect/values/ValueError"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -21,6 +22,9 @@ import type { DatabaseVersionError } from "./DatabaseVersionError.ts"
 import * as HyperTable from "./HyperTable.ts"
 import { rowsOf } from "./internal/columnRows.ts"
 import * as ColumnType from "./internal/columnType.ts"
+import * as TableColumn from "./internal/tableColumn.ts"
+import * as TableName from "./internal/tableName.ts"
+import * as VerifyTable from "./internal/verifyTable.ts"
 import { LoadError } from "./LoadError.ts"
 
 /**
@@ -176,9 +180,39 @@ const staged = <F extends HyperTable.Fields, E, R, E2, R2>(
   }
 })
 
+/** Fails if a text that is to be inserted from a staging table is too long for its column, which would cut it. */
+const checkLengths = Effect.fnUntraced(function*(
+  table: Pick<HyperTable.HyperTable<HyperTable.Fields>, "fields" | "name" | "options">,
+  staging: Statement,
+  mapped: ReadonlyArray<readonly [name: string, expression: Statement]>
+): Effect.fn.Return<void, ClientError | ValueError.ValueError, Client> {
+  const client = yield* Client
+  const limited = yield* VerifyTable.limitedColumns(client, TableName.make(table.name, table.options))
+  const checked = mapped.flatMap(([name, expression]) => {
+    const limit = limited.get(name)
+    return limit === undefined ? [] : [{ name, expression, ...limit }]
+  })
+  if (checked.length === 0) return
+  const counts = checked.map(({ expression, length }) =>
+    sql`sum(CASE WHEN char_length(rtrim(CAST(${expression} AS text))) > ${literal(length)} THEN 1 ELSE 0 END)`
+  )
+  const { rows } = yield* client.values(sql`SELECT ${list(counts)} FROM ${staging}`)
+  const at = rows[0]!.findIndex((count) => Number(count) > 0)
+  if (at === -1) return
+  const { length, name, type } = checked[at]!
+  const [wanted, found] = [`at most ${length} characters`, `more in ${String(rows[0]![at])} rows`]
+  const reason = ValueError.reason("OutOfRange", type, undefined, wanted, found)
+  return yield* ValueError.fromThrown(ValueError.atColumn(reason, name, Object.keys(table.fields).indexOf(name)))
+})
+
 /**
  * Inserts rows through SQL: each column of the table is an expression of the columns of the rows. Columns without an
  * expression get their default.
+ *
+ * **Details**
+ *
+ * The value of an expression is converted to the type of its column as by INSERT: numbers are rounded, but a text that is
+ * longer than its column fails the load with a `ValueError`, also on Hyper, which would cut it.
  *
  * **Example** (Text to dates)
  *
@@ -218,22 +252,25 @@ export const insertMapped = <
 ): Load<E | E2, R | R2> => {
   const mapped = Object.entries<Statement | undefined>(columns).flatMap(([name, expression]) => {
     if (!Object.hasOwn(table.fields, name)) throw new TypeError(`the table has no column ${JSON.stringify(name)}`)
-    return expression === undefined ? [] : [[identifier(name), expression] as const]
+    return expression === undefined ? [] : [[name, expression] as const]
   })
   if (mapped.length === 0) throw new TypeError("a mapped insert needs an expression for at least one column")
   return staged(fields, rows, options, (staging) => {
-    const names = list(mapped.map(([name]) => name))
+    const names = list(mapped.map(([name]) => identifier(name)))
     const expressions = list(mapped.map(([, expression]) => expression))
-    return Effect.map(
-      change(sql`INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${staging}`),
-      (inserted) => ({ inserted, updated: 0 })
+    return Effect.andThen(
+      checkLengths(table, staging, mapped),
+      Effect.map(
+        change(sql`INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${staging}`),
+        (inserted) => ({ inserted, updated: 0 })
+      )
     )
   })
 }
 
 /**
  * Updates the rows of the table whose key is that of a given row, and inserts the rest. Rows with the same key fail it
- * with a `LoadError`.
+ * with a `LoadError`, and columns whose types on the server are not the declared ones with a `TableMismatch`.
  *
  * **Gotchas**
  *
@@ -273,6 +310,8 @@ export const upsert = <F extends HyperTable.Fields, E = never, R = never, E2 = n
   return staged(table.fields, rows, options, (staging) =>
     Effect.gen(function*() {
       const client = yield* Client
+      const columns = names.map((name) => TableColumn.make(table.name, name, table.fields[name]!))
+      yield* VerifyTable.verifyTable(client, TableName.make(table.name, table.options), columns, "insert")
       const keys = list(key.map((name) => identifier(name)))
       const { rows: counted } = yield* client.values(
         sql`SELECT count(*) FROM (SELECT 1 AS one FROM ${staging} GROUP BY ${keys} HAVING count(*) > 1) d`
@@ -286,9 +325,10 @@ export const upsert = <F extends HyperTable.Fields, E = never, R = never, E2 = n
       const updated = assignments.length === 0
         ? 0
         : yield* change(sql`UPDATE ${table} AS t SET ${list(assignments)} FROM ${staging} s WHERE ${isSame}`)
-      const columns = list(names.map((name) => identifier(name)))
       const inserted = yield* change(
-        sql`INSERT INTO ${table} (${columns}) SELECT ${list(names.map((name) => identifier("s", name)))}
+        sql`INSERT INTO ${table} (${list(names.map((name) => identifier(name)))}) SELECT ${
+          list(names.map((name) => identifier("s", name)))
+        }
           FROM ${staging} s WHERE NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${isSame})`
       )
       return { inserted, updated }

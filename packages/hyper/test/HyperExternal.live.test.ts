@@ -153,6 +153,25 @@ describe("HyperExternal", () => {
         assert.deepStrictEqual((yield* rowsOf(copy))[0], [1, "a, \"b\" 'c' | \n", null, null])
       }))
 
+    it.effect("exports a table by its name, and stores a text of Parquet whole that is longer than its column", () =>
+      Effect.gen(function*() {
+        const client = yield* Client
+        const path = `${yield* directory}/file`
+        yield* client.simple(`create temporary table "l.o""ng" as (select 'abcdef' as a)`)
+        for (
+          const name of [
+            identifier("l.o\"ng"),
+            identifier("pg_temp", "l.o\"ng"),
+            sql`select * from ${identifier("l.o\"ng")}`
+          ]
+        ) {
+          assert.strictEqual(yield* HyperExternal.exportTo(name, path, { format: "parquet" }), 1)
+        }
+        yield* client.simple("create temporary table short (a varchar(3))")
+        yield* HyperExternal.importInto(identifier("short"), path, { format: "parquet" })
+        assert.deepStrictEqual((yield* client.values("select a from short")).rows, [["abcdef"]])
+      }))
+
     it.effect("H9: refuses to leave out a column with a default where the server would store NULL", () =>
       Effect.gen(function*() {
         const client = yield* Client

@@ -1,8 +1,8 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Client from "@hyperfect/client/Client"
-import { type Fragment, sql } from "@hyperfect/client/Statement"
+import { type Fragment, sql, type Statement } from "@hyperfect/client/Statement"
 import { Hyper, HyperLoad, HyperTable } from "@hyperfect/hyper"
-import { Data, Effect, Option, Schema, Stream } from "effect"
+import { BigDecimal, Data, Effect, Option, Schema, Stream } from "effect"
 import { kinds, servers } from "./servers.ts"
 
 const { Int, NullOr, Text, withDefault } = HyperTable
@@ -116,6 +116,63 @@ describe("HyperLoad", () => {
           }),
         { arbitrary: { runs: 15 } }
       )
+
+      it.effect("refuses to upsert into columns of other types, which would round or cut its values", () =>
+        Effect.gen(function*() {
+          const client = yield* Client.Client
+          const name = `Load ${++tables}`
+          yield* client.simple(
+            `create table "${name}" (id int not null, v varchar(3), n numeric(5,1), w int, d int default 7)`
+          )
+          const numeric = BigDecimal.fromStringUnsafe("1.256")
+          const wider = {
+            v: [HyperTable.Varchar(9), "abcdef"],
+            n: [HyperTable.Numeric(8, 3), numeric],
+            w: [HyperTable.Double, 1.6]
+          } as const
+          for (const [column, [type, value]] of Object.entries(wider)) {
+            const t = HyperTable.make(name, { id: Int, [column]: type }) as HyperTable.HyperTable<HyperTable.Fields>
+            const upsert = HyperLoad.upsert(t, [{ id: 1, [column]: value }] as never, { key: ["id"] as never })
+            const error = yield* Effect.flip(HyperLoad.run([upsert]))
+            assert(error._tag === "TableMismatch", String(error))
+            assert.deepStrictEqual(error.columns.map((found) => found.name), [column])
+          }
+          // Nullability does not matter to it, and a default is used.
+          const t = HyperTable.make(name, { id: NullOr(Int), v: HyperTable.Varchar(2) })
+          const keyed = HyperTable.make(name, { id: Int, v: HyperTable.Varchar(2) })
+          yield* HyperLoad.run([HyperLoad.upsert(t, [{ id: 1, v: "ab" }], { key: ["v"] })])
+          yield* HyperLoad.run([HyperLoad.upsert(keyed, [{ id: 2, v: "cd" }], { key: ["id"] })])
+          assert.deepStrictEqual(yield* contents(t), [[1, "ab", null, null, 7], [2, "cd", null, null, 7]])
+        }))
+
+      it.effect("refuses a mapped text that is longer than its column, and counts characters", () =>
+        Effect.gen(function*() {
+          const client = yield* Client.Client
+          const name = `Load ${++tables}`
+          yield* client.simple(`create table "${name}" (id int, v varchar(3), c char(2), e char(1))`)
+          const t = HyperTable.make(name, { id: Int, v: Text, c: Text, e: Text })
+          const load = (columns: { readonly [Name in "v" | "c" | "e"]?: Statement }, text = "\u{1f600}bcd") =>
+            HyperLoad.run([
+              HyperLoad.insertMapped(t, { text: Text, n: Int }, [{ text, n: 12 }], { id: sql`n`, ...columns })
+            ])
+          for (const column of ["v", "c", "e"] as const) {
+            const error = yield* Effect.flip(load({ [column]: sql`text` }))
+            if (kind === "hyper") {
+              assert(error._tag === "ValueError", String(error))
+              assert.strictEqual(error.reason.name, column)
+              assert.strictEqual(error.reason.found, "more in 1 rows")
+            } else assert(error._tag === "ServerError" && error.reason.sqlState === "22001")
+          }
+          assert.deepStrictEqual(yield* contents(t), [])
+          yield* load({ v: sql`substring(text from 1 for 3)`, c: sql`n`, e: sql`NULL` })
+          yield* load({ v: sql`text` }, "x     ")
+          const found = (yield* contents(t)).map(([, ...texts]) => texts.map((value) => String(value).trimEnd()))
+          assert.sameDeepMembers(found, [["x", "null", "null"], ["\u{1f600}bc", "12", "null"]])
+          if (kind === "postgres") return
+          // The fact behind the check (H-70).
+          yield* client.execute(sql`insert into ${t} (v) select ${"abcd"}`)
+          assert.deepStrictEqual((yield* client.values(sql`select v from ${t} where v like 'abc%'`)).rows, [["abc"]])
+        }))
 
       it.effect("inserts columns of many rows, and of none", () =>
         Effect.gen(function*() {

@@ -50,22 +50,43 @@ type Attribute = readonly [
   type: string
 ]
 
+const attributesOf = (client: Client["Service"], name: TableName) =>
+  Effect.map(client.values(catalogQuery(name)), ({ rows }) => rows as unknown as ReadonlyArray<Attribute>)
+
+/**
+ * Returns the columns of a table whose texts have a limited length, with that length. A server that is not Hyper has
+ * none: it refuses a text that is longer, where Hyper cuts it in INSERT with a query (H-70).
+ */
+export const limitedColumns = (
+  client: Client["Service"],
+  name: TableName
+): Effect.Effect<ReadonlyMap<string, { readonly type: string; readonly length: number }>, ClientError> =>
+  client.server.dialect.copyFormat === "hyperBinary"
+    ? Effect.map(attributesOf(client, name), (attributes) =>
+      new Map(attributes.flatMap(([column, , , , , type]) => {
+        const length = /^character(?: varying)?\((\d+)\)$/.exec(type)?.[1]
+        return length === undefined ? [] : [[column, { type, length: Number(length) }] as const]
+      })))
+    : Effect.succeed(new Map())
+
 /**
  * Fails if a column differs from its declaration, or if COPY would store NULL in place of the default of a column that
- * is not declared (H-41). A missing table is left for COPY to report.
+ * is not declared (H-41). A missing table is left for the statement to report.
  *
- * Nullability affects the bytes of HyperBinary only; PostgreSQL checks it row by row, and stores defaults.
+ * Nullability affects the bytes of HyperBinary only; PostgreSQL checks it row by row, and stores defaults. So does INSERT
+ * with a query, which however converts to other types without an error, and with loss.
  */
 export const verifyTable = (
   client: Client["Service"],
   name: TableName,
-  columns: ReadonlyArray<TableColumn.TableColumn>
+  columns: ReadonlyArray<TableColumn.TableColumn>,
+  statement: "copy" | "insert" = "copy"
 ): Effect.Effect<void, ClientError | TableMismatch> =>
-  Effect.flatMap(client.values(catalogQuery(name)), ({ rows }) => {
-    if (rows.length === 0) return Effect.void
+  Effect.flatMap(attributesOf(client, name), (attributes) => {
+    if (attributes.length === 0) return Effect.void
     const { copyFormat, valueEncoding } = client.server.dialect
-    const isHyperBinary = copyFormat === "hyperBinary"
-    const found = new Map((rows as unknown as ReadonlyArray<Attribute>).map((attribute) => [attribute[0], attribute]))
+    const isHyperBinary = copyFormat === "hyperBinary" && statement === "copy"
+    const found = new Map(attributes.map((attribute) => [attribute[0], attribute]))
     const differences: Array<TableMismatch["columns"][number]> = []
     for (const { name, nullable, type } of columns) {
       const attribute = found.get(name)
