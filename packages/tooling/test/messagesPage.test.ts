@@ -10,7 +10,7 @@ describe("messagesPage", () => {
   it("shows nested fields by their paths, and the limits of a message", () => {
     const page = render()
     assert.match(page, /^\| `fields\[\]\.typeOid` +\| UInt32 +\|$/m)
-    assert.include(page, "### CancelRequest\n\nsent by the frontend, no tag, code 80877102, at most 268 bytes.")
-    assert.include(page, "### Sync\n\nsent by the frontend, tag `S`, at most 30,000 bytes.\n\nNo fields.")
+    assert.include(page, "### CancelRequest\n\nSent by the frontend, no tag, code 80877102, at most 268 bytes.")
+    assert.include(page, "### Sync\n\nSent by the frontend, tag `S`, at most 30,000 bytes.\n\nNo fields.")
   })
 })
