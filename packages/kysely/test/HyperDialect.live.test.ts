@@ -130,6 +130,13 @@ layer(layerServer)("HyperDialect", (it) => {
       assert.deepEqual((yield* Effect.promise(() => sql`select 5::int8 as a`.execute(db))).rows, [{ a: BigInt(5) }])
     }))
 
+  it.effect("a semicolon in a literal leaves values as they are", () =>
+    Effect.gen(function*() {
+      const { db } = yield* setup
+      const { rows } = yield* Effect.promise(() => sql`select row(1, 'a; b') as a`.execute(db))
+      assert.deepEqual(rows, [{ a: [1, "a; b"] }])
+    }))
+
   it.effect("a text of several statements is one transaction", () =>
     Effect.gen(function*() {
       const { db } = yield* setup

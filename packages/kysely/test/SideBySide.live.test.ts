@@ -85,7 +85,7 @@ const programs: Readonly<Record<string, Program>> = {
   "arrays": withAda((db) => db.selectFrom("person").select("tags").where(sql`'a'`, "=", sql`any(tags)`).execute()),
   "a list of values": withAda((db) => db.selectFrom("person").select("id").where("age", "in", [35, 36]).execute()),
   "a number for a text": (db) => sql`select ${5}::text as a`.execute(db),
-  "undefined is null": (db) => sql`select ${undefined}::text as a`.execute(db),
+  "undefined is null": (db) => sql`select ${undefined}::text as a, ${[1, undefined]}::int4[] as b`.execute(db),
   "plain values": (db) =>
     sql`select true as a, 1::int2 as b, 2 as c, 'x' as d, 1.5::float8 as e, null as f, '\\x01'::bytea as g, 5::int8 as h,
       1.50::numeric as i, '2024-01-02 03:04:05Z'::timestamptz as j, '{"a":[1]}'::jsonb as k, 'null'::json as l,

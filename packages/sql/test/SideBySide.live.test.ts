@@ -73,7 +73,7 @@ const programs: Readonly<Record<string, Program>> = {
   "arrays": (sql) => sql`select '{1,2}'::int4[] as a, '{a,NULL}'::text[] as b, '{2024-01-02}'::date[] as c`,
   "parameters of JavaScript's types": (sql) =>
     sql`select ${5n}::int8 as a, ${1.5}::float8 as b, ${true} as c, ${new Date(0)} as d, ${new Uint8Array([1])} as e,
-      ${undefined} as f, ${[1, 2]}::int4[] as g`,
+      ${undefined} as f, ${[1, 2]}::int4[] as g, ${[undefined, 2]}::int4[] as h`,
   "duplicate columns": (sql) => sql`select 1 as a, 2 as a`,
   "values": (sql) => sql`select 1 as a, 2 as a`.values,
   "unprepared statements": (sql) => sql`select ${1}::int as a`.unprepared,

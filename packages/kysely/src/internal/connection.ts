@@ -5,6 +5,7 @@
  */
 import type { QueryError } from "@hyperfect/client/QueryError"
 import type { QueryResult as Result } from "@hyperfect/client/QueryResult"
+import * as QueryText from "@hyperfect/client/QueryText"
 import { ServerError } from "@hyperfect/client/ServerError"
 import type { Session } from "@hyperfect/client/Session"
 import * as Statement from "@hyperfect/client/Statement"
@@ -57,9 +58,12 @@ const toDriverError = (error: unknown): unknown => {
   return error
 }
 
+const several = /;\s*\S/
+
 /** Kysely's builders make one statement each; a raw text may have several, which need the simple protocol. */
 const mayHaveSeveral = ({ parameters, query, sql }: CompiledQuery): boolean =>
-  query.kind === "RawNode" && parameters.length === 0 && /;\s*\S/.test(sql)
+  query.kind === "RawNode" && parameters.length === 0 && several.test(sql) &&
+  several.test(QueryText.withoutLiterals(sql))
 
 const writes = /^(?:INSERT|UPDATE|DELETE|MERGE) /
 
@@ -70,6 +74,15 @@ const toQueryResult = <R>({ commandTag, rowCount, rows }: Result<ObjectRow>): Qu
   rows: (endsTransaction.test(commandTag) ? [{ command: commandTag }] : rows) as Array<R>,
   ...writes.test(commandTag) ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}
 })
+
+const hasUndefined = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.some(hasUndefined))
+
+/** `undefined` is NULL, as in `pg`, also in arrays. */
+const toParameters = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  hasUndefined(values)
+    ? values.map((value) => Array.isArray(value) ? toParameters(value) : value ?? null)
+    : values
 
 export class SessionConnection implements DatabaseConnection {
   readonly session: Session
@@ -88,8 +101,7 @@ export class SessionConnection implements DatabaseConnection {
   }
 
   private statementOf({ parameters, sql }: CompiledQuery): Statement.Statement {
-    const values = parameters.includes(undefined) ? parameters.map((value) => value ?? null) : parameters
-    return Statement.withPreset(Statement.fromTextUnsafe(sql, values), this.preset)
+    return Statement.withPreset(Statement.fromTextUnsafe(sql, toParameters(parameters)), this.preset)
   }
 
   private async run<A>(effect: Effect.Effect<A, QueryError>): Promise<A> {

@@ -17,14 +17,17 @@ import { type Failure, mapToSqlError, toSqlError } from "./sqlError.ts"
 type TransformRows = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
 
 /** True for values that Effect's drivers send as something else. */
-const isConverted = (value: unknown): boolean => value === undefined || value instanceof Int8Array
+const isConverted = (value: unknown): boolean =>
+  value === undefined || value instanceof Int8Array || (Array.isArray(value) && value.some(isConverted))
 
-/** Effect's drivers send `undefined` as NULL, and an `Int8Array` as bytes. */
+/** Effect's drivers send `undefined` as NULL, also in arrays, and an `Int8Array` as bytes. */
 const toParameter = (value: unknown): unknown =>
   value === undefined
     ? null
     : value instanceof Int8Array
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : Array.isArray(value) && value.some(isConverted)
+    ? value.map(toParameter)
     : value
 
 /** Makes the statement of a text and its parameters. */
