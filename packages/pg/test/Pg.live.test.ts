@@ -56,6 +56,36 @@ layer(layerServer)("Pg", (it) => {
       assert.equal(once.message, "Query read timeout")
     }))
 
+  it.effect("has no limit where a limit is 0, and looks up sslmode where ssl is null", () =>
+    Effect.gen(function*() {
+      const client = yield* makeClient({ query_timeout: 0, connectionTimeoutMillis: 0, ssl: null })
+      const query = { text: "select 1 as a", query_timeout: 0 }
+      assert.deepEqual((yield* Effect.promise(() => client.query(query))).rows, [{ a: 1 }])
+    }))
+
+  it.effect("refuses options of TLS that it cannot carry out", () =>
+    Effect.gen(function*() {
+      const given = yield* options
+      const connect = (ssl: unknown) => errorOf(() => new Pg.Client({ ...given, ssl: ssl as Pg.TlsConfig }).connect())
+      assert.match(
+        (yield* connect({ ca: "", checkServerIdentity: () => undefined })).message,
+        /ssl.checkServerIdentity/
+      )
+      assert.match((yield* connect("require")).message, /ssl: is a boolean/)
+    }))
+
+  it.effect("listens to the input of the process once, and leaves nothing of connections that cannot be made", () =>
+    Effect.gen(function*() {
+      const given = yield* options
+      const listeners = () => process.stdin.listenerCount("end")
+      const before = listeners()
+      const open = yield* Effect.all(Array.from({ length: 3 }, () => makeClient()))
+      assert.isAtMost(listeners(), before + 1)
+      yield* Effect.promise(() => Promise.all(open.map((client) => client.end())))
+      for (let i = 0; i < 3; i++) yield* errorOf(() => new Pg.Client({ ...given, port: 1 }).connect())
+      assert.equal(listeners(), before)
+    }))
+
   it.effect("reports why it cannot connect", () =>
     Effect.gen(function*() {
       const given = yield* options

@@ -140,6 +140,7 @@ const parameters: Readonly<Record<string, OnClient>> = {
   "a date before the common era": roundTrip(new Date(Date.UTC(-43, 2, 15)), "timestamptz"),
   "a date of summer": roundTrip(new Date(2024, 6, 1), "timestamptz"),
   "an object": roundTrip({ a: [1, { b: null }] }, "jsonb"),
+  "an object without JSON": roundTrip({ toJSON: () => undefined }, "text"),
   "an object for a text": roundTrip({ a: 1 }, "text"),
   "an array": roundTrip([1, null, 3], "int4[]"),
   "an array of texts": roundTrip(["a", "b,\"c\"", "NULL", "", "\\"], "text[]"),

@@ -20,13 +20,19 @@ import type { QueryFunction, TypeParsers } from "./model.ts"
 import { type Callback, runPromise, settle } from "./promises.ts"
 import { makeQueryFunction, NamedTexts, type Request, type Result, runQuery } from "./query.ts"
 
+/** One platform for all clients and pools: each listens to the input of the process. */
+const platforms = Layer.makeMemoMapUnsafe()
+
 /** Runs an effect with the services of Node.js, which live as long as its scope. */
 export const onPlatform = <A, E>(
   effect: Effect.Effect<A, E, NodePlatform.NodePlatform | Scope.Scope>,
   scope: Scope.Closeable
 ): Effect.Effect<A, E> =>
   Scope.provide(
-    Effect.flatMap(Layer.build(NodePlatform.layer), (context) => Effect.provide(effect, context)),
+    Effect.flatMap(
+      Layer.buildWithMemoMap(NodePlatform.layer, platforms, scope),
+      (context) => Effect.provide(effect, context)
+    ),
     scope
   )
 
@@ -240,6 +246,7 @@ export class Client extends SessionClient {
       this.opening.resolve(found)
     } catch (error) {
       this.opening.reject(error)
+      await runPromise(Scope.close(this.scope, Exit.void))
       throw error
     }
     this.emitLater("connect")

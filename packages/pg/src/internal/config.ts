@@ -4,7 +4,7 @@
  * @internal
  */
 import * as ConnectionConfig from "@hyperfect/client/ConnectionConfig"
-import type { ConnectionConfigError } from "@hyperfect/client/ConnectionConfigError"
+import { ConnectionConfigError } from "@hyperfect/client/ConnectionConfigError"
 import * as Conninfo from "@hyperfect/client/Conninfo"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -12,7 +12,8 @@ import * as Redacted from "effect/Redacted"
 import type { TypeParsers } from "./model.ts"
 
 /**
- * The options of TLS.
+ * The options of TLS. Others, such as `checkServerIdentity`, are refused: what is verified must not be less than was asked
+ * for.
  *
  * @category models
  * @since 0.1.0
@@ -48,10 +49,10 @@ export interface ClientConfig {
   readonly password?: string | (() => string | Promise<string>) | undefined
   readonly database?: string | undefined
   /**
-   * True to verify the certificate and its name, false for no TLS. When absent, `sslmode` decides, which is `prefer`
-   * when absent.
+   * True to verify the certificate and its name, false for no TLS. When absent or null, `sslmode` decides, which is
+   * `prefer` when absent.
    */
-  readonly ssl?: boolean | TlsConfig | undefined
+  readonly ssl?: boolean | TlsConfig | null | undefined
   readonly sslnegotiation?: "postgres" | "direct" | undefined
   readonly application_name?: string | undefined
   readonly fallback_application_name?: string | undefined
@@ -60,7 +61,7 @@ export interface ClientConfig {
   readonly statement_timeout?: number | false | undefined
   readonly lock_timeout?: number | false | undefined
   readonly idle_in_transaction_session_timeout?: number | false | undefined
-  /** The time limit of each query, in milliseconds, after which it is cancelled. */
+  /** The time limit of each query, in milliseconds, after which it is cancelled; none when absent or 0. */
   readonly query_timeout?: number | undefined
   /** The time limit of connecting, and of waiting for a connection of a pool, in milliseconds. */
   readonly connectionTimeoutMillis?: number | undefined
@@ -88,10 +89,27 @@ const timeouts = ["statement_timeout", "lock_timeout", "idle_in_transaction_sess
 const pem = (text: string | Uint8Array | undefined): string | undefined =>
   text instanceof Uint8Array ? new TextDecoder().decode(text) : text
 
-const tlsSettings = (ssl: ClientConfig["ssl"]): Readonly<Record<string, string | undefined>> => {
-  if (ssl === undefined) return {}
+const notSupported = (setting: string, problem: string) =>
+  Effect.fail(new ConnectionConfigError({ setting, kind: "unsupported", problem }))
+
+const tlsSettings = Effect.fnUntraced(function*(ssl: ClientConfig["ssl"]): Effect.fn.Return<
+  Readonly<Record<string, string | undefined>>,
+  ConnectionConfigError
+> {
+  if (ssl === undefined || ssl === null) return {}
   if (ssl === false) return { sslmode: "disable" }
-  const { ca, cert, key, passphrase, rejectUnauthorized = true }: TlsConfig = ssl === true ? {} : ssl
+  if (ssl !== true && typeof ssl !== "object") {
+    return yield* notSupported("ssl", "is a boolean, or an object of options")
+  }
+  const { ca, cert, key, passphrase, rejectUnauthorized = true, ...others }: TlsConfig = ssl === true ? {} : ssl
+  for (const [name, value] of Object.entries(others)) {
+    if (value !== undefined) {
+      return yield* notSupported(
+        `ssl.${name}`,
+        "is not supported; the options are rejectUnauthorized, ca, cert, key and passphrase"
+      )
+    }
+  }
   return {
     sslmode: rejectUnauthorized ? "verify-full" : "require",
     sslrootcert: rejectUnauthorized ? pem(ca) ?? "system" : undefined,
@@ -99,7 +117,7 @@ const tlsSettings = (ssl: ClientConfig["ssl"]): Readonly<Record<string, string |
     sslkey: pem(key),
     sslpassword: passphrase
   }
-}
+})
 
 const definedOnly = <A extends object>(fields: A): A =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as A
@@ -116,7 +134,7 @@ export const toConnectionConfig = Effect.fnUntraced(function*(options: ClientCon
     const value = options[option as keyof typeof keywords]
     if (value !== undefined && value !== null && typeof value !== "function") settings.set(keyword, String(value))
   }
-  for (const [keyword, value] of Object.entries(tlsSettings(ssl))) {
+  for (const [keyword, value] of Object.entries(yield* tlsSettings(ssl))) {
     if (value !== undefined) settings.set(keyword, value)
   }
   if (connectionString !== undefined) {
@@ -136,7 +154,7 @@ export const toConnectionConfig = Effect.fnUntraced(function*(options: ClientCon
     parameters,
     ...definedOnly({
       connectTimeout: options.connectionTimeoutMillis,
-      queryTimeout: options.query_timeout,
+      queryTimeout: options.query_timeout || undefined,
       keepAlive,
       keepAliveInitialDelay: options.keepAliveInitialDelayMillis
     })

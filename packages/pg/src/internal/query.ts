@@ -148,5 +148,5 @@ export const runQuery = <E>(
       const results = found.map((result) => toResult(toArrayRows(result), isArray, parsers))
       return results.length === 1 ? results[0]! : results
     })
-  return query_timeout === undefined ? run : timeout(run, query_timeout)
+  return query_timeout ? timeout(run, query_timeout) : run
 }

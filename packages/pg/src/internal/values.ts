@@ -55,7 +55,7 @@ const toPlain = (value: unknown, seen: ReadonlyArray<object> = []): string | Uin
   if (ArrayBuffer.isView(value)) return asBytes(value)
   if (value instanceof Date) return dateText(value)
   if (Array.isArray(value)) return arrayText(value)
-  if (typeof (value as Partial<ToPostgres>).toPostgres !== "function") return JSON.stringify(value)
+  if (typeof (value as Partial<ToPostgres>).toPostgres !== "function") return JSON.stringify(value) ?? null
   if (seen.includes(value)) throw new TypeError("circular reference in the values of toPostgres")
   return toPlain((value as ToPostgres).toPostgres((value) => toPlain(value)), [...seen, value])
 }
