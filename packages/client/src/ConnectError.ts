@@ -92,9 +92,9 @@ export class NoServerFound extends TaggedError<NoServerFound, boolean>()("NoServ
  *
  * With several servers, the next one is tried only after failures that another server may not have: the server is
  * unreachable, does not answer in time, or does not meet `targetSessionAttrs`; it reports that it cannot accept
- * connections now (57P03); or, other than in libpq, it hangs up during the login, as a proxy does whose server is down,
- * reports that it shuts down (57P01, 57P02), or answers the request for TLS with an error. All other failures, such as a
- * wrong password or an untrusted certificate, are returned at once.
+ * connections now (57P03); or, unlike in libpq, it closes the connection during the login, as a proxy does whose server
+ * is down, reports that it shuts down (57P01, 57P02), or answers the request for TLS with an error. All other failures,
+ * such as a wrong password or an untrusted certificate, are returned at once.
  *
  * @category errors
  * @since 0.1.0

@@ -13,7 +13,7 @@
  *   and {@link fromString} do not read the environment and have no default.
  * - The settings of OAuth require {@link withDeviceFlow}, as the program chooses the HTTP client.
  * - Accepted without effect, since they cannot change anything here: `sslcompression`, `krbsrvname`, `gsslib`,
- *   `gssdelegation`. `packages/docs/settings.md` lists every setting with its field, or the reason against it.
+ *   `gssdelegation`. `packages/docs/settings.md` lists every setting with its field, or the reason for its absence.
  *
  * A host name may resolve to several addresses. The transport tries them; on Node one after the other with a short
  * delay (RFC 8305). When the choice of server matters, because of `target_session_attrs` or `load_balance_hosts`, each

@@ -201,7 +201,8 @@ export const hyper: Dialect = column(1)
  *
  * **Details**
  *
- * It refuses UNLISTEN, and COPY TO in binary. The page `servers.md` has the public source of each capability here.
+ * It refuses UNLISTEN, and COPY TO in binary. The page `servers.md` names the public documents on which these values
+ * are based.
  *
  * @category presets
  * @since 0.1.0
@@ -287,7 +288,7 @@ export const rdsProxy = { ...transactionPooler, cancel: false } as const satisfi
  *
  * **Details**
  *
- * A server is Hyper if it reports `hyper_version`. Any other is taken for PostgreSQL.
+ * A server is Hyper if it reports `hyper_version`. Any other is assumed to be PostgreSQL.
  *
  * @category constructors
  * @since 0.1.0

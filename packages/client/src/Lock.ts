@@ -19,7 +19,7 @@ import type { Session } from "./Session.ts"
 import { sql, type Statement } from "./Statement.ts"
 
 /**
- * The key of a lock: one `bigint`, two integers of 32 bits, or a text, whose key is PostgreSQL's `hashtextextended` of it.
+ * The key of a lock: one `bigint`, two 32-bit integers, or a text, which PostgreSQL's `hashtextextended` maps to a key.
  *
  * @category models
  * @since 0.1.0
@@ -33,12 +33,13 @@ export type Key = string | bigint | readonly [number, number]
  * @since 0.1.0
  */
 export interface Options {
-  /** True to wait until the lock is free, otherwise it fails with {@link LockTaken} at once; true when absent. */
+  /** True to wait until the lock is free, false to fail with {@link LockTaken} at once; true when absent. */
   readonly wait?: boolean | undefined
   /**
-   * The time without a sign of life after which the lock is lost, by a process that is frozen, or cut off from the server.
-   * A quarter of it passes between two of them; the last quarter is for the effect to stop, before others get the lock. When
-   * absent, the lock is held as long as the connection lasts. PostgreSQL 14 or later.
+   * The time after which a process that is frozen, or disconnected from the server, loses the lock. The process sends a
+   * heartbeat four times in this time. If none is answered for three quarters of it, the effect is interrupted, and has
+   * the last quarter to stop before others get the lock. When absent, the lock is held as long as the connection lasts.
+   * PostgreSQL 14 or later.
    */
   readonly lease?: Duration.Input | undefined
 }
@@ -64,7 +65,7 @@ export class LockLost extends TaggedError<LockLost>()("LockLost", {
   key: Schema.String
 }, ({ key }) => `the lock ${key} was lost with its session`) {}
 
-/** The time in milliseconds that the answer to a release may take; after that, it is left to the pool. */
+/** The time in milliseconds to wait for the answer to a release; after that, the pool deals with the session. */
 const releaseTimeout = 5_000
 
 const parameters = (key: Key): Statement =>
@@ -78,8 +79,9 @@ const parameters = (key: Key): Statement =>
 const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /**
- * Shows the server a sign of life, and returns an effect that goes on to do so, and fails when one is not answered in time.
- * The server counts the lease from the last sign that has reached it, so that this fails a quarter before the session ends.
+ * Sends a heartbeat, and returns an effect that continues to do so, and that fails when one is not answered in time.
+ * The server counts the lease from the last heartbeat that it received, so that the effect fails at least a quarter of
+ * the lease before the session ends.
  */
 const startLease = Effect.fnUntraced(function*(session: Session, lease: number) {
   const showLife = session.execute("select 1")
@@ -96,7 +98,7 @@ const startLease = Effect.fnUntraced(function*(session: Session, lease: number) 
 })
 
 /**
- * Runs an effect while a session of the pool holds an advisory lock, which no other session has meanwhile.
+ * Runs an effect while a session of the pool holds an advisory lock, which no other session can hold at the same time.
  *
  * **When to use**
  *
@@ -104,16 +106,16 @@ const startLease = Effect.fnUntraced(function*(session: Session, lease: number) 
  *
  * **Details**
  *
- * The session is leased for the lock alone; statements of the effect run on others, or in any other database. The lock is
- * released when the effect ends, also by interruption. If the session ends before, the effect is interrupted and fails
- * with {@link LockLost}. A process that is frozen, or cut off from the server, keeps the lock as long as its connection
- * lasts, unless there is a `lease`.
+ * The session is acquired for the lock alone; statements of the effect run on other sessions, or in any other database.
+ * The lock is released when the effect ends, even by interruption. If the session ends earlier, the effect is
+ * interrupted and fails with {@link LockLost}. A process that is frozen, or disconnected from the server, keeps the
+ * lock as long as the server regards its connection as open, unless there is a `lease`.
  *
  * **Gotchas**
  *
- * The lock does not keep two effects apart for certain: the server frees the lock of a session that has ended, and the effect
- * goes on until it is told. What it writes should be checked by the database, too: the page `locks.md` and the example
- * `leader.ts` show how.
+ * For a moment, two effects can run at the same time: the server frees the lock of a session that has ended, and the
+ * effect runs until it learns of that. The database should therefore check what the effect writes, as the page
+ * `locks.md` and the example `leader.ts` show.
  *
  * **Example** (A leader)
  *

@@ -330,16 +330,16 @@ export interface Queries<out E = never> {
   ) => Effect.Effect<A, E1 | QueryError | TransactionRolledBack | E, R>
   /**
    * Works as {@link transaction}, and retries when the server reports a conflict with another transaction:
-   * serialization failures and deadlocks, and prepared statements whose tables or types others have altered. A pool also
-   * retries when its server has become read-only (`targetSessionAttrs`), and when it has none (`failFastAfter`), for which
-   * the schedule has to be longer than the second of the default.
+   * serialization failures and deadlocks, and prepared statements whose tables or types others have altered. A pool
+   * also retries when its server has become read-only (`targetSessionAttrs`), and when it has none (`failFastAfter`),
+   * for which the schedule has to last longer than the default's second.
    *
    * The effect is run again from its beginning, including its side effects other than statements. Inside another
    * transaction it is a savepoint that is not retried: the whole transaction has to be repeated.
    *
-   * The pauses take the clock of the fiber. Under a `TestClock`, as in `it.effect`, a retry waits until the test adjusts
-   * the clock, once the conflict has come: run the transaction in `TestClock.withLive`, or fork it and call
-   * `TestClock.adjust`, or give a schedule without pauses, such as `Schedule.recurs(7)`.
+   * The pauses use the clock of the fiber. Under a `TestClock`, as in `it.effect`, a retry waits until the test adjusts
+   * the clock after the conflict: run the transaction in `TestClock.withLive`, or fork it and call `TestClock.adjust`,
+   * or give a schedule without pauses, such as `Schedule.recurs(7)`.
    */
   readonly retryTransaction: <A, E1, R>(
     effect: Effect.Effect<A, E1, R>,

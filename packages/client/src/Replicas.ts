@@ -46,8 +46,9 @@ import type * as Session from "./Session.ts"
  */
 export interface Options extends Pool.Options {
   /**
-   * The maximum wait for a session with a standby, and then again for the standby to catch up, after which the transaction
-   * runs on the primary; 100 ms when absent. A server that does not say its position is given a second more.
+   * The maximum wait for a session with a standby, and then again for the standby to catch up, after which the
+   * transaction runs on the primary; 100 ms when absent. A server that does not report its position is given a second
+   * more.
    */
   readonly maxWait?: Duration.Input | undefined
   /** The maximum number of sessions with standbys; as `max` when absent. */
@@ -59,8 +60,8 @@ export interface Options extends Pool.Options {
  *
  * **Details**
  *
- * Members other than those that run statements are of the primary: `session`, `stats`, the notifications. `refresh` and
- * `notices` are of both.
+ * Members that do not run statements, such as `session`, `stats` and the notifications, concern the primary. `refresh`
+ * and `notices` concern both.
  *
  * **Gotchas**
  *
@@ -98,15 +99,15 @@ const resolveMaxWait = ({ maxWait = "100 millis" }: Options) =>
  *
  * **Details**
  *
- * - The hosts are those of the configuration, in the order that `loadBalanceHosts` says for each session; its
+ * - The hosts are those of the configuration, in the order that `loadBalanceHosts` determines for each session; its
  *   `targetSessionAttrs` is replaced.
- * - A read-only transaction sees all that this client had been told was committed when it began. For that, the first one
- *   after a write asks the primary for its position in the log, and each session with a standby is asked once whether that has
- *   been replayed there.
+ * - A read-only transaction sees everything whose commit had been confirmed to this client when it began. For that, the
+ *   first one after a write asks the primary for its position in the log, and asks each session with a standby once if
+ *   it has replayed that position.
  * - It runs on the primary if no session with a standby is free within `maxWait`, if the standby does not catch up within
  *   `maxWait`, or if it cannot be begun there for any other reason; once it has begun it is not moved.
- * - The span of the transaction has `hyperfect.role`, `standby` or `primary`, next to `server.address`; on the primary also
- *   `hyperfect.fallback`, the type of what kept it off a standby.
+ * - The span of the transaction has `hyperfect.role`, `standby` or `primary`, next to `server.address`; on the primary
+ *   also `hyperfect.fallback`, the type of the reason.
  *
  * **Example** (A report from a standby)
  *

@@ -10,14 +10,14 @@
  * - `db.namespace`: the database; `server.address` and `server.port`: the server of this session;
  * - `db.operation.name`: the command, such as `SELECT`; `db.query.text`: the text. In a text without parameters each
  *   literal is replaced by a question mark;
- * - `hyperfect.role` and `hyperfect.fallback` of a read-only transaction of `Replicas`: `standby` or `primary`, and the type of
- *   what kept it off a standby;
+ * - `hyperfect.role` and `hyperfect.fallback` of a read-only transaction of `Replicas`: `standby` or `primary`, and the
+ *   type of the reason for the primary;
  * - `db.response.returned_rows`; on failure `db.response.status_code`, the SQLSTATE, and `error.type`, the same or the
  *   tag of the error.
  *
  * **Metrics** are Effect's, and are recorded where {@link layer} is provided.
  *
- * **Comments** on statements show in the server's logs what has sent them; see {@link withComment}.
+ * **Comments** on statements show in the server's logs which part of a program has sent them; see {@link withComment}.
  *
  * None of them contains parameters, rows or passwords. Of a server error a span has the condition, not the text, which
  * may quote a value. Names of tables and columns are shown.

@@ -8,8 +8,9 @@
  *
  * The service runs statements that write as well, but has no transactions: use it for queries.
  *
- * This module is for servers that are only reached so. Everything else, such as parameters, COPY, transactions and
- * cancelling on time, is in the PostgreSQL protocol, whose `HyperArrow.stream` returns the same results.
+ * This module is for servers that can only be reached in this way. Everything else, such as parameters, COPY,
+ * transactions and timely cancellation, is done over the PostgreSQL protocol; there, `HyperArrow.stream` returns the
+ * same results.
  *
  * @since 0.1.0
  */

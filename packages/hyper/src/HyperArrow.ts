@@ -174,7 +174,8 @@ const checkFields = (
 }
 
 /**
- * Returns the Arrow fields of a table's columns: what {@link insert} wants, and what {@link stream} returns of it.
+ * Returns the Arrow fields of a table's columns: those that {@link insert} requires, and that {@link stream} returns
+ * for all columns of the table.
  *
  * **Gotchas**
  *

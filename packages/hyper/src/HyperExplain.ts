@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
 export interface Operator {
   /** The name, such as `scan` or `group-by`. */
   readonly operator: string
-  /** Everything that the server says of the operator; its properties differ from one version of Hyper to the next. */
+  /** Everything that the server reports about the operator; its properties differ between versions of Hyper. */
   readonly properties: Schema.JsonObject
   readonly inputs: ReadonlyArray<Operator>
 }
@@ -49,9 +49,9 @@ const plan = (
  *
  * **Gotchas**
  *
- * Of a query that reads the catalog Hyper prints no such plan: it fails with the `ServerError` `FeatureNotSupported`.
+ * Hyper prints no such plan for a query that reads the catalog: it fails with the `ServerError` `FeatureNotSupported`.
  *
- * @see {@link explainAnalyze} for what running it took
+ * @see {@link explainAnalyze} for a plan with measurements
  *
  * @category queries
  * @since 0.1.0
@@ -60,13 +60,13 @@ export const explain = (query: Statement): Effect.Effect<Operator, ClientError |
   plan(sql`FORMAT JSON`, query)
 
 /**
- * Runs a query, drops its rows, and returns its plan with what was measured: the property `statistics` of an operator
- * has the estimated and the actual number of rows, the rows processed and the memory used. The query cannot have
+ * Runs a query, drops its rows, and returns its plan with measurements: the property `statistics` of an operator has
+ * the estimated and the actual number of rows, the rows processed and the memory used. The query cannot have
  * parameters.
  *
  * **Gotchas**
  *
- * Of a statement that reads the catalog, or changes data, Hyper prints no such plan: it fails with the `ServerError`
+ * Hyper prints no such plan for a statement that reads the catalog or changes data: it fails with the `ServerError`
  * `FeatureNotSupported`, and changes nothing.
  *
  * @category queries

@@ -269,8 +269,8 @@ export const insertMapped = <
 }
 
 /**
- * Updates the rows of the table whose key is that of a given row, and inserts the rest. Rows with the same key fail it
- * with a `LoadError`, and columns whose types on the server are not the declared ones with a `TableMismatch`.
+ * Updates the rows of the table whose key is that of a given row, and inserts the rest. It fails with a `LoadError` if
+ * rows have the same key, and with a `TableMismatch` if columns have other types on the server than declared.
  *
  * **Gotchas**
  *

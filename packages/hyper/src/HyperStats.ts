@@ -36,8 +36,8 @@ export type Outcome =
  *
  * **Details**
  *
- * By the extended protocol, which is used for all but `client.simple`, a statement that is not kept is logged twice: as
- * it is prepared, and as it is executed.
+ * With the extended query protocol, which is used for everything except `client.simple`, a statement that is not kept
+ * is logged twice: when it is prepared, and when it is executed.
  *
  * @category models
  * @since 0.1.0
@@ -45,9 +45,9 @@ export type Outcome =
 export interface QueryStats {
   /** The time of its end. */
   readonly at: DateTime.Utc
-  /** The session by the name that only the log knows. */
+  /** The session, by a name that appears only in the log. */
   readonly session: string | undefined
-  /** The message of the client that ran it, by its number in the session. */
+  /** The number, within its session, of the client's message that ran it. */
   readonly request: string | undefined
   /** The text, which the server shortens if it is long. In that of a prepared statement all names are qualified. */
   readonly text: string
@@ -59,10 +59,10 @@ export interface QueryStats {
   readonly parsing: Duration.Duration | undefined
   readonly compilation: Duration.Duration | undefined
   readonly execution: Duration.Duration | undefined
-  /** The time it waited for a thread of the server. */
+  /** The time for which it waited for a thread of the server. */
   readonly scheduling: Duration.Duration | undefined
   readonly commit: Duration.Duration | undefined
-  /** The time of the processor, in all threads. */
+  /** The CPU time of all threads. */
   readonly cpu: Duration.Duration | undefined
   /** The rows that the operators have read. */
   readonly processedRows: number | undefined
@@ -70,7 +70,7 @@ export interface QueryStats {
   readonly resultBytes: number | undefined
   /** The use of the plan cache, such as `cache hit`. */
   readonly planCache: string | undefined
-  /** Everything that the server says of it; the properties differ from one version of Hyper to the next. */
+  /** Everything that the server reports about it; the properties differ between versions of Hyper. */
   readonly properties: Schema.Json
 }
 
@@ -158,7 +158,7 @@ const statsOf = <E, R>(entries: Stream.Stream<HyperdLog.Entry, E, R>): Stream.St
 
 let markers = 0
 
-/** The time after which the server has surely written what it logs. */
+/** The time after which the server is certain to have written its log. */
 const logTimeout = Duration.seconds(10)
 
 /**

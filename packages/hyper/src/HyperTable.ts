@@ -373,8 +373,8 @@ export const isHyperTable = (u: unknown): u is HyperTable<Fields> => hasProperty
  *
  * **Details**
  *
- * The types of the fields are not known to the compiler: rows are records of `unknown`, checked as they are inserted and
- * read. Arrays are taken to have nullable elements (H-04).
+ * The types of the fields are not known to the compiler: rows are records of `unknown`, checked as they are inserted
+ * and read. Elements of arrays are assumed to be nullable (H-04).
  *
  * **Example** (A table that another program has made)
  *

@@ -27,17 +27,17 @@ import * as LogLines from "./internal/hyperd/logLines.ts"
  * @since 0.1.0
  */
 export interface Entry {
-  /** The time, which the server logs in its time zone. It is taken to be that of this process, whose child it is. */
+  /** The time. The server logs it in its time zone, which is assumed to be that of this process, its parent. */
   readonly at: DateTime.Utc
   /** The severity, such as `info` or `error`. */
   readonly severity: string
   /** The kind of event, such as `query-end`. */
   readonly event: string
-  /** The session it belongs to, by the name that only the log knows; `undefined` if it belongs to none. */
+  /** The session it belongs to, by a name that appears only in the log; `undefined` if it belongs to none. */
   readonly session: string | undefined
-  /** The message of the client it belongs to, by its number in the session; `undefined` if it belongs to none. */
+  /** The number, within the session, of the client's message it belongs to; `undefined` if it belongs to none. */
   readonly request: string | undefined
-  /** The properties of the event, which differ from one version of Hyper to the next. */
+  /** The properties of the event, which differ between versions of Hyper. */
   readonly value: Schema.Json
 }
 
@@ -80,8 +80,8 @@ const toEntry = (line: string, pid: number): ReadonlyArray<Entry> => {
  *
  * **Details**
  *
- * It runs until it is left, or fails with the server's `HyperdError` after the last entry, if the server exits
- * unexpectedly. It follows the server to the next file when the size of the files is limited, by the settings
+ * It runs until its consumer leaves it, and fails with the server's `HyperdError` after the last entry if the server
+ * exits unexpectedly. It follows the server to the next file when the size of the files is limited, by the settings
  * `log_file_size_limit` and `log_file_max_count`. Lines of other servers that log to the same directory, lines that are
  * no entries, and lines of more than 1 MiB are skipped.
  *
@@ -111,7 +111,7 @@ export const stream = (
   Stream.unwrap(open(options))
 
 /**
- * Looks at the log, and returns the stream of what follows.
+ * Opens the log, and returns the stream of the entries that follow.
  *
  * @internal
  */

@@ -1,8 +1,9 @@
 /**
- * A dialect of Kysely on the pools of this library.
+ * A dialect for Kysely that runs on a pool of this library.
  *
- * Each statement of Kysely is run once, and prepared and kept by its session. Transactions, savepoints, streams and
- * cancellation are those of Kysely's interface; this module has no pool, no timeouts and no types of its own.
+ * Statements of Kysely are prepared by their session, which keeps them for later runs. Transactions, savepoints,
+ * streams and cancellation are those of Kysely's interface; this module has no pool, no timeouts and no types of its
+ * own.
  *
  * @since 0.1.0
  */
@@ -44,13 +45,14 @@ const make = (
 }
 
 /**
- * Makes a dialect of a pool, which stays open when Kysely is destroyed: its scope closes it.
+ * Makes a dialect that runs on an existing pool. The pool stays open when Kysely is destroyed, until its own scope
+ * closes.
  *
  * **Gotchas**
  *
  * Statements of Kysely take no part in `pool.transaction`: a transaction of Kysely has a session of its own.
  *
- * **Example** (Kysely in a program of Effect)
+ * **Example** (Kysely in an Effect program)
  *
  * ```ts
  * import { Pool } from "@hyperfect/client"
@@ -80,8 +82,8 @@ export const fromPool = (pool: Pool.Pool, options: Options = {}): Dialect =>
  *
  * **Details**
  *
- * Other services of the layer, such as a tracer, are those of the fibers that run the statements. If the layer fails,
- * so does the statement, and the next one opens it again.
+ * The fibers that run the statements have the other services of the layer, such as a tracer. If the layer fails, so
+ * does the statement, and the next one opens it again.
  *
  * **Example** (A program without Effect)
  *

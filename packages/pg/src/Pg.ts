@@ -2,8 +2,8 @@
  * The interface of `pg` (node-postgres) on the clients and pools of this library.
  *
  * Query builders and programs that take a client or a pool of `pg` work with these. Values are read and written as `pg`
- * does: `types` are those of `pg-types`, which both share. What needs the connection of `pg`, such as cursors and COPY
- * streams, is refused.
+ * does: `types` are those of `pg-types`, which both share. Features that need the connection of `pg`, such as its
+ * cursors and COPY streams, are refused.
  *
  * @since 0.1.0
  */
@@ -39,9 +39,9 @@ export {
 }
 
 /**
- * Returns a pool of a program of Effect with the interface of `pg`. `end` does not close it: its scope does.
+ * Gives the pool of an Effect program the interface of `pg`. `end` does not close the pool; its scope does.
  *
- * **Example** (Drizzle in a program of Effect)
+ * **Example** (Drizzle in an Effect program)
  *
  * ```ts
  * import { Pool } from "@hyperfect/client"

@@ -1,23 +1,22 @@
 /**
- * PGlite, PostgreSQL compiled to WebAssembly, as the server of this library's clients, in the same process or behind a
- * port.
+ * PGlite, which is PostgreSQL compiled to WebAssembly, as a server for clients in the same process or behind a port.
  *
- * A PGlite has one session. A connection has it from its login to its end, when an open transaction is rolled back and
- * DISCARD ALL forgets the settings, prepared statements, LISTENs and temporary tables, those of PGlite's own `listen`
- * too. Other connections wait for it, and are refused with SQLSTATE 53300 after `acquireTimeout`: pools have one session.
- * PGlite's own `query`, `exec` and `transaction` can be used beside it: they wait while a connection is within a
- * transaction or an answer.
+ * A PGlite has one session. A connection holds it from its login until it ends; then an open transaction is rolled
+ * back, and DISCARD ALL removes the settings, prepared statements, LISTENs (including those of PGlite's own `listen`)
+ * and temporary tables. Other connections wait for it, and are refused with SQLSTATE 53300 after `acquireTimeout`: set
+ * `max: 1` for a pool. PGlite's own `query`, `exec` and `transaction` can be used beside it: they wait while a
+ * connection has an open transaction or receives an answer.
  *
  * - Statements cannot be cancelled and have no timeout: one that runs in this thread blocks it, and PGlite ignores
  *   `statement_timeout`. Answers and COPY data are held in memory.
  * - COPY FROM STDIN must be a statement by itself. Its data is kept until it is complete, so that a mistake in the
  *   statement is reported after the data.
- * - Nothing is authenticated and nothing encrypted: every client is the superuser. User and database of the
- *   login are ignored. Its other settings are applied, and RESET resets them to those of PGlite.
+ * - There is no authentication and no encryption: every client is the superuser. The user and the database of a login
+ *   are ignored. Its other settings are applied, and RESET resets them to PGlite's own.
  * - A PGlite that has ended, or that was closed, is refused with `ServerExited` within a second. It cannot be used again.
  *   One in a Worker (`PGliteWorker`) needs {@link guard} for that.
- * - What PGlite promises of its storage holds: before an answer is sent, `syncToFs` has ended, unless the PGlite has
- *   `relaxedDurability`. It runs without fsync.
+ * - The durability is that of PGlite's storage: an answer is sent after `syncToFs`, unless the PGlite has
+ *   `relaxedDurability`. There is no fsync.
  *
  * @since 0.1.0
  */
@@ -54,7 +53,7 @@ export interface Pglite extends database.Pglite {}
  * @since 0.1.0
  */
 export interface Options {
-  /** The maximum of data of one COPY FROM STDIN, which is held in memory. Defaults to 256 MiB. */
+  /** The maximum number of bytes of one COPY FROM STDIN, which are held in memory. Defaults to 256 MiB. */
   readonly maxCopyBytes?: number | undefined
   /** The time that a connection waits for the session. Defaults to 5 seconds. */
   readonly acquireTimeout?: Duration.Input | undefined
@@ -95,7 +94,7 @@ const handle = (
   })
 
 /**
- * Provides a `Transport` whose every endpoint is the PGlite.
+ * Provides a `Transport` that connects to the PGlite, whatever the endpoint is.
  *
  * **Details**
  *
@@ -138,7 +137,7 @@ export const layer = (
       const scope = yield* Effect.scope
       const context = yield* Effect.context<Authenticate.Services>()
       const session = database.databaseOf(db)
-      /** Names PGlite as the cause where it has ended the connection. */
+      /** Names PGlite as the cause if it has ended the connection. */
       const explain = Effect.mapError((error: TransportError.TransportError) =>
         session.ended === undefined ? error : session.end(session.ended)
       )

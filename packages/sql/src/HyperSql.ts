@@ -2,7 +2,7 @@
  * Effect's `SqlClient` on a pool, or on any client, of this library.
  *
  * Programs written for `effect/sql` run unchanged: statements of the template `sql`, transactions, models, resolvers,
- * migrations, and whatever of Effect stores its data by a `SqlClient`. In a transaction of either kind,
+ * migrations, and all modules of Effect that store data through a `SqlClient`. In a transaction of either kind,
  * `sql.withTransaction` or `client.transaction`, the statements of both kinds take part, so that `Copy`, `Query` and
  * `columns` work beside them.
  *
@@ -36,11 +36,11 @@ import { makeTransactionService, makeWithTransaction } from "./internal/transact
  * @since 0.1.0
  */
 export interface HyperSql extends SqlClient.SqlClient {
-  /** The client that runs the statements, for everything that `effect/sql` has no words for. */
+  /** The client that runs the statements, for everything that `effect/sql` does not offer. */
   readonly client: Client.Client["Service"]
   /**
-   * Leases a session of the pool until the scope closes, outside of any transaction. A client of a single session gives
-   * that one.
+   * Acquires a session of the pool until the scope closes, outside of any transaction. On a client of a single session,
+   * it returns that session.
    */
   readonly session: Effect.Effect<Client.Client["Service"], SqlError, Scope.Scope>
   /** Makes the fragment of a `jsonb` parameter. */
@@ -56,7 +56,7 @@ export interface HyperSql extends SqlClient.SqlClient {
 export const HyperSql: Context.Service<HyperSql, HyperSql> = Context.Service<HyperSql>("@hyperfect/sql/HyperSql")
 
 /**
- * Leases a session of the {@link HyperSql} of the context until the scope closes: for settings, temporary tables and
+ * Acquires a session of the {@link HyperSql} in the context until the scope closes: for settings, temporary tables and
  * locks of a session.
  *
  * **Gotchas**
@@ -72,7 +72,7 @@ export const session: Effect.Effect<Client.Client["Service"], SqlError, HyperSql
 )
 
 /**
- * Options of a {@link HyperSql}, named as those of Effect's own drivers.
+ * Options of a {@link HyperSql}, with the names that Effect's own drivers use.
  *
  * @category models
  * @since 0.1.0
@@ -95,13 +95,13 @@ export interface Options {
 
 type Services = Transport | Authenticate.Services
 
-/** A client that can lease its sessions. */
+/** A client whose sessions can be acquired. */
 type Leasing = Partial<Pick<Pool.Pool, "session">>
 
 const drivers = { hyper: "hyper", postgres: "hyperfect" } as const
 
 /**
- * Makes a `SqlClient` of a client, whose pool or session it shares.
+ * Makes a `SqlClient` that runs on a client, and shares its pool or session.
  *
  * **Details**
  *
@@ -110,8 +110,8 @@ const drivers = { hyper: "hyper", postgres: "hyperfect" } as const
  *
  * **Gotchas**
  *
- * `reserve` leases a session of a pool. A client of a single session has none to lease: there, the statements of other
- * fibers run between those of the reserved connection.
+ * `reserve` acquires a session of a pool. On a client of a single session, it returns that session: the statements of
+ * other fibers then run between those of the reserved connection.
  *
  * @category constructors
  * @since 0.1.0
@@ -151,7 +151,7 @@ export const fromClient = Effect.fnUntraced(function*(
 })
 
 /**
- * Makes a `SqlClient` of a pool that is opened with the scope and closed with it.
+ * Makes a `SqlClient` that runs on a pool of its own, which is closed with the scope.
  *
  * **Details**
  *

@@ -1,8 +1,9 @@
 /**
  * TCP and TLS on Cloudflare Workers, as the `Transport` service.
  *
- * The platform opens the sockets and does the TLS handshake. It verifies every certificate, with its own roots and the
- * server's name, and says nothing about the session: no channel binding, no ALPN, no client certificates.
+ * The platform opens the sockets and does the TLS handshake. It verifies every certificate with its own roots and the
+ * server's name, and gives no access to the TLS session: there is no channel binding, no ALPN, and there are no client
+ * certificates.
  *
  * @since 0.1.0
  */
@@ -178,13 +179,13 @@ const fromLine = (acquire: Effect.Effect<Line, Socket.SocketError>): Socket.Sock
  *
  * **Details**
  *
- * The certificate of a server is verified for each `sslmode` that uses TLS, also for `require`. Options that the
- * platform cannot honour fail: root certificates, client certificates, versions of TLS, direct TLS, and `verify-full` with
- * an address beside the host's name (`hostaddr`). There are no Unix sockets, listeners or keepalive probes.
+ * The certificate of a server is verified for each `sslmode` that uses TLS, even for `require`. Options that the
+ * platform cannot honour fail: root certificates, client certificates, versions of TLS, direct TLS, and `verify-full`
+ * with an address beside the host's name (`hostaddr`). There are no Unix sockets, listeners or keepalive probes.
  *
  * **Gotchas**
  *
- * The platform ties a socket to the request that opened it: open a client or a pool for each request, within its
+ * The platform binds a socket to the request that opened it: open a client or a pool for each request, within its
  * handler. Its edge may report a failed handshake only at the first read, as `ReadFailed` instead of `TlsFailed`.
  *
  * **Example** (A query for each request)
