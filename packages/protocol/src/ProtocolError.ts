@@ -162,9 +162,7 @@ export const TaggedError =
 export class ProtocolError extends TaggedError<ProtocolError>()("ProtocolError", { reason: Reason }, ({ reason }) => {
   const { _tag, field, found, messageName, offset, wanted } = reason
   if (_tag === "MessageUnexpected" && field === "") return printable(`unexpected message ${found}: wanted ${wanted}`)
-  if (_tag === "LengthExceeded" && found.startsWith(httpLength)) {
-    return "not a PostgreSQL server (it answered \"HTTP\")"
-  }
+  if (_tag === "LengthExceeded" && found.startsWith(httpLength)) return "not a PostgreSQL server (it answered \"HTTP\")"
   const where = field === "" ? messageName : `${messageName}.${field}`
   return printable(`${where} at byte ${offset}: ${_tag}: wanted ${wanted}, found ${found}`)
 }) {

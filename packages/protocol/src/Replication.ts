@@ -9,6 +9,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ByteWriter from "./ByteWriter.ts"
+import * as MessageUnion from "./internal/messageUnion.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import { HotStandbyFeedback } from "./replication/HotStandbyFeedback.ts"
 import { PrimaryKeepalive } from "./replication/PrimaryKeepalive.ts"
@@ -74,19 +75,8 @@ export const readerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.
  * @category encoding
  * @since 0.1.0
  */
-export const writerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.WriteFrame<Message> => {
-  const writers = new Map<string, Wire.WriteFrame<Message>>(
-    messages.map((message) => [message.definition.name, Wire.writerUnsafe<Wire.AnyMessage>(message, codegen)])
-  )
-  return (out, message) => {
-    const write = writers.get(message._tag)
-    if (write === undefined) {
-      const wanted = "the name of a message of replication"
-      throw ProtocolError.reason("ValueInvalid", "CopyData", "_tag", 0, wanted, "another")
-    }
-    write(out, message)
-  }
-}
+export const writerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.WriteFrame<Message> =>
+  MessageUnion.writer(messages, codegen)
 
 /**
  * The codec between the data of a CopyData and the message in it.

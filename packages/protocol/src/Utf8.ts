@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as ProtocolError from "./ProtocolError.ts"
+import { reason } from "./ProtocolError.ts"
 
 interface TextCodecs {
   readonly TextDecoder: new(label: string, options: { readonly fatal: boolean; readonly ignoreBOM: boolean }) => {
@@ -66,14 +66,7 @@ const nativeSlice = (bytes: Uint8Array, start: number, end: number): string => {
   try {
     return utf8Slice!.call(bytes, start, end)
   } catch {
-    throw ProtocolError.reason(
-      "LengthExceeded",
-      "text",
-      "",
-      0,
-      "a text that fits into a string",
-      `${end - start} bytes`
-    )
+    throw reason("LengthExceeded", "text", "", 0, "a text that fits into a string", `${end - start} bytes`)
   }
 }
 

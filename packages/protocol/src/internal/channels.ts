@@ -21,9 +21,7 @@ interface FrameDecoder<A> {
 }
 
 /** @internal */
-export const decodeChannel = <A, IE, Done>(
-  make: () => FrameDecoder<A>
-): Frame.DecodeChannel<A, IE, Done> =>
+export const decodeChannel = <A, IE, Done>(make: () => FrameDecoder<A>): Frame.DecodeChannel<A, IE, Done> =>
   Channel.fromTransform((upstream: Pull.Pull<Chunk<Uint8Array>, IE, Done>, _scope) =>
     Effect.sync(() => {
       const { limits, read, tagged } = make()

@@ -255,9 +255,7 @@ const emitWriteValue = (source: SourceBuilder, layout: Layout.Layout, value: Cod
       return
     }
     case "Terminated":
-      source.add(
-        source.refuseIf(code`!Array.isArray(${value}) || ${value}.length > ${Layout.maxTerminatedItems}`)
-      )
+      source.add(source.refuseIf(code`!Array.isArray(${value}) || ${value}.length > ${Layout.maxTerminatedItems}`))
       emitWriteItems(source, layout.item, value, source.refuseIf(code`w.bytes[from] === 0`))
       source.add(code`w.uint8(0)`)
       return
@@ -271,12 +269,7 @@ const emitWriteValue = (source: SourceBuilder, layout: Layout.Layout, value: Cod
   }
 }
 
-const emitWriteItems = (
-  source: SourceBuilder,
-  item: Layout.Layout,
-  items: Code,
-  after: Code | undefined
-): void => {
+const emitWriteItems = (source: SourceBuilder, item: Layout.Layout, items: Code, after: Code | undefined): void => {
   const index = source.variable()
   const variable = source.variable()
   if (item._tag === "Int" && item.type !== "Int64") {

@@ -28,6 +28,8 @@ export type DecodeText = (bytes: Uint8Array, start: number, end: number) => stri
 /** @internal */
 export type Write = (out: ByteWriter, value: unknown) => void
 
+const invalid = (at: number, wanted: string, found: string): Failure => new Failure("ValueInvalid", at, wanted, found)
+
 const advance = (cursor: Cursor, size: number): number => {
   const at = cursor.at
   if (at + size > cursor.end) throw truncated(at, cursor.end, size)
@@ -69,7 +71,7 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
         const at = advance(cursor, 1)
         const character = characters[cursor.bytes[at]!]!
         if (allowed !== undefined ? !allowed.includes(character) : character === "\0") {
-          throw new Failure("ValueInvalid", at, allowed?.join(", ") ?? "a character", JSON.stringify(character))
+          throw invalid(at, allowed?.join(", ") ?? "a character", JSON.stringify(character))
         }
         return character
       }
@@ -102,7 +104,7 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
         const at = advance(cursor, 4)
         const length = readInt32(cursor.bytes, at)
         if (length === -1) return null
-        if (length < 0) throw new Failure("ValueInvalid", at, "a length, or -1 for null", `${length}`)
+        if (length < 0) throw invalid(at, "a length, or -1 for null", `${length}`)
         const from = advance(cursor, length)
         return view(cursor.bytes, from, length)
       }
@@ -113,13 +115,9 @@ export const reader = (layout: Layout.Layout, decodeText: DecodeText): Read => {
       return (cursor) => {
         const at = cursor.at
         const length = count(cursor)
-        if (length < 0 || length * size > cursor.end - cursor.at) {
-          throw new Failure(
-            "CountInvalid",
-            at,
-            `items of at least ${size} bytes in ${cursor.end - cursor.at}`,
-            `${length}`
-          )
+        const left = cursor.end - cursor.at
+        if (length < 0 || length * size > left) {
+          throw new Failure("CountInvalid", at, `items of at least ${size} bytes in ${left}`, `${length}`)
         }
         const items = new Array<unknown>(length)
         let i = 0
@@ -179,7 +177,7 @@ export const structReader = (layout: Layout.Struct, tag: string | undefined, dec
 /** @internal */
 export const checkRest = (layout: Layout.Rest, length: number, at: number): void => {
   if (length < layout.minimum || length > layout.maximum) {
-    throw new Failure("ValueInvalid", at, `${layout.minimum} to ${layout.maximum} bytes`, `${length} bytes`)
+    throw invalid(at, `${layout.minimum} to ${layout.maximum} bytes`, `${length} bytes`)
   }
 }
 
@@ -191,7 +189,7 @@ const checkInt = ({ type }: Layout.Int, out: ByteWriter, value: unknown): void =
   if (isInt) return
   const wanted = range === undefined ? type : `${type} (${range[0]} to ${range[1]})`
   const found = typeof value === (range === undefined ? "bigint" : "number") ? String(value) : typeof value
-  throw new Failure("ValueInvalid", out.position, wanted, found)
+  throw invalid(out.position, wanted, found)
 }
 
 const writeInts = {
@@ -202,7 +200,7 @@ const writeInts = {
 }
 
 const checkBytes = (out: ByteWriter, value: unknown, wanted: string): Uint8Array => {
-  if (!(value instanceof Uint8Array)) throw new Failure("ValueInvalid", out.position, wanted, typeof value)
+  if (!(value instanceof Uint8Array)) throw invalid(out.position, wanted, typeof value)
   return value
 }
 
@@ -224,7 +222,7 @@ export const writeSized = (out: ByteWriter, value: Writable): void => {
 }
 
 const checkArray = (out: ByteWriter, value: unknown): ReadonlyArray<unknown> => {
-  if (!Array.isArray(value)) throw new Failure("ValueInvalid", out.position, "an array", typeof value)
+  if (!Array.isArray(value)) throw invalid(out.position, "an array", typeof value)
   return value
 }
 
@@ -257,16 +255,16 @@ export const writer = (layout: Layout.Layout): Write => {
             : value.length === 1
             ? JSON.stringify(value)
             : `${value.length} characters`
-          throw new Failure("ValueInvalid", out.position, allowed?.join(", ") ?? "a character", found)
+          throw invalid(out.position, allowed?.join(", ") ?? "a character", found)
         }
         out.uint8(code)
       }
     }
     case "CString":
       return (out, value) => {
-        if (typeof value !== "string") throw new Failure("ValueInvalid", out.position, "a string", typeof value)
+        if (typeof value !== "string") throw invalid(out.position, "a string", typeof value)
         // Text after a NUL would be read as the next field, which permits injection (compare CVE-2024-27304).
-        if (value.includes("\0")) throw new Failure("ValueInvalid", out.position, "no zero byte in a string", "one")
+        if (value.includes("\0")) throw invalid(out.position, "no zero byte in a string", "one")
         if (!value.isWellFormed()) {
           throw new Failure("Utf8Invalid", out.position, "a well-formed string", "an unpaired surrogate")
         }
@@ -277,7 +275,7 @@ export const writer = (layout: Layout.Layout): Write => {
       return (out, value) => {
         const bytes = checkBytes(out, value, `${layout.length} bytes`)
         if (bytes.length !== layout.length) {
-          throw new Failure("ValueInvalid", out.position, `${layout.length} bytes`, `${bytes.length} bytes`)
+          throw invalid(out.position, `${layout.length} bytes`, `${bytes.length} bytes`)
         }
         out.copy(bytes)
       }
@@ -319,7 +317,7 @@ export const writer = (layout: Layout.Layout): Write => {
             const start = out.position
             item(out, value)
             if (out.bytes[start] === 0) {
-              throw new Failure("ValueInvalid", start, "an item that does not begin with a zero byte", "one that does")
+              throw invalid(start, "an item that does not begin with a zero byte", "one that does")
             }
           },
           out,
@@ -332,9 +330,7 @@ export const writer = (layout: Layout.Layout): Write => {
       const names = layout.fields.map((field) => field.name)
       const writes = layout.fields.map((field) => writer(field.layout))
       return (out, value) => {
-        if (typeof value !== "object" || value === null) {
-          throw new Failure("ValueInvalid", out.position, "an object", typeof value)
-        }
+        if (typeof value !== "object" || value === null) throw invalid(out.position, "an object", typeof value)
         let i = 0
         try {
           for (; i < writes.length; i++) writes[i]!(out, (value as Record<string, unknown>)[names[i]!])

@@ -7,23 +7,15 @@ import type * as Schema from "effect/Schema"
 import type { ByteWriter } from "../ByteWriter.ts"
 import type { Limits } from "../Frame.ts"
 import { reason } from "../ProtocolError.ts"
-import {
-  type AnyMessage,
-  codecFrom,
-  type Codegen,
-  type Definition,
-  mediumLimit,
-  type ReadFrame,
-  type WriteFrame
-} from "../Wire.ts"
+import * as Wire from "../Wire.ts"
 import { readInt32 } from "./bigEndian.ts"
 import { bodyReader, frameWriter, headerSize } from "./compile.ts"
 import type { ReadBody } from "./generate.ts"
 
 /** The messages that a module exports, sorted by name: the property order of a namespace is not portable. */
-export const list = <M extends Readonly<Record<string, AnyMessage>>>(module: M): ReadonlyArray<M[keyof M]> =>
-  Object.values<AnyMessage>(module)
-    .sort((a, b) => a.definition.name < b.definition.name ? -1 : 1) as ReadonlyArray<AnyMessage> as ReadonlyArray<
+export const list = <M extends Readonly<Record<string, Wire.AnyMessage>>>(module: M): ReadonlyArray<M[keyof M]> =>
+  Object.values<Wire.AnyMessage>(module)
+    .sort((a, b) => a.definition.name < b.definition.name ? -1 : 1) as ReadonlyArray<Wire.AnyMessage> as ReadonlyArray<
       M[keyof M]
     >
 
@@ -39,13 +31,13 @@ interface TagReaders {
   withoutCode: MessageReader | undefined
 }
 
-const tagByte = (definition: Definition): number => definition.tag?.charCodeAt(0) ?? 0
+const tagByte = (definition: Wire.Definition): number => definition.tag?.charCodeAt(0) ?? 0
 
 /** Returns the limits of the messages by tag; messages that may be long are limited to `longLimit`. */
-export const limits = (messages: ReadonlyArray<AnyMessage>, longLimit = Infinity): Limits => {
+export const limits = (messages: ReadonlyArray<Wire.AnyMessage>, longLimit = Infinity): Limits => {
   const table = new Int32Array(256)
   for (const { definition } of messages) {
-    const limit = definition.limit >= mediumLimit ? Math.min(definition.limit, longLimit) : definition.limit
+    const limit = definition.limit >= Wire.mediumLimit ? Math.min(definition.limit, longLimit) : definition.limit
     const tag = tagByte(definition)
     table[tag] = Math.max(table[tag]!, limit)
   }
@@ -57,7 +49,7 @@ export const limits = (messages: ReadonlyArray<AnyMessage>, longLimit = Infinity
  *
  * Messages that share a tag are distinguished by their code.
  */
-export const reader = (messages: ReadonlyArray<AnyMessage>, codegen: Codegen) => {
+export const reader = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen) => {
   const slots = new Array<TagReaders | undefined>(256).fill(undefined)
   // The reader of each tag that is unique, once it has been used.
   const direct = new Array<ReadBody | undefined>(256).fill(undefined)
@@ -122,10 +114,10 @@ const checkFrame = (limits: Limits, bytes: Uint8Array, start: number, end: numbe
 export const codec = <T>(
   schema: Schema.Codec<T, T>,
   limits: Limits,
-  read: ReadFrame<T>,
-  write: WriteFrame<T>
+  read: Wire.ReadFrame<T>,
+  write: Wire.WriteFrame<T>
 ): Schema.Codec<T, Uint8Array> =>
-  codecFrom(
+  Wire.codecFrom(
     schema,
     (bytes, start, end) => {
       checkFrame(limits, bytes, start, end)
@@ -135,7 +127,7 @@ export const codec = <T>(
   )
 
 /** Returns a function that writes the frame of any of the messages. */
-export const writer = (messages: ReadonlyArray<AnyMessage>, codegen: Codegen) => {
+export const writer = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen) => {
   const writers = new Map<string, (out: ByteWriter, message: unknown) => void>()
   const definitions = new Map(messages.map(({ definition }) => [definition.name, definition]))
   return (out: ByteWriter, message: { readonly _tag: string }): void => {
