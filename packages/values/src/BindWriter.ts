@@ -62,11 +62,8 @@ const messagesBeforeCompiling = 64
 const maxMisses = 64
 
 /** The contents of a Bind message, with the encoders of its values. */
-interface Message {
-  readonly statement: string
-  readonly portal?: string | undefined
+interface Message extends Pick<Options, "statement" | "portal" | "resultFormats"> {
   readonly encoders: ReadonlyArray<Parameter.Encoder>
-  readonly resultFormats: ReadonlyArray<Type.Format>
 }
 
 const writeFrame = Wire.writerUnsafe(Bind)
@@ -94,10 +91,7 @@ const writeMessage = (out: ByteWriter, message: Message, parameters: Wire.Writab
  * @category encoding
  * @since 0.1.0
  */
-export const writeUnsafe = (
-  out: ByteWriter,
-  message: Message & { readonly values: ReadonlyArray<unknown> }
-): void => {
+export const writeUnsafe = (out: ByteWriter, message: Message & { readonly values: ReadonlyArray<unknown> }): void => {
   const { encoders, values } = message
   try {
     writeMessage(out, message, Parameter.writable(encoders, values))

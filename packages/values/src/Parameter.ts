@@ -162,9 +162,7 @@ const makeEncoder = (type: Type.Any, dialect: Dialect): Encoder => {
     return { typeOid: oid, format, write: type.binary!.write, asText: type.mapParts && (() => textEncoder(type)) }
   }
   const hyper = type.hyper
-  if (hyper === undefined) {
-    throw ValueError.noCodec(type.name, 2, "a type that Hyper has")
-  }
+  if (hyper === undefined) throw ValueError.noCodec(type.name, 2, "a type that Hyper has")
   // Parse cannot declare the scale of a value, so the server must read it from the text.
   if (hyper.needsModifier === true) {
     if (type.mapParts === undefined) return { typeOid: 0, format: 0, write: type.text.write }

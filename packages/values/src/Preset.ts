@@ -213,10 +213,7 @@ const plainDocuments: ReadonlyArray<readonly [Type.Any, Type.Any]> = [
  * @since 0.1.0
  */
 export const native: Preset = replacing(
-  new Map<Type.Any, Type.Any>([
-    [BuiltIn.timestamptz, BuiltIn.timestamptzDate],
-    ...plainDocuments
-  ]),
+  new Map<Type.Any, Type.Any>([[BuiltIn.timestamptz, BuiltIn.timestamptzDate], ...plainDocuments]),
   textInNative
 )
 
@@ -393,10 +390,7 @@ export const withNames: {
  * @category constants
  * @since 0.1.0
  */
-export const json: Preset = replacing(
-  new Map(plainDocuments),
-  oids([...textInAll, BuiltIn.int8, BuiltIn.bytea])
-)
+export const json: Preset = replacing(new Map(plainDocuments), oids([...textInAll, BuiltIn.int8, BuiltIn.bytea]))
 
 /**
  * Reads values as Effect's own PostgreSQL driver does, for programs written for `effect/sql`, and correctly what that

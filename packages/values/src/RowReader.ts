@@ -20,23 +20,9 @@ import * as Result from "effect/Result"
 import * as Generated from "./internal/rows/generated.ts"
 import * as Interpreted from "./internal/rows/interpreted.ts"
 import * as Plan from "./internal/rows/plan.ts"
-import type * as Type from "./Type.ts"
-import type * as TypeRegistry from "./TypeRegistry.ts"
 import * as ValueError from "./ValueError.ts"
 
-/**
- * The parts of a RowDescription field that a reader needs.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Column {
-  readonly name: string
-  readonly typeOid: number
-  readonly typeModifier: number
-  /** The type that reads the column; the registry's type for `typeOid` by default. */
-  readonly type?: Type.Any | undefined
-}
+export type { DescribedColumn as Column } from "./internal/rows/plan.ts"
 
 /**
  * Reads the row in the body of a DataRow message, `bytes[start, end)`, which starts with the number of columns.
@@ -115,15 +101,7 @@ export const suffixedNames = (names: ReadonlyArray<string>): ReadonlyArray<strin
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly columns: ReadonlyArray<Column>
-  /**
-   * The format of each column, or of all. Pass the formats that were requested in Bind: those in RowDescription are not
-   * reliable, because Hyper always reports text.
-   */
-  readonly formats: Type.Format | ReadonlyArray<Type.Format>
-  /** The registry for columns without a type; `TypeRegistry.builtIn` by default. */
-  readonly registry?: TypeRegistry.TypeRegistry | undefined
+export interface Options extends Plan.ReaderOptions {
   /** The handling of duplicate column names in rows as objects; `"refuse"` by default. */
   readonly duplicates?: Duplicates | undefined
   /** Selects one implementation, which is used from the first row on. */

@@ -8,11 +8,9 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as order from "effect/Order"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Calendar from "./internal/dateTime/calendar.ts"
 import * as IsoText from "./internal/dateTime/isoText.ts"
@@ -250,23 +248,15 @@ export const DateTimeUtc: Schema.decodeTo<
 > = Schema.Union([TimestampTz, Schema.Date, Schema.String]).pipe(Schema.decodeTo(
   Schema.DateTimeUtc,
   SchemaTransformation.transformEffect<DateTime.Utc, TimestampTz | Date | string>({
-    decode: (value, options) =>
-      Option.match(
-        value instanceof Date
-          ? DateTime.make(value)
-          : Option.flatMap(
-            typeof value === "string" ? fromString(value) : Option.some(value),
-            ({ day, microsecond }) => toDateTime(fromPartsUnsafe(day, microsecond - microsecond % 1000))
-          ),
-        {
-          onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected: "an instant" }, value, options)),
-          onSome: Effect.succeed
-        }
-      ),
-    encode: (dateTime, options) =>
-      Option.match(fromDateTime(dateTime), {
-        onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected: "an instant" }, dateTime, options)),
-        onSome: Effect.succeed
-      })
+    decode: (value, options) => {
+      const instant = value instanceof Date
+        ? DateTime.make(value)
+        : Option.flatMap(
+          typeof value === "string" ? fromString(value) : Option.some(value),
+          ({ day, microsecond }) => toDateTime(fromPartsUnsafe(day, microsecond - microsecond % 1000))
+        )
+      return ValueSchema.orInvalid(instant, "an instant", value, options)
+    },
+    encode: (dateTime, options) => ValueSchema.orInvalid(fromDateTime(dateTime), "an instant", dateTime, options)
   })
 ))

@@ -124,8 +124,8 @@ export interface Type<out A, in I = A> {
   /** Describes the JavaScript values. Not used for reading or writing. */
   readonly schema: Schema.Schema<A>
   readonly text: Codec<A, I>
-  readonly binary: Codec<A, I> | undefined
-  readonly hyper: HyperCodec<A, I> | undefined
+  readonly binary?: Codec<A, I> | undefined
+  readonly hyper?: HyperCodec<A, I> | undefined
 }
 
 /**

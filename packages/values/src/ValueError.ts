@@ -115,9 +115,7 @@ export class ValueError extends TaggedError<ValueError>()("ValueError", { reason
   if (location === "parameter") where += `parameter $${index}, `
   if (location === "column") where += `column ${index === undefined ? "" : `${index} `}${JSON.stringify(name)}, `
   if (typeName === "parameters") return parameterCount(reason)
-  if (typeName === "parameter" && found === "undefined") {
-    return `${where.slice(0, -2)} is undefined; use null for NULL`
-  }
+  if (typeName === "parameter" && found === "undefined") return `${where.slice(0, -2)} is undefined; use null for NULL`
   const how = format === undefined ? typeName : `${typeName} (${formatNames[format]})`
   // Names of columns and types are the server's.
   return ErrorField.printable(`${where}${how}: ${_tag}: wanted ${wanted}, found ${found}${hintFor(reason)}`)

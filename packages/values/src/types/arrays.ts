@@ -32,9 +32,7 @@ const disassemble = <I>(value: unknown, flat: boolean, typeName: string, format:
       : Codec.outOfRange(typeName, format, "dimensions that hold the elements", "others")
   }
   if (!Array.isArray(value)) return Codec.typeMismatch(typeName, format, "array", value)
-  if (flat) {
-    return { dimensions: value.length === 0 ? [] : [{ length: value.length, lowerBound: 1 }], elements: value }
-  }
+  if (flat) return { dimensions: value.length === 0 ? [] : [{ length: value.length, lowerBound: 1 }], elements: value }
   const parts = PgArray.fromNested(value as PgArray.Nested<I>)
   return Option.isSome(parts)
     ? parts.value
@@ -241,10 +239,7 @@ export const array = <A, I>(element: Type<A, I>): Type<PgArray.ArrayValue<A>, Pg
 export const arrayNotNull = <A, I>(element: Type<A, I>): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> =>
   make(element, false)
 
-const make = <A, I>(
-  element: Type<A, I>,
-  nullable: boolean
-): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
+const make = <A, I>(element: Type<A, I>, nullable: boolean): Type<PgArray.ArrayValue<A>, PgArray.ArrayValue<I>> => {
   const name = `${element.name}[]`
   const flat = element.hasArrayValues === true
   const binary = element.binary && binaryCodec(name, element, element.binary)

@@ -44,8 +44,7 @@ const make = (name: string, oid: number, arrayOid: number): Type<string> => ({
       out.int32(bits.length)
       for (let at = 0; at < bits.length; at += 8) out.uint8(parseInt(bits.slice(at, at + 8).padEnd(8, "0"), 2))
     }
-  },
-  hyper: undefined
+  }
 })
 
 /**

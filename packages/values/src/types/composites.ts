@@ -148,8 +148,7 @@ export const composite = (
           else Codec.writeSized(out, type.binary!.write, field, typeModifier)
         }
       }
-    },
-    hyper: undefined
+    }
   }
 }
 
@@ -200,6 +199,5 @@ export const record = (find: (oid: number) => Any | undefined): Type<ReadonlyArr
       return fields
     },
     write: () => Codec.notRepresentable("record", 1, "a named composite type", "record")
-  },
-  hyper: undefined
+  }
 })

@@ -3,13 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Utf8 from "@hyperfect/protocol/Utf8"
 import * as Schema from "effect/Schema"
 import * as Codec from "../internal/codec/codec.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
 import * as ValueSchema from "../internal/schema/value.ts"
+import * as NumberText from "../internal/text/number.ts"
 import type { Format, Type } from "../Type.ts"
-import { float8 } from "./floats.ts"
 
 /**
  * A box with any number of dimensions: two opposite corners, in the order in which they were given. A point has two
@@ -38,12 +37,8 @@ const check = (value: unknown, format: Format): Cube =>
 /** Compares the corners as the server does: NaN does not equal itself. */
 const isPoint = ({ lower, upper }: Cube): boolean => lower.every((value, i) => value === upper[i])
 
-const parseNumber = (text: string): number => {
-  const bytes = Utf8.encodeUnsafe(text)
-  return float8.text.read(bytes, 0, bytes.length, -1)
-}
-
-const parseCorner = (text: string): ReadonlyArray<number> => text === "" ? [] : text.split(", ").map(parseNumber)
+const parseCorner = (text: string): ReadonlyArray<number> =>
+  text === "" ? [] : text.split(", ").map(NumberText.parsePart)
 
 const parse = (text: string): Cube | undefined => {
   const found = /^\(([^()]*)\)(?:,\(([^()]*)\))?$/.exec(text)
@@ -53,8 +48,7 @@ const parse = (text: string): Cube | undefined => {
   return lower.length === upper.length ? { lower, upper } : undefined
 }
 
-const printCorner = (corner: ReadonlyArray<number>): string =>
-  `(${corner.map((value) => (Object.is(value, -0) ? "-0" : value.toString())).join(", ")})`
+const printCorner = (corner: ReadonlyArray<number>): string => `(${corner.map(NumberText.format).join(", ")})`
 
 /** Bit 31 of the first word is set if both corners are equal and only one is sent. */
 const pointBit = 0x80000000
@@ -101,6 +95,5 @@ export const cube: Type<Cube> = {
       out.int32(hasOne ? lower.length | pointBit : lower.length)
       for (const corner of hasOne ? [lower] : [lower, upper]) for (const number of corner) out.float64(number)
     }
-  },
-  hyper: undefined
+  }
 }

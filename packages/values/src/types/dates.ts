@@ -167,13 +167,9 @@ export const timeMicroseconds: Type<bigint, TimeOfDay.TimeOfDay> = Codec.mapRead
 const maxInt32 = 0x7fffffff
 const minInt32 = -0x80000000
 
-const readBinary = <A>(
-  typeName: string,
-  make: (day: number, microsecond: number) => A,
-  bytes: Uint8Array,
-  start: number,
-  end: number
-): A => {
+type Make<A> = TimestampParts.Make<A>
+
+const readBinary = <A>(typeName: string, make: Make<A>, bytes: Uint8Array, start: number, end: number): A => {
   if (end - start !== 8) return Codec.wrongLength(typeName, 1, "8 bytes", end - start)
   const high = Numbers.int32(bytes, start)
   const low = Numbers.int32(bytes, start + 4)
@@ -191,28 +187,16 @@ const checkRange = (typeName: string, format: Format, value: TimestampParts.Time
 }
 
 const writeBinary = (out: Codec.ByteWriter, typeName: string, value: TimestampParts.TimestampParts): void => {
-  if (value.day === Calendar.infinity) {
-    out.int32(maxInt32)
-    out.int32(-1)
-  } else if (value.day === Calendar.negativeInfinity) {
-    out.int32(minInt32)
-    out.int32(0)
-  } else {
-    checkRange(typeName, 1, value)
-    const high = Calendar.highWord(value.day, value.microsecond)
-    out.int32(high)
-    out.int32(Calendar.lowWord(value.day, value.microsecond, high))
-  }
+  if (value.day === Calendar.infinity) return out.int64(TimestampParts.maxInt64)
+  if (value.day === Calendar.negativeInfinity) return out.int64(TimestampParts.minInt64)
+  checkRange(typeName, 1, value)
+  const high = Calendar.highWord(value.day, value.microsecond)
+  out.int32(high)
+  out.int32(Calendar.lowWord(value.day, value.microsecond, high))
 }
 
 /** Hyper counts from Julian day 0, in an unsigned integer: its last years exceed 2^63. */
-const readHyper = <A>(
-  typeName: string,
-  make: (day: number, microsecond: number) => A,
-  bytes: Uint8Array,
-  start: number,
-  end: number
-): A => {
+const readHyper = <A>(typeName: string, make: Make<A>, bytes: Uint8Array, start: number, end: number): A => {
   if (end - start !== 8) return Codec.wrongLength(typeName, 2, "8 bytes", end - start)
   const high = Numbers.int32LE(bytes, start + 4) >>> 0
   const low = Numbers.int32LE(bytes, start)
@@ -308,9 +292,7 @@ const checkInstant = (value: unknown, format: Format): TimestampTz.TimestampTz =
     : EffectTypes.isDateTime(value)
     ? TimestampTz.fromDateTime(value)
     : undefined
-  if (instant === undefined) {
-    return Codec.typeMismatch("timestamptz", format, "TimestampTz, Date or DateTime", value)
-  }
+  if (instant === undefined) return Codec.typeMismatch("timestamptz", format, "TimestampTz, Date or DateTime", value)
   return Option.getOrElse(
     instant,
     () => Codec.outOfRange("timestamptz", format, "an instant from 4714-11-24 BC on", "another, or an invalid Date")

@@ -30,8 +30,7 @@ const make = <Label extends string>(
   arrayOid,
   schema,
   text: codec(name, 0, check),
-  binary: codec(name, 1, check),
-  hyper: undefined
+  binary: codec(name, 1, check)
 })
 
 /**

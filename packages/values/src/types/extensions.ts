@@ -21,8 +21,7 @@ const labelTree = (name: string): Type<string> => ({
   arrayOid: 0,
   schema: text.schema,
   text: textual(name),
-  binary: versioned(name),
-  hyper: undefined
+  binary: versioned(name)
 })
 
 /**

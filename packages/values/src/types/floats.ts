@@ -9,22 +9,8 @@ import * as Codec from "../internal/codec/codec.ts"
 import * as Inline from "../internal/codec/inline.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
 import * as ValueSchema from "../internal/schema/value.ts"
+import { format as print, parse, wanted } from "../internal/text/number.ts"
 import type { Format, Type } from "../Type.ts"
-
-const pattern = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
-
-const parse = (text: string): number | undefined => {
-  if (text === "NaN") return NaN
-  if (text === "Infinity") return Infinity
-  if (text === "-Infinity") return -Infinity
-  const value = pattern.test(text) ? Number(text) : NaN
-  // A text with few digits may round the largest numbers to infinity, which is not the server's value.
-  return Number.isFinite(value) ? value : undefined
-}
-
-const print = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
-
-const wanted = "digits, with a point and an exponent or not, or NaN, Infinity, -Infinity"
 
 /** Converts a `bigint` to a number if a double represents it exactly; returns any other value unchanged. */
 const exactNumber = (value: unknown): unknown => {

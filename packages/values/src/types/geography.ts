@@ -33,7 +33,6 @@ export const geography: Type<string | Uint8Array> = {
       out.utf8(value)
     }
   },
-  binary: undefined,
   hyper: Codec.variable({
     read: Bytes.copy,
     write: (out, value) => {

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import * as Geometry from "../Geometry.ts"
 import * as Codec from "../internal/codec/codec.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
+import * as NumberText from "../internal/text/number.ts"
 import type { Type } from "../Type.ts"
-import { float8 } from "./floats.ts"
 
 /** The numbers of a value, and the flag that only a path has. */
 interface Coordinates {
@@ -32,16 +32,6 @@ interface GeometricType<A> {
 
 const number = "(-?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?|NaN|-?Infinity)"
 const numberPattern = new RegExp(number, "g")
-const encoder = new Uint8Array(32)
-
-/** Parses a number as `float8` does. */
-const parseNumber = (text: string): number => {
-  if (text.length > encoder.length) return Number(text)
-  for (let i = 0; i < text.length; i++) encoder[i] = text.charCodeAt(i)
-  return float8.text.read(encoder, 0, text.length, -1)
-}
-
-const printNumber = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
 
 const make = <A>(name: string, oid: number, arrayOid: number, shape: GeometricType<A>): Type<A> => {
   const { delimiter, print, schema, size, take, wanted } = shape
@@ -53,10 +43,7 @@ const make = <A>(name: string, oid: number, arrayOid: number, shape: GeometricTy
     const found = text.match(numberPattern) ?? []
     if (found.length === 0 || (size === undefined ? found.length % 2 !== 0 : found.length !== size)) return undefined
     const closed = hasFlag && text.startsWith("(")
-    const numbers = found.map(parseNumber)
-    return numbers.some((value, i) => Number.isNaN(value) && found[i] !== "NaN") || text !== print(found, closed)
-      ? undefined
-      : shape.make(numbers, closed)
+    return text === print(found, closed) ? shape.make(found.map(NumberText.parsePart), closed) : undefined
   }
 
   return {
@@ -68,7 +55,7 @@ const make = <A>(name: string, oid: number, arrayOid: number, shape: GeometricTy
     text: Codec.text(name, wanted, parse, (value: A) => {
       if (!is(value)) return Codec.typeMismatch(name, 0, wanted, value)
       const { closed = false, numbers } = take(value)
-      return print(numbers.map(printNumber), closed)
+      return print(numbers.map(NumberText.format), closed)
     }),
     binary: {
       read: (bytes, start, end) => {
@@ -91,8 +78,7 @@ const make = <A>(name: string, oid: number, arrayOid: number, shape: GeometricTy
         if (size === undefined) out.int32(numbers.length / 2)
         for (const number of numbers) out.float64(number)
       }
-    },
-    hyper: undefined
+    }
   }
 }
 

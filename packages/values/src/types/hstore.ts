@@ -144,6 +144,5 @@ export const hstore: Type<Hstore> = {
         else write(text)
       }
     }
-  },
-  hyper: undefined
+  }
 }

@@ -26,13 +26,7 @@ const refuse = (typeName: string, format: Format, wanted: string, value: unknown
     )
 
 /** Converts a `bigint` in range to a number. */
-const fromBigInt = (
-  typeName: string,
-  format: Format,
-  minimum: number,
-  maximum: number,
-  value: unknown
-): number =>
+const fromBigInt = (typeName: string, format: Format, minimum: number, maximum: number, value: unknown): number =>
   typeof value === "bigint" && value >= minimum && value <= maximum
     ? Number(value)
     : refuse(typeName, format, range(minimum, maximum), value)

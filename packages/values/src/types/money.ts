@@ -56,6 +56,5 @@ export const money: Type<Money.Money> = {
   binary: {
     read: Codec.sized("money", 1, 8, (bytes, at) => Money.fromUnitsUnsafe(Numbers.int64(bytes, at))),
     write: (out, value) => out.int64(unitsOf(value, 1))
-  },
-  hyper: undefined
+  }
 }

@@ -10,6 +10,12 @@ import * as ValueSchema from "../internal/schema/value.ts"
 import * as Ip from "../internal/text/ip.ts"
 import type { Format, Type } from "../Type.ts"
 
+const generatedBytes = (count: number) =>
+  Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
+    Schema.isMinLength(count),
+    Schema.isMaxLength(count)
+  )
+
 interface Network {
   readonly address: ReadonlyArray<number>
   readonly bits: number
@@ -57,10 +63,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
       kind: "string",
       is: (u): u is string => typeof u === "string" && canonical(u) === u,
       arbitrary: Schema.Tuple([
-        Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
-          Schema.isMinLength(16),
-          Schema.isMaxLength(16)
-        ),
+        generatedBytes(16),
         Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 128 })),
         Schema.Boolean
       ]),
@@ -94,8 +97,7 @@ const make = (name: string, oid: number, arrayOid: number, isCidr: boolean): Typ
         out.uint8(address.length)
         for (const byte of address) out.uint8(byte)
       }
-    },
-    hyper: undefined
+    }
   }
 }
 
@@ -129,10 +131,7 @@ const mac = (name: string, oid: number, arrayOid: number, size: number): Type<st
     schema: ValueSchema.refine(wanted, {
       kind: "string",
       is: (u): u is string => typeof u === "string" && pattern.test(u) && u === u.toLowerCase(),
-      arbitrary: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))).check(
-        Schema.isMinLength(size),
-        Schema.isMaxLength(size)
-      ),
+      arbitrary: generatedBytes(size),
       fromArbitrary: (bytes) => bytes.map((byte) => Bytes.hex[byte]).join(":")
     }),
     text: Codec.text(
@@ -149,8 +148,7 @@ const mac = (name: string, oid: number, arrayOid: number, size: number): Type<st
       write: (out, value) => {
         for (const pair of check(value, 1).split(":")) out.uint8(parseInt(pair, 16))
       }
-    },
-    hyper: undefined
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import * as Codec from "../internal/codec/codec.ts"
 import * as Float16 from "../internal/codec/float16.ts"
 import * as Numbers from "../internal/codec/numbers.ts"
 import * as ValueSchema from "../internal/schema/value.ts"
+import * as NumberText from "../internal/text/number.ts"
 import type { Format, Type } from "../Type.ts"
 
 /** The number format of a vector's elements. */
@@ -55,8 +56,6 @@ const checkNumber = (value: unknown, elements: Elements, name: string, format: F
     : Codec.outOfRange(name, format, `finite numbers of ${elements.size * 8} bits`, "another number")
 }
 
-const print = (value: number): string => Object.is(value, -0) ? "-0" : value.toString()
-
 const finite = (elements: Elements) =>
   ValueSchema.refine(`a number of ${elements.size * 8} bits`, {
     kind: "number",
@@ -89,7 +88,7 @@ const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> =>
         return numbers?.every(Number.isFinite) === true ? numbers : undefined
       },
       (value: ReadonlyArray<number>) =>
-        `[${check(value, 0).map((item) => print(checkNumber(item, elements, name, 0))).join(",")}]`
+        `[${check(value, 0).map((item) => NumberText.format(checkNumber(item, elements, name, 0))).join(",")}]`
     ),
     binary: {
       read: (bytes, start, end) => {
@@ -107,8 +106,7 @@ const dense = (name: string, elements: Elements): Type<ReadonlyArray<number>> =>
         out.int16(0)
         for (const item of numbers) elements.write(out, checkNumber(item, elements, name, 1))
       }
-    },
-    hyper: undefined
+    }
   }
 }
 
@@ -190,7 +188,9 @@ export const sparsevec: Type<SparseVector> = {
   }),
   text: Codec.text("sparsevec", "{index:value,...}/dimensions", parseSparse, (value: SparseVector) => {
     const { dimensions, indices, values } = checkSparse(value, 0)
-    return `{${indices.map((index, i) => `${index + 1}:${print(Math.fround(values[i]!))}`).join(",")}}/${dimensions}`
+    return `{${
+      indices.map((index, i) => `${index + 1}:${NumberText.format(Math.fround(values[i]!))}`).join(",")
+    }}/${dimensions}`
   }),
   // The number of dimensions, the number of elements, four unused bytes, the indices from 0, and the values
   // (sparsevec_send).
@@ -217,6 +217,5 @@ export const sparsevec: Type<SparseVector> = {
       for (const index of indices) out.int32(index)
       for (const item of values) out.float32(item)
     }
-  },
-  hyper: undefined
+  }
 }

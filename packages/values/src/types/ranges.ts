@@ -19,11 +19,7 @@ import { numeric } from "./numeric.ts"
  * @category models
  * @since 0.1.0
  */
-export interface TypeIdentity {
-  readonly name: string
-  readonly oid: number
-  readonly arrayOid: number
-}
+export type TypeIdentity = Pick<Type<unknown>, "name" | "oid" | "arrayOid">
 
 const check = <I>(name: string, format: Format, value: unknown): Range.Range<I> =>
   Range.isRange(value) ? value as Range.Range<I> : Codec.typeMismatch(name, format, "Range", value)
@@ -151,8 +147,7 @@ export const range = <A, I>(element: Type<A, I>, identity: TypeIdentity): Type<R
     binary: element.binary && {
       read: readBinary,
       write: (out, value, typeModifier) => writeBinary(out, check<I>(name, 1, value), typeModifier)
-    },
-    hyper: undefined
+    }
   }
 }
 
@@ -226,22 +221,9 @@ export const multirange = <A, I>(
         out.int32(ranges.length)
         for (const range of ranges) Codec.writeSized(out, writeBinary, range, typeModifier)
       }
-    },
-    hyper: undefined
+    }
   }
 }
-
-const makeRangeTypes = <A, I>(element: Type<A, I>, name: string, oids: readonly [number, number, number, number]) => ({
-  range: range(element, { name: `${name}range`, oid: oids[0], arrayOid: oids[1] }),
-  multirange: multirange(element, { name: `${name}multirange`, oid: oids[2], arrayOid: oids[3] })
-})
-
-const int4Types = makeRangeTypes(int4, "int4", [3904, 3905, 4451, 6150])
-const int8Types = makeRangeTypes(int8, "int8", [3926, 3927, 4536, 6157])
-const numericTypes = makeRangeTypes(numeric, "num", [3906, 3907, 4532, 6151])
-const timestampTypes = makeRangeTypes(timestamp, "ts", [3908, 3909, 4533, 6152])
-const timestamptzTypes = makeRangeTypes(timestamptz, "tstz", [3910, 3911, 4534, 6153])
-const dateTypes = makeRangeTypes(date, "date", [3912, 3913, 4535, 6155])
 
 /**
  * `int4range`: a range of integers.
@@ -249,7 +231,7 @@ const dateTypes = makeRangeTypes(date, "date", [3912, 3913, 4535, 6155])
  * @category types
  * @since 0.1.0
  */
-export const int4range = int4Types.range
+export const int4range = range(int4, { name: "int4range", oid: 3904, arrayOid: 3905 })
 
 /**
  * `int4multirange`: ranges of integers.
@@ -257,7 +239,7 @@ export const int4range = int4Types.range
  * @category types
  * @since 0.1.0
  */
-export const int4multirange = int4Types.multirange
+export const int4multirange = multirange(int4, { name: "int4multirange", oid: 4451, arrayOid: 6150 })
 
 /**
  * `int8range`: a range of 64-bit integers.
@@ -265,7 +247,7 @@ export const int4multirange = int4Types.multirange
  * @category types
  * @since 0.1.0
  */
-export const int8range = int8Types.range
+export const int8range = range(int8, { name: "int8range", oid: 3926, arrayOid: 3927 })
 
 /**
  * `int8multirange`: ranges of 64-bit integers.
@@ -273,7 +255,7 @@ export const int8range = int8Types.range
  * @category types
  * @since 0.1.0
  */
-export const int8multirange = int8Types.multirange
+export const int8multirange = multirange(int8, { name: "int8multirange", oid: 4536, arrayOid: 6157 })
 
 /**
  * `numrange`: a range of decimals.
@@ -281,7 +263,7 @@ export const int8multirange = int8Types.multirange
  * @category types
  * @since 0.1.0
  */
-export const numrange = numericTypes.range
+export const numrange = range(numeric, { name: "numrange", oid: 3906, arrayOid: 3907 })
 
 /**
  * `nummultirange`: ranges of decimals.
@@ -289,7 +271,7 @@ export const numrange = numericTypes.range
  * @category types
  * @since 0.1.0
  */
-export const nummultirange = numericTypes.multirange
+export const nummultirange = multirange(numeric, { name: "nummultirange", oid: 4532, arrayOid: 6151 })
 
 /**
  * `tsrange`: a range of timestamps.
@@ -297,7 +279,7 @@ export const nummultirange = numericTypes.multirange
  * @category types
  * @since 0.1.0
  */
-export const tsrange = timestampTypes.range
+export const tsrange = range(timestamp, { name: "tsrange", oid: 3908, arrayOid: 3909 })
 
 /**
  * `tsmultirange`: ranges of timestamps.
@@ -305,7 +287,7 @@ export const tsrange = timestampTypes.range
  * @category types
  * @since 0.1.0
  */
-export const tsmultirange = timestampTypes.multirange
+export const tsmultirange = multirange(timestamp, { name: "tsmultirange", oid: 4533, arrayOid: 6152 })
 
 /**
  * `tstzrange`: a range of instants.
@@ -313,7 +295,7 @@ export const tsmultirange = timestampTypes.multirange
  * @category types
  * @since 0.1.0
  */
-export const tstzrange = timestamptzTypes.range
+export const tstzrange = range(timestamptz, { name: "tstzrange", oid: 3910, arrayOid: 3911 })
 
 /**
  * `tstzmultirange`: ranges of instants.
@@ -321,7 +303,7 @@ export const tstzrange = timestamptzTypes.range
  * @category types
  * @since 0.1.0
  */
-export const tstzmultirange = timestamptzTypes.multirange
+export const tstzmultirange = multirange(timestamptz, { name: "tstzmultirange", oid: 4534, arrayOid: 6153 })
 
 /**
  * `daterange`: a range of days.
@@ -329,7 +311,7 @@ export const tstzmultirange = timestamptzTypes.multirange
  * @category types
  * @since 0.1.0
  */
-export const daterange = dateTypes.range
+export const daterange = range(date, { name: "daterange", oid: 3912, arrayOid: 3913 })
 
 /**
  * `datemultirange`: ranges of days.
@@ -337,4 +319,4 @@ export const daterange = dateTypes.range
  * @category types
  * @since 0.1.0
  */
-export const datemultirange = dateTypes.multirange
+export const datemultirange = multirange(date, { name: "datemultirange", oid: 4535, arrayOid: 6155 })

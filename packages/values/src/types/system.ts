@@ -72,8 +72,7 @@ export const xid8: Type<bigint> = {
     unsigned64Of,
     (value: bigint) => check64("xid8", 0, value).toString()
   ),
-  binary: binary64("xid8"),
-  hyper: undefined
+  binary: binary64("xid8")
 }
 
 const lsnPattern = /^([0-9a-fA-F]{1,8})\/([0-9a-fA-F]{1,8})$/
@@ -100,8 +99,7 @@ export const pgLsn: Type<bigint> = {
     const lsn = check64("pg_lsn", 0, value)
     return `${(lsn >> BigInt(32)).toString(16)}/${BigInt.asUintN(32, lsn).toString(16)}`.toUpperCase()
   }),
-  binary: binary64("pg_lsn"),
-  hyper: undefined
+  binary: binary64("pg_lsn")
 }
 
 /**
@@ -159,8 +157,7 @@ export const tid: Type<Tid> = {
       out.int32(block)
       out.int16(offset)
     }
-  },
-  hyper: undefined
+  }
 }
 
 /**
@@ -216,8 +213,7 @@ const snapshot = (name: string, typeOid: number, arrayOid: number): Type<Snapsho
       out.int32(inProgress.length)
       for (const xid of [xmin, xmax, ...inProgress]) out.int64(BigInt.asIntN(64, xid))
     }
-  },
-  hyper: undefined
+  }
 })
 
 /**
@@ -315,6 +311,5 @@ export const void_: Type<undefined> = {
   arrayOid: 0,
   schema: Schema.Undefined,
   text: { read: () => undefined, write: () => Codec.notRepresentable("void", 0, "a type with values", "void") },
-  binary: { read: () => undefined, write: () => Codec.notRepresentable("void", 1, "a type with values", "void") },
-  hyper: undefined
+  binary: { read: () => undefined, write: () => Codec.notRepresentable("void", 1, "a type with values", "void") }
 }

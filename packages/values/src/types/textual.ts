@@ -13,9 +13,7 @@ const textOnly = (name: string, oid: number, arrayOid: number): Type<string> => 
   oid,
   arrayOid,
   schema: text.schema,
-  text: textual(name),
-  binary: undefined,
-  hyper: undefined
+  text: textual(name)
 })
 
 /**

@@ -55,6 +55,5 @@ export const timetz: Type<TimeOfDayTz.TimeOfDayTz> = {
       out.int32(microsecond)
       out.int32(-offset)
     }
-  },
-  hyper: undefined
+  }
 }

@@ -74,8 +74,7 @@ const make = (
           binary.write(out, item, -1)
         }
       }
-    },
-    hyper: undefined
+    }
   }
 }
 

@@ -52,12 +52,7 @@ export const text = <A, I = A>(
 })
 
 /** Writes a value with its length before it, as in Bind and in the binary formats of types that contain others. */
-export const writeSized = <I>(
-  out: ByteWriter,
-  write: Codec<never, I>["write"],
-  value: I,
-  typeModifier = -1
-): void => {
+export const writeSized = <I>(out: ByteWriter, write: Codec<never, I>["write"], value: I, typeModifier = -1): void => {
   out.int32(0)
   // The writer may move its bytes when it grows, so this relies on sizes instead of positions.
   const before = out.size

@@ -6,6 +6,7 @@
  * @internal
  */
 import * as Calendar from "./calendar.ts"
+import type * as TimestampParts from "./timestampParts.ts"
 
 const pad = (value: number, width: number): string => value.toString().padStart(width, "0")
 
@@ -16,23 +17,16 @@ const timestampTzPattern =
   /^(\d{4,7})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)( BC)?$/
 const offsetPattern = /^(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)$/
 
-const dayFromParts = (
-  year: string | undefined,
-  month: string | undefined,
-  day: string | undefined,
-  bc: string | undefined
-): number | undefined => {
+/** A group of a pattern, which may match nothing. */
+type Group = string | undefined
+
+const dayFromParts = (year: Group, month: Group, day: Group, bc: Group): number | undefined => {
   const written = Number(year)
   if (written === 0) return undefined // in text, the year after 1 BC is 1 AD
   return Calendar.dayOfChecked(bc === undefined ? written : 1 - written, Number(month), Number(day))
 }
 
-const microsecondFromParts = (
-  hour: string | undefined,
-  minute: string | undefined,
-  second: string | undefined = "0",
-  fraction: string | undefined = ""
-): number | undefined => {
+const microsecondFromParts = (hour: Group, minute: Group, second: Group = "0", fraction: Group = "") => {
   if (Number(minute) > 59 || Number(second) > 59) return undefined
   const total = ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1_000_000 +
     Number(fraction.padEnd(6, "0"))
@@ -40,12 +34,7 @@ const microsecondFromParts = (
 }
 
 /** Returns the seconds east of Greenwich, or `undefined`. */
-const offsetFromParts = (
-  sign: string | undefined,
-  hour: string | undefined = "0",
-  minute: string | undefined = "0",
-  second: string | undefined = "0"
-): number | undefined => {
+const offsetFromParts = (sign: Group, hour: Group = "0", minute: Group = "0", second: Group = "0") => {
   if (Number(hour) > 15 || Number(minute) > 59 || Number(second) > 59) return undefined
   const seconds = (Number(hour) * 60 + Number(minute)) * 60 + Number(second)
   return sign === "-" ? -seconds : seconds
@@ -78,11 +67,7 @@ export const parseTime = (text: string): number | undefined => {
 }
 
 /** Passes the parts of a timestamp to `make`, with the offset applied across midnight; `undefined` for invalid text. */
-export const parseTimestamp = <A>(
-  text: string,
-  zoned: boolean,
-  make: (day: number, microsecond: number) => A
-): A | undefined => {
+export const parseTimestamp = <A>(text: string, zoned: boolean, make: TimestampParts.Make<A>): A | undefined => {
   if (text === "infinity") return make(Calendar.infinity, 0)
   if (text === "-infinity") return make(Calendar.negativeInfinity, 0)
   const match = (zoned ? timestampTzPattern : timestampPattern).exec(text)

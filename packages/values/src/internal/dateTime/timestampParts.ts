@@ -13,6 +13,9 @@ export interface TimestampParts {
   readonly microsecond: number
 }
 
+/** Creates what stands for a timestamp. */
+export type Make<A> = (day: number, microsecond: number) => A
+
 export const isFinite = ({ day }: TimestampParts): boolean =>
   day !== Calendar.infinity && day !== Calendar.negativeInfinity
 
@@ -22,11 +25,7 @@ export const Order: order.Order<TimestampParts> = order.combine(
 )
 
 /** Creates a timestamp if its day is in the range of timestamps, or an infinity. */
-export const makeInRange = <A>(make: (day: number, microsecond: number) => A) =>
-(
-  day: number,
-  microsecond: number
-): Option.Option<A> =>
+export const makeInRange = <A>(make: Make<A>): Make<Option.Option<A>> => (day, microsecond) =>
   (day >= Calendar.minDay && day <= Calendar.maxTimestampDay) || day === Calendar.infinity ||
     day === Calendar.negativeInfinity
     ? Option.some(make(day, microsecond))
@@ -35,8 +34,8 @@ export const makeInRange = <A>(make: (day: number, microsecond: number) => A) =>
 const microsecondsPerDay = BigInt(Calendar.microsecondsPerDay)
 
 /** The smallest and largest number of microseconds, which are PostgreSQL's infinities. */
-const minInt64 = BigInt("-9223372036854775808")
-const maxInt64 = BigInt("9223372036854775807")
+export const minInt64 = BigInt("-9223372036854775808")
+export const maxInt64 = BigInt("9223372036854775807")
 
 /** Returns microseconds since 2000-01-01, as PostgreSQL counts, if 64 bits hold them. */
 export const toMicroseconds = ({ day, microsecond }: TimestampParts): bigint | undefined => {
@@ -47,7 +46,7 @@ export const toMicroseconds = ({ day, microsecond }: TimestampParts): bigint | u
 }
 
 /** Splits microseconds into days and the microseconds of the last day. */
-export const fromMicroseconds = <A>(count: bigint, make: (day: number, microsecond: number) => A): A => {
+export const fromMicroseconds = <A>(count: bigint, make: Make<A>): A => {
   if (count === maxInt64) return make(Calendar.infinity, 0)
   if (count === minInt64) return make(Calendar.negativeInfinity, 0)
   const microsecond = ((count % microsecondsPerDay) + microsecondsPerDay) % microsecondsPerDay
@@ -59,10 +58,7 @@ const integer = (minimum: number, maximum: number) => Schema.Int.check(Schema.is
 /** Days and microseconds for generated timestamps, including those at the limits. */
 export const arbitrary = Schema.Union([
   Schema.Tuple([integer(Calendar.minDay, Calendar.maxTimestampDay), integer(0, Calendar.microsecondsPerDay - 1)]),
-  Schema.Tuple([
-    integer(-40_000, 40_000),
-    Schema.Literals([0, 1, 8191, 8192, Calendar.microsecondsPerDay - 1])
-  ]),
+  Schema.Tuple([integer(-40_000, 40_000), Schema.Literals([0, 1, 8191, 8192, Calendar.microsecondsPerDay - 1])]),
   Schema.Tuple([
     Schema.Literals([Calendar.infinity, Calendar.negativeInfinity, Calendar.minDay, Calendar.maxTimestampDay]),
     Schema.Literal(0)

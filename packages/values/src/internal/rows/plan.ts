@@ -26,15 +26,29 @@ const readUnknown = (oid: number, format: Type.Format): Type.Codec<unknown>["rea
     ? readUnknownText
     : (bytes, start, end) => UnknownValue.make(oid, format, Bytes.copy(bytes, start, end))
 
-/** A caller's description of the columns; see `RowReader.Options`. */
+/**
+ * The parts of a RowDescription field that a reader needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DescribedColumn {
+  readonly name: string
+  readonly typeOid: number
+  readonly typeModifier: number
+  /** The type that reads the column; the registry's type for `typeOid` by default. */
+  readonly type?: Type.Any | undefined
+}
+
+/** The part of `RowReader.Options` that the readers of the columns depend on. */
 export interface ReaderOptions {
-  readonly columns: ReadonlyArray<{
-    readonly name: string
-    readonly typeOid: number
-    readonly typeModifier: number
-    readonly type?: Type.Any | undefined
-  }>
+  readonly columns: ReadonlyArray<DescribedColumn>
+  /**
+   * The format of each column, or of all. Pass the formats that were requested in Bind: those in RowDescription are not
+   * reliable, because Hyper always reports text.
+   */
   readonly formats: Type.Format | ReadonlyArray<Type.Format>
+  /** The registry for columns without a type; `TypeRegistry.builtIn` by default. */
   readonly registry?: TypeRegistry.TypeRegistry | undefined
 }
 

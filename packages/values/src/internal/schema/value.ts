@@ -77,6 +77,18 @@ export const generatedBy = <A, G>(arbitrary: Schema.Codec<G, G>, fromArbitrary: 
     encode: SchemaGetter.forbidden(() => "generated values go one way")
   })
 
+/** Succeeds with the value of an option, or fails with the issue of an input that is not the expected one. */
+export const orInvalid = <A>(
+  option: Option.Option<A>,
+  expected: string,
+  input: unknown,
+  options: SchemaAST.ParseOptions
+): Effect.Effect<A, SchemaIssue.Issue> =>
+  Option.match(option, {
+    onNone: () => Effect.fail(new SchemaIssue.InvalidValue({ expected }, input, options)),
+    onSome: Effect.succeed
+  })
+
 export interface DeclaredSchema<A> {
   readonly instance: Schema.declare<A>
   readonly fromString: Schema.decodeTo<Schema.declare<A>, Schema.String>
@@ -90,12 +102,7 @@ export const declare = <A, G>(identifier: string, options: {
   readonly fromArbitrary: (generated: G) => A
 }): DeclaredSchema<A> => {
   const transformation = SchemaTransformation.transformEffect<A, string>({
-    decode: (text, parseOptions) =>
-      Option.match(options.parse(text), {
-        onNone: () =>
-          Effect.fail(new SchemaIssue.InvalidValue({ expected: `the text of a ${identifier}` }, text, parseOptions)),
-        onSome: Effect.succeed
-      }),
+    decode: (text, parseOptions) => orInvalid(options.parse(text), `the text of a ${identifier}`, text, parseOptions),
     encode: (self) => Effect.succeed(options.format(self))
   })
   const instance = Schema.declare(options.is, {

@@ -32,10 +32,7 @@ const isOfBounds = (byte: number): boolean =>
 
 const boundsPattern = /^(?:\[-?\d+:-?\d+\]){1,6}=/
 
-export interface Parsed<A> {
-  readonly dimensions: ReadonlyArray<PgArray.Dimension>
-  readonly elements: ReadonlyArray<A | null>
-}
+export type Parsed<A> = Pick<PgArray.PgArray<A>, "dimensions" | "elements">
 
 const wanted = "an array in braces or brackets"
 
