@@ -9,6 +9,7 @@
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { ProtocolVersion } from "./ProtocolVersion.ts"
 
 /**
@@ -205,14 +206,7 @@ export class ChannelBindingUnavailable extends TaggedReason<ChannelBindingUnavai
    * - `"certificate-malformed"`: the server's certificate cannot be parsed.
    * - `"no-hash"`: the certificate's signature has no hash function, or an unknown one.
    */
-  problem: Schema.Literals([
-    "no-tls",
-    "not-offered",
-    "offered-without-tls",
-    "no-certificate",
-    "certificate-malformed",
-    "no-hash"
-  ]),
+  problem: Schema.Literals(Struct.keys(bindingProblems)),
   /** The object identifier of the certificate's signature algorithm, for `"no-hash"`. */
   algorithm: Schema.optionalKey(Schema.String)
 }, (self) => {

@@ -13,7 +13,6 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import type * as Frontend from "@hyperfect/protocol/Frontend"
-import type * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Digest from "effect/crypto/Digest"
@@ -115,16 +114,14 @@ const receiveUntilReady = Effect.fnUntraced(function*<E, R>(
   while (true) {
     const message = yield* exchange.receive
     switch (message._tag) {
-      case "ParameterStatus": {
+      case "ParameterStatus":
         parameters.set(message.name, message.value)
         break
-      }
-      case "BackendKeyData": {
+      case "BackendKeyData":
         yield* checkSecretKey(message, version)
         // Copied, because the chunk that contains it would otherwise be kept as long as the session.
         key = { ...message, secretKey: message.secretKey.slice() }
         break
-      }
       case "ReadyForQuery":
         return { parameters, key, status: message.status }
       default:
@@ -184,11 +181,7 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
   channel: MessageChannel.Client,
   login: Login<E, R>,
   policy: Policy = {}
-): Effect.fn.Return<
-  Session,
-  AuthError | ProtocolError.ProtocolError | TransportError.TransportError | E,
-  Services | R
-> {
+): Effect.fn.Return<Session, Failure | E, Services | R> {
   if (isBindingRequired(policy) && channel.connection.tls() === undefined) {
     return yield* fromReason(new ChannelBindingUnavailable({ problem: "no-tls" }))
   }
@@ -391,9 +384,7 @@ const logIn = Effect.fnUntraced(function*<E, R>(
   const startup = Startup.fromMessage(packet)
   const exchange = makeServerExchange(channel, startup, options.dialect ?? "postgres")
   const protocolVersion = yield* negotiateVersion(exchange, options)
-  if (startup.user === "") {
-    return yield* exchange.refuse("28000", "no PostgreSQL user name specified in startup packet")
-  }
+  if (startup.user === "") return yield* exchange.refuse("28000", "no PostgreSQL user name specified in startup packet")
 
   const endPoint = yield* endPointOf(channel, options.certificate)
   const method = yield* authenticateClient(exchange, yield* options.account(startup), endPoint)

@@ -90,9 +90,7 @@ const pssHash = (parameters: der.Value | undefined): string | undefined => {
  * @category decoding
  * @since 0.1.0
  */
-export const hashAlgorithm = (
-  certificate: Uint8Array
-): Result.Result<Digest.Algorithm, ChannelBindingUnavailable> => {
+export const hashAlgorithm = (certificate: Uint8Array): Result.Result<Digest.Algorithm, ChannelBindingUnavailable> => {
   const parts = der.children(der.read(certificate, der.tags.sequence), der.tags.sequence)
   const algorithm = readAlgorithm(parts?.[1])
   if (

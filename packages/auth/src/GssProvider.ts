@@ -33,9 +33,7 @@ export interface Step {
  * @category models
  * @since 0.1.0
  */
-export type SecurityContext<E = never, R = never> = (
-  token: Uint8Array | undefined
-) => Effect.Effect<Step, E, R>
+export type SecurityContext<E = never, R = never> = (token: Uint8Array | undefined) => Effect.Effect<Step, E, R>
 
 /**
  * Starts a security context. It runs for each login in which the server requests one.

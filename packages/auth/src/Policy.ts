@@ -7,13 +7,7 @@
  */
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Effect from "effect/Effect"
-import {
-  type AuthError,
-  ChannelBindingUnavailable,
-  fromReason,
-  IterationsOutOfBounds,
-  MethodRefused
-} from "./AuthError.ts"
+import * as AuthError from "./AuthError.ts"
 import { mechanisms, type Name } from "./mechanisms/table.ts"
 import { defaultIterations } from "./ScramVerifier.ts"
 
@@ -143,7 +137,7 @@ export const permit = (
   method: Method,
   connection: Connection,
   isBound = false
-): Effect.Effect<void, AuthError> => {
+): Effect.Effect<void, AuthError.AuthError> => {
   const allowed = policy.methods ?? methods
   const mechanism = mechanisms.find(({ name }) => name === method)
   const plain = mechanism && plainLineRules[mechanism.exposes]
@@ -152,9 +146,11 @@ export const permit = (
     : plain !== undefined && connection.tls() === undefined && policy[plain.option] !== true
     ? plain.rule
     : undefined
-  if (rule !== undefined) return Effect.fail(fromReason(new MethodRefused({ method, rule, allowed })))
+  if (rule !== undefined) {
+    return Effect.fail(AuthError.fromReason(new AuthError.MethodRefused({ method, rule, allowed })))
+  }
   return isBindingRequired(policy) && !isBound
-    ? Effect.fail(fromReason(new ChannelBindingUnavailable({ problem: "not-offered" })))
+    ? Effect.fail(AuthError.fromReason(new AuthError.ChannelBindingUnavailable({ problem: "not-offered" })))
     : Effect.void
 }
 
@@ -163,10 +159,10 @@ export const permit = (
  *
  * @internal
  */
-export const permitIterations = (policy: Policy, iterations: number): Effect.Effect<void, AuthError> => {
+export const permitIterations = (policy: Policy, iterations: number): Effect.Effect<void, AuthError.AuthError> => {
   const minimum = policy.minIterations ?? defaultMinIterations
   const maximum = policy.maxIterations ?? defaultMaxIterations
   return iterations >= minimum && iterations <= maximum
     ? Effect.void
-    : Effect.fail(fromReason(new IterationsOutOfBounds({ iterations, minimum, maximum })))
+    : Effect.fail(AuthError.fromReason(new AuthError.IterationsOutOfBounds({ iterations, minimum, maximum })))
 }

@@ -111,10 +111,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<Method> | undef
  */
 export const toPolicy = (
   text: string
-): Result.Result<
-  Pick<Policy, "methods" | "allowCleartextWithoutTls" | "allowMd5WithoutTls">,
-  RequireAuthInvalid
-> =>
+): Result.Result<Pick<Policy, "methods" | "allowCleartextWithoutTls" | "allowMd5WithoutTls">, RequireAuthInvalid> =>
   Result.map(parse(text), (methods) => {
     if (methods === undefined) return {}
     const names = text.split(",")

@@ -9,20 +9,12 @@ import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import type * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import {
-  type AuthError,
-  fromErrorResponse,
-  fromReason,
-  noSecret,
-  PasswordInvalid,
-  PasswordMissing,
-  ServerClosed
-} from "../AuthError.ts"
+import * as AuthError from "../AuthError.ts"
 import type { Login } from "../Login.ts"
 import * as Password from "./password.ts"
 import * as Secret from "./secret.ts"
 
-export type Failure = AuthError | ProtocolError.ProtocolError | TransportError.TransportError
+export type Failure = AuthError.AuthError | ProtocolError.ProtocolError | TransportError.TransportError
 
 /** The messages that the login itself must handle. */
 export type ServerMessage = Exclude<Backend.Message, Backend.NoticeResponse | Backend.ErrorResponse>
@@ -30,7 +22,7 @@ export type ServerMessage = Exclude<Backend.Message, Backend.NoticeResponse | Ba
 /** The rules of the policy that concern the messages of a mechanism. */
 interface Rules {
   readonly isBindingAllowed: boolean
-  readonly permitIterations: (iterations: number) => Effect.Effect<void, AuthError>
+  readonly permitIterations: (iterations: number) => Effect.Effect<void, AuthError.AuthError>
 }
 
 export interface ClientExchange<E = never, R = never> extends Rules {
@@ -40,7 +32,7 @@ export interface ClientExchange<E = never, R = never> extends Rules {
   readonly send: (message: Frontend.Message) => Effect.Effect<void, Failure>
   readonly receive: Effect.Effect<ServerMessage, Failure>
   /** Returns the password for a method that requires it. */
-  readonly password: (method: string) => Effect.Effect<Redacted.Redacted<string>, AuthError | E, R>
+  readonly password: (method: string) => Effect.Effect<Redacted.Redacted<string>, AuthError.AuthError | E, R>
 }
 
 /** Servers send about twenty messages. Bounds the memory that a server can fill by sending endlessly. */
@@ -70,16 +62,12 @@ const isDisconnect = ({ reason }: TransportError.TransportError): boolean =>
     : (reason._tag === "ReadFailed" || reason._tag === "WriteFailed") &&
       (reason.code === "ECONNRESET" || reason.code === "EPIPE")
 
-export const make = <E, R>(
-  channel: MessageChannel.Client,
-  login: Login<E, R>,
-  rules: Rules
-): ClientExchange<E, R> => {
+export const make = <E, R>(channel: MessageChannel.Client, login: Login<E, R>, rules: Rules): ClientExchange<E, R> => {
   const notices: Array<Backend.NoticeResponse> = []
   let received = 0
   let sent = ""
 
-  const closed = Effect.suspend(() => Effect.fail(fromReason(new ServerClosed({ after: sent }))))
+  const closed = Effect.suspend(() => Effect.fail(AuthError.fromReason(new AuthError.ServerClosed({ after: sent }))))
 
   const next = Effect.catchTag(
     channel.receive,
@@ -90,12 +78,11 @@ export const make = <E, R>(
   const receive: Effect.Effect<ServerMessage, Failure> = Effect.flatMap(next, (message) => {
     if (++received > messageLimit) return unexpected(message, `ReadyForQuery within ${messageLimit} messages`)
     switch (message._tag) {
-      case "NoticeResponse": {
+      case "NoticeResponse":
         notices.push(message)
         return receive
-      }
       case "ErrorResponse":
-        return Effect.fail(fromErrorResponse(message, login.user, login.database ?? login.user))
+        return Effect.fail(AuthError.fromErrorResponse(message, login.user, login.database ?? login.user))
       default:
         return Effect.succeed(message)
     }
@@ -119,14 +106,14 @@ export const make = <E, R>(
         )
       }),
     password: (method) =>
-      Effect.suspend((): Effect.Effect<Redacted.Redacted<string>, AuthError | E, R> => {
+      Effect.suspend((): Effect.Effect<Redacted.Redacted<string>, AuthError.AuthError | E, R> => {
         const { password, user } = login
-        const missing = Effect.failSync(() => fromReason(new PasswordMissing({ user, method })))
+        const missing = Effect.failSync(() => AuthError.fromReason(new AuthError.PasswordMissing({ user, method })))
         if (password === undefined) return missing
-        const secret = Secret.fetch(password, () => fromReason(new PasswordInvalid({ problem: noSecret })))
+        const unusable = () => AuthError.fromReason(new AuthError.PasswordInvalid({ problem: AuthError.noSecret }))
         // An empty password is treated as missing, as in libpq: no server accepts it.
         return Effect.flatMap(
-          secret,
+          Secret.fetch(password, unusable),
           (password) => Redacted.value(password) === "" ? missing : Password.check(password)
         )
       })

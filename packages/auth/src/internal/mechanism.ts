@@ -37,20 +37,17 @@ interface Facts<Name extends string, Tag extends RequestTag> {
   readonly exposes: "nothing" | "password" | "hash" | "token"
 }
 
+type Preparation<E, R> = Effect.Effect<Attempt<E, R> | undefined, AuthError, Services>
+
+type Verification = Effect.Effect<void, Failure, Services>
+
+type Server<Account, A> = (exchange: ServerExchange, account: Account, endPoint: Uint8Array | undefined) => A
+
 interface Definition<Name extends string, Tag extends RequestTag, Account> extends Omit<Facts<Name, Tag>, "sasl"> {
   readonly sasl?: ReadonlyArray<string>
-  readonly client: <E, R>(
-    exchange: ClientExchange<E, R>,
-    request: Request<Tag>
-  ) => Effect.Effect<Attempt<E, R> | undefined, AuthError, Services>
+  readonly client: <E, R>(exchange: ClientExchange<E, R>, request: Request<Tag>) => Preparation<E, R>
   /** Requests the proof that the account requires; `endPoint` is the channel binding data, if there is any. */
-  readonly server:
-    | ((
-      exchange: ServerExchange,
-      account: Account,
-      endPoint: Uint8Array | undefined
-    ) => Effect.Effect<void, Failure, Services>)
-    | undefined
+  readonly server: Server<Account, Verification> | undefined
 }
 
 interface AnyAccount {
@@ -59,16 +56,9 @@ interface AnyAccount {
 
 export interface Mechanism<Name extends string, Account> extends Facts<Name, RequestTag> {
   /** Prepares the client's half; `undefined` if the request does not offer the mechanism. */
-  readonly client: <E, R>(
-    exchange: ClientExchange<E, R>,
-    request: ServerMessage
-  ) => Effect.Effect<Attempt<E, R> | undefined, AuthError, Services>
+  readonly client: <E, R>(exchange: ClientExchange<E, R>, request: ServerMessage) => Preparation<E, R>
   /** Returns the server's half; `undefined` if there is none, or if the account is of another mechanism. */
-  readonly server: (
-    exchange: ServerExchange,
-    account: AnyAccount,
-    endPoint: Uint8Array | undefined
-  ) => Effect.Effect<void, Failure, Services> | undefined
+  readonly server: Server<AnyAccount, Verification | undefined>
   readonly hasServer: boolean
   readonly isAccount: (account: AnyAccount) => account is AnyAccount & Account
 }
@@ -81,9 +71,7 @@ export const make = <
   const Name extends string,
   Tag extends RequestTag,
   Account extends { readonly method: Name } = never
->(
-  { client, sasl = [], server, ...facts }: Definition<Name, Tag, Account>
-): Mechanism<Name, Account> => {
+>({ client, sasl = [], server, ...facts }: Definition<Name, Tag, Account>): Mechanism<Name, Account> => {
   const isRequest = (message: ServerMessage): message is Request<Tag> =>
     message._tag === facts.request &&
     (message._tag !== "AuthenticationSASL" || message.mechanisms.some((name) => sasl.includes(name)))

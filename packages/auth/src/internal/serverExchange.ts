@@ -85,9 +85,7 @@ export const make = (channel: MessageChannel.Server, startup: Startup, dialect: 
         const answer = yield* Effect.catchTag(channel.receive, "ProtocolError", unreadable)
         if (answer._tag === tag) return answer as Extract<ClientResponse, { readonly _tag: Tag }>
         // A client that has no password, or rejects the method, disconnects in order.
-        if (answer._tag === "Terminate") {
-          return yield* TransportError.closed("peer")
-        }
+        if (answer._tag === "Terminate") return yield* TransportError.closed("peer")
         const error = ProtocolError.make("MessageUnexpected", answer._tag, "", 0, tag, answer._tag)
         return yield* violated(`expected ${tag}, got ${answer._tag}`, error)
       })

@@ -211,9 +211,7 @@ const present = Effect.fnUntraced(function*<E, R>(
   const last = yield* Effect.andThen(
     exchange.send({ _tag: "SASLResponse", data: dummyResponse }),
     exchange.receive
-  ).pipe(
-    Effect.catchTag("AuthError", () => Effect.succeed(undefined))
-  )
+  ).pipe(Effect.catchTag("AuthError", () => Effect.succeed(undefined)))
   if (last !== undefined) return yield* unexpected(last, "ErrorResponse")
   return yield* fromReason(
     new TokenRefused({ user: exchange.login.user, sent: token !== undefined, ...response.success })

@@ -46,10 +46,7 @@ const read = <A>(result: Result.Result<A, MechanismMalformed>) =>
   Result.isSuccess(result) ? Effect.succeed(result.success) : Effect.fail(fromReason(result.failure))
 
 /** Returns the data of the server's next message, which must be of the given kind. */
-const receive = <E, R>(
-  exchange: ClientExchange<E, R>,
-  tag: "AuthenticationSASLContinue" | "AuthenticationSASLFinal"
-) =>
+const receive = <E, R>(exchange: ClientExchange<E, R>, tag: "AuthenticationSASLContinue" | "AuthenticationSASLFinal") =>
   Effect.flatMap(exchange.receive, (message): Effect.Effect<Uint8Array, Failure> =>
     message._tag === tag
       ? Effect.succeed(message.data)
