@@ -65,8 +65,6 @@ interface PendingPull {
 /** The number of bytes that are still read, and discarded, on a connection that this end has closed. */
 const lingerSize = 256 * 1024
 
-const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
-
 const closedLocally = Effect.fail(TransportError.closed("local"))
 const closedByPeer = Effect.fail(TransportError.closed("peer"))
 
@@ -83,11 +81,7 @@ const closedByPeer = Effect.fail(TransportError.closed("peer"))
  *
  * @internal
  */
-export const fromSocketUnsafe = (
-  socket: Net.Socket,
-  remote: string,
-  options?: CloseOptions
-): NodeConnection => {
+export const fromSocketUnsafe = (socket: Net.Socket, remote: string, options?: CloseOptions): NodeConnection => {
   // The socket that carries the bytes: replaced by a TLS socket around it after a handshake.
   let stream = socket
   let info: Connection.TlsInfo | undefined
@@ -130,7 +124,7 @@ export const fromSocketUnsafe = (
         reader.take([chunk])
       } catch (cause) {
         // Rethrown, it would escape the socket's callback and end the process.
-        end(failure(new TransportError.ReadFailed({ cause })), undefined)
+        end(TransportError.fail(new TransportError.ReadFailed({ cause })), undefined)
       }
       if (reader !== undefined || securing || closing) return
     }
@@ -145,7 +139,10 @@ export const fromSocketUnsafe = (
     const rest = stream.read() as Uint8Array | null
     if (rest !== null) unread.push(rest)
     const details = cause.code === undefined ? { cause } : { cause, code: cause.code }
-    end(failure(new TransportError.ReadFailed(details)), failure(new TransportError.WriteFailed(details)))
+    end(
+      TransportError.fail(new TransportError.ReadFailed(details)),
+      TransportError.fail(new TransportError.WriteFailed(details))
+    )
   }
   const onClose = (): void => end(closedLocally, closedLocally)
 
@@ -166,9 +163,7 @@ export const fromSocketUnsafe = (
   // either still buffered or already delivered.
   const takeUnread = (): Chunks => unread.splice(0) as [Uint8Array, ...Array<Uint8Array>]
   const take = Effect.sync(takeUnread)
-  const stopReader = Effect.sync(() => {
-    reader = undefined
-  })
+  const stopReader = Effect.sync(() => reader = undefined)
   const secondPull = Effect.die(new Error("a connection allows one pull at a time"))
   const read = (next: PendingPull): Effect.Effect<void> => {
     reader = next
@@ -222,7 +217,7 @@ export const fromSocketUnsafe = (
     Effect.suspend(() => {
       if (writeEnd !== undefined) return writeEnd
       if (readEnd !== undefined) return readEnd
-      if (securing || info !== undefined) return failure(NodeTls.alreadySecured)
+      if (securing || info !== undefined) return TransportError.fail(NodeTls.alreadySecured)
       securing = true
       paused = true
       socket.off("data", onData)

@@ -98,6 +98,7 @@ const open = (
       keepAliveInterval: wanted.keepAliveInterval ?? defaults.keepAliveInterval,
       keepAliveCount: wanted.keepAliveCount ?? defaults.keepAliveCount
     }
+    const name = Endpoint.format(endpoint)
     let socket: Net.Socket
     try {
       socket = ReadBuffer.connect({ ...socketOptions(options), ...address(endpoint) })
@@ -119,7 +120,7 @@ const open = (
     const onConnect = (): void => {
       stop()
       setKeepAliveProbes(socket, options)
-      resume(Effect.succeed(NodeConnection.fromSocketUnsafe(socket, Endpoint.format(endpoint), options)))
+      resume(Effect.succeed(NodeConnection.fromSocketUnsafe(socket, name, options)))
     }
     const onError = (cause: Error): void => {
       giveUp()
@@ -130,9 +131,7 @@ const open = (
     if (timeout !== undefined) {
       timer = setTimeout(() => {
         giveUp()
-        resume(Effect.fail(TransportError.fromReason(
-          new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds: timeout })
-        )))
+        resume(TransportError.fail(new TransportError.OpenTimeout({ endpoint: name, milliseconds: timeout })))
       }, timeout)
     }
     return Effect.sync(giveUp)
@@ -221,25 +220,17 @@ const serve = (server: Net.Server, options: Options, endpoint: Endpoint.Endpoint
  */
 export const layerWith = (options: Options): Layer.Layer<Transport.Transport | Listener.Listener> =>
   Layer.succeedContext(
-    Context.make(
-      Transport.Transport,
-      Transport.Transport.of({
-        connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {})),
-        addresses,
-        keepAliveProbes
-      })
-    ).pipe(
-      Context.add(
-        Listener.Listener,
-        Listener.Listener.of({
-          listen: (endpoint) =>
-            Effect.map(
-              Effect.acquireRelease(startServer(options, endpoint), (server) => server.close, { interruptible: true }),
-              (server) => server.listening
-            )
-        })
-      )
-    )
+    Context.make(Transport.Transport, {
+      connect: (endpoint, connectOptions) => scoped(open(options, endpoint, connectOptions ?? {})),
+      addresses,
+      keepAliveProbes
+    }).pipe(Context.add(Listener.Listener, {
+      listen: (endpoint) =>
+        Effect.map(
+          Effect.acquireRelease(startServer(options, endpoint), (server) => server.close, { interruptible: true }),
+          (server) => server.listening
+        )
+    }))
   )
 
 /**

@@ -112,9 +112,7 @@ export const plan = (seed: number, options: PlanOptions = {}): Options => ({
 })
 
 const openTimeout = (endpoint: Endpoint.Endpoint, milliseconds: number) =>
-  Effect.fail(TransportError.fromReason(
-    new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds })
-  ))
+  TransportError.fail(new TransportError.OpenTimeout({ endpoint: Endpoint.format(endpoint), milliseconds }))
 
 /**
  * Wraps the underlying transport.
@@ -156,9 +154,9 @@ export const layer = (options: Options = {}): Layer.Layer<Transport.Transport, n
             const number = ++count
             const faults = options.connections?.[number - 1] ?? options
             if (faults.connect === "refuse") {
-              return Effect.fail(TransportError.fromReason(
+              return TransportError.fail(
                 new TransportError.OpenFailed({ endpoint: Endpoint.format(endpoint), code: "ECONNREFUSED" })
-              ))
+              )
             }
             if (faults.connect === "stall") {
               const timeout = connectOptions?.timeout

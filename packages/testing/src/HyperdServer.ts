@@ -40,6 +40,8 @@ export interface Options extends Omit<Hyperd.Options, "tls" | "workingDirectory"
   readonly tls?: boolean | Hyperd.TlsOptions | undefined
 }
 
+type Platform = ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Listener.Listener | Path.Path
+
 const hosts = ["localhost", "127.0.0.1", "::1"]
 
 /**
@@ -48,15 +50,9 @@ const hosts = ["localhost", "127.0.0.1", "::1"]
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
-  Hyperd.Hyperd["Service"],
-  HyperdError,
-  | ChildProcessSpawner.ChildProcessSpawner
-  | FileSystem.FileSystem
-  | Listener.Listener
-  | Path.Path
-  | Scope.Scope
-> {
+export const make = Effect.fnUntraced(function*(
+  options: Options = {}
+): Effect.fn.Return<Hyperd.Hyperd["Service"], HyperdError, Platform | Scope.Scope> {
   const { authentication, password, tls, ...others } = options
   const fs = yield* FileSystem.FileSystem
   const workingDirectory = yield* Effect.acquireRelease(
@@ -100,8 +96,5 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<
-  Hyperd.Hyperd,
-  HyperdError,
-  ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Listener.Listener | Path.Path
-> => Layer.effect(Hyperd.Hyperd, make(options))
+export const layer = (options: Options = {}): Layer.Layer<Hyperd.Hyperd, HyperdError, Platform> =>
+  Layer.effect(Hyperd.Hyperd, make(options))

@@ -214,9 +214,7 @@ const runToSuccess = (step: string, start: ReturnType<typeof ServerProcess.start
   Effect.gen(function*() {
     const { exitCode, output } = yield* (yield* start).awaitExit
     if (exitCode !== 0) {
-      return yield* fromReason(
-        new PreparationFailed({ step, output, ...exitCode === undefined ? {} : { exitCode } })
-      )
+      return yield* fromReason(new PreparationFailed({ step, output, ...exitCode === undefined ? {} : { exitCode } }))
     }
   }).pipe(Effect.scoped, PostgresInstallation.toSystemFailed(step))
 
@@ -359,25 +357,22 @@ const run = Effect.fnUntraced(function*(
 
   // PostgreSQL cannot choose a free port itself. A port that was free a moment ago may be taken now, so each is tried
   // by starting the server.
-  const anyPort = Effect.fnUntraced(function*(attempt: number): Effect.fn.Return<
-    Effect.Success<ReturnType<typeof launch>>,
-    PostgresServerError,
-    ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
-  > {
+  const anyPort = Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const trial = yield* Scope.fork(scope)
-    const port = yield* Random.nextIntBetween(ports.from, ports.to)
-    const result = yield* Effect.result(Scope.provide(launch(port), trial))
-    if (result._tag === "Success") return result.success
-    yield* Scope.close(trial, Exit.void)
-    const { reason } = result.failure
-    if (reason._tag !== "Exited" || !reason.output.includes(portTakenMessage) || attempt >= ports.attempts) {
-      return yield* result.failure
+    for (let attempt = 1;; attempt++) {
+      const trial = yield* Scope.fork(scope)
+      const port = yield* Random.nextIntBetween(ports.from, ports.to)
+      const result = yield* Effect.result(Scope.provide(launch(port), trial))
+      if (result._tag === "Success") return result.success
+      yield* Scope.close(trial, Exit.void)
+      const { reason } = result.failure
+      if (reason._tag !== "Exited" || !reason.output.includes(portTakenMessage) || attempt >= ports.attempts) {
+        return yield* result.failure
+      }
     }
-    return yield* anyPort(attempt + 1)
   })
 
-  const { port, server } = options.port === undefined ? yield* anyPort(1) : yield* launch(options.port)
+  const { port, server } = yield* options.port === undefined ? anyPort : launch(options.port)
   const pidFile = yield* PostgresInstallation.toSystemFailed("read the server's process id")(
     fs.readFileString(path.join(data, "postmaster.pid"))
   )
@@ -409,11 +404,9 @@ const checkOptions = Effect.fnUntraced(function*(options: Resolved) {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(given: Options = {}): Effect.fn.Return<
-  PostgresServer["Service"],
-  PostgresServerError,
-  Platform | Scope.Scope
-> {
+export const make = Effect.fnUntraced(function*(
+  given: Options = {}
+): Effect.fn.Return<PostgresServer["Service"], PostgresServerError, Platform | Scope.Scope> {
   const options = resolve(given)
   yield* checkOptions(options)
   const directory = yield* makeDirectory(options)
@@ -460,11 +453,9 @@ const standbyName = "standby"
  * @category constructors
  * @since 0.1.0
  */
-export const makePair = Effect.fnUntraced(function*(given: Options = {}): Effect.fn.Return<
-  Pair,
-  PostgresServerError,
-  Platform | Scope.Scope
-> {
+export const makePair = Effect.fnUntraced(function*(
+  given: Options = {}
+): Effect.fn.Return<Pair, PostgresServerError, Platform | Scope.Scope> {
   const options = resolve(given)
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   yield* checkOptions(options)
@@ -549,8 +540,5 @@ const exited = (phase: "starting" | "running", ended: ServerProcess.ExitStatus) 
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<
-  PostgresServer,
-  PostgresServerError,
-  ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Path.Path
-> => Layer.effect(PostgresServer, make(options))
+export const layer = (options: Options = {}): Layer.Layer<PostgresServer, PostgresServerError, Platform> =>
+  Layer.effect(PostgresServer, make(options))

@@ -171,17 +171,9 @@ export const replayText = (text: string): Layer.Layer<Transport | Replay, Record
     yield* Effect.addFinalizer(() =>
       Effect.catch(verify, (error) => (error.report === reported ? Effect.void : Effect.die(error)))
     )
-    return Context.make(Transport, Transport.of({ connect: player.connect })).pipe(
-      Context.add(
-        Replay,
-        Replay.of({
-          verify: Effect.tapError(verify, ({ report }) =>
-            Effect.sync(() => {
-              reported = report
-            }))
-        })
-      )
-    )
+    return Context.make(Transport, { connect: player.connect }).pipe(Context.add(Replay, {
+      verify: Effect.tapError(verify, ({ report }) => Effect.sync(() => reported = report))
+    }))
   }))
 
 /**
@@ -232,7 +224,4 @@ export const replayText = (text: string): Layer.Layer<Transport | Replay, Record
 export const replay = (
   file: string
 ): Layer.Layer<Transport | Replay, RecordingError | PlatformError, FileSystem.FileSystem> =>
-  Layer.unwrap(Effect.map(
-    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)),
-    replayText
-  ))
+  Layer.unwrap(Effect.map(Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)), replayText))

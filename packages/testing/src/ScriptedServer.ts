@@ -79,7 +79,7 @@ interface ScriptSource {
   readonly remaining: (connections: number) => number
 }
 
-const make = (scripts: ScriptSource, options: InMemory.Options | undefined) =>
+const make = (scripts: ScriptSource, options?: InMemory.Options) =>
   Layer.unwrap(Effect.sync(() => {
     let conversations: ReadonlyArray<ScriptRunner> = []
     const reported = new Set<string>()
@@ -185,11 +185,7 @@ const make = (scripts: ScriptSource, options: InMemory.Options | undefined) =>
  */
 export const layer = (...script: ReadonlyArray<Step>): Layer.Layer<Transport | ScriptedServer> =>
   Layer.suspend(() =>
-    make({
-      next: () => script,
-      restore: () => {},
-      remaining: (connections) => (connections === 0 ? 1 : 0)
-    }, undefined)
+    make({ next: () => script, restore: () => {}, remaining: (connections) => connections === 0 ? 1 : 0 })
   )
 
 /**

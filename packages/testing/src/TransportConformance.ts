@@ -126,28 +126,18 @@ export const tlsLaws = (options: TlsOptions): ReadonlyArray<Law> => toLaws(inter
  */
 export const layerSecured = (
   options: Pick<TlsOptions, "client" | "server">
-): Layer.Layer<
-  Transport.Transport | Listener.Listener,
-  never,
-  Transport.Transport | Listener.Listener
-> =>
+): Layer.Layer<Transport.Transport | Listener.Listener, never, Transport.Transport | Listener.Listener> =>
   Layer.effectContext(Effect.gen(function*() {
     const transport = yield* Transport.Transport
     const listener = yield* Listener.Listener
-    return Context.make(
-      Transport.Transport,
-      Transport.Transport.of({
-        connect: (endpoint, connectOptions) =>
-          Effect.tap(transport.connect(endpoint, connectOptions), (line) => line.startTls(options.client))
-      })
-    ).pipe(Context.add(
-      Listener.Listener,
-      Listener.Listener.of({
-        listen: (endpoint) =>
-          Effect.map(listener.listen(endpoint), (listening) => ({
-            endpoint: listening.endpoint,
-            accept: Effect.tap(listening.accept, (line) => line.acceptTls(options.server))
-          }))
-      })
-    ))
+    return Context.make(Transport.Transport, {
+      connect: (endpoint, connectOptions) =>
+        Effect.tap(transport.connect(endpoint, connectOptions), (line) => line.startTls(options.client))
+    }).pipe(Context.add(Listener.Listener, {
+      listen: (endpoint) =>
+        Effect.map(listener.listen(endpoint), (listening) => ({
+          endpoint: listening.endpoint,
+          accept: Effect.tap(listening.accept, (line) => line.acceptTls(options.server))
+        }))
+    }))
   }))

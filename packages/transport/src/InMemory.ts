@@ -87,7 +87,7 @@ const makeConnection = (incoming: pipe.Pipe, outgoing: pipe.Pipe, remote: string
   ): Effect.Effect<Connection.TlsInfo, TransportError.TransportError> =>
     Effect.suspend(() => {
       if (securing || info !== undefined) {
-        return Effect.fail(TransportError.fromReason(new TransportError.TlsFailed({ code: "ALREADY_SECURED" })))
+        return TransportError.fail(new TransportError.TlsFailed({ code: "ALREADY_SECURED" }))
       }
       securing = true
       return handshake(role, incoming, outgoing, certificate).pipe(
@@ -242,22 +242,16 @@ const makeNetwork = (options: Options | undefined): Context.Context<Transport.Tr
       place.acceptQueue.offerUnsafe(server)
       return Effect.succeed(client)
     })
-  return Context.make(
-    Transport.Transport,
-    Transport.Transport.of({
-      connect: (endpoint) => Effect.acquireRelease(connect(endpoint), (client) => client.close)
-    })
-  ).pipe(Context.add(
-    Listener.Listener,
-    Listener.Listener.of({
-      listen: (wanted) =>
-        Effect.acquireRelease(listen(wanted), ({ acceptQueue, endpoint }) =>
-          Effect.suspend(() => {
-            bindings.delete(Endpoint.format(endpoint))
-            return acceptQueue.close
-          })).pipe(Effect.map(({ acceptQueue, endpoint }) => ({ endpoint, accept: acceptQueue.accept })))
-    })
-  ))
+  return Context.make(Transport.Transport, {
+    connect: (endpoint) => Effect.acquireRelease(connect(endpoint), (client) => client.close)
+  }).pipe(Context.add(Listener.Listener, {
+    listen: (wanted) =>
+      Effect.acquireRelease(listen(wanted), ({ acceptQueue, endpoint }) =>
+        Effect.suspend(() => {
+          bindings.delete(Endpoint.format(endpoint))
+          return acceptQueue.close
+        })).pipe(Effect.map(({ acceptQueue, endpoint }) => ({ endpoint, accept: acceptQueue.accept })))
+  }))
 }
 
 /**

@@ -27,10 +27,8 @@ import * as TransportError from "./TransportError.ts"
 
 type Failure = Effect.Effect<never, TransportError.TransportError>
 
-const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
-
 const closedLocally = Effect.fail(TransportError.closed("local"))
-const brokenPipe = failure(new TransportError.WriteFailed({ code: "EPIPE" }))
+const brokenPipe = TransportError.fail(new TransportError.WriteFailed({ code: "EPIPE" }))
 
 /** Close codes of an orderly end: 1000 is normal closure, 1001 going away, 1005 no status (RFC 6455, section 7.4.1). */
 const normalCloseCodes: ReadonlySet<number> = new Set([1000, 1001, 1005])
@@ -123,7 +121,7 @@ export const fromSocket = (
           return bytes.length === 0 ? pull : Effect.succeed(bytes as unknown as NonEmptyReadonlyArray<Uint8Array>)
         },
         onFailure: (error) => {
-          readEnd ??= failure(toReadFailure(error))
+          readEnd ??= TransportError.fail(toReadFailure(error))
           writeEnd ??= brokenPipe
           return readEnd
         }
@@ -142,7 +140,7 @@ export const fromSocket = (
             if (Exit.isSuccess(exit)) return Effect.void
             // Only the scope interrupts it.
             if (Cause.hasInterruptsOnly(exit.cause)) return closedLocally
-            return writeEnd ??= failure(toWriteFailure(Cause.squash(exit.cause)))
+            return writeEnd ??= TransportError.fail(toWriteFailure(Cause.squash(exit.cause)))
           }
         )
       })
@@ -155,7 +153,7 @@ export const fromSocket = (
     const startTls = (options: Connection.TlsOptions) =>
       Effect.suspend(() => {
         if (writeEnd !== undefined) return writeEnd
-        if (tls !== undefined) return failure(new TransportError.TlsFailed({ code: "ALREADY_SECURED" }))
+        if (tls !== undefined) return TransportError.fail(new TransportError.TlsFailed({ code: "ALREADY_SECURED" }))
         const missing = unsupportedOption(options)
         const upgrade = missing === undefined
           ? Effect.mapError(reader.upgrade(upgradeOptions(options)), ({ reason }) => reason.cause)
@@ -219,7 +217,7 @@ export const layer = <R>(
           const milliseconds = options?.timeout
           return milliseconds === undefined ? open : Effect.timeoutOrElse(open, {
             duration: milliseconds,
-            orElse: () => failure(new TransportError.OpenTimeout({ endpoint: name, milliseconds }))
+            orElse: () => TransportError.fail(new TransportError.OpenTimeout({ endpoint: name, milliseconds }))
           })
         }
       }))

@@ -72,10 +72,7 @@ export const sslRequest = (connection: Connection): Effect.Effect<boolean, Trans
  * @since 0.1.0
  */
 export const start = (connection: Connection, options: TlsOptions): Effect.Effect<TlsInfo, TransportError> =>
-  Effect.flatMap(
-    sslRequest(connection),
-    (agrees) => (agrees ? connection.startTls(options) : refused(noTls))
-  )
+  Effect.flatMap(sslRequest(connection), (agrees) => (agrees ? connection.startTls(options) : refused(noTls)))
 
 /**
  * Upgrades the connection without a request first, which servers support since PostgreSQL 17.

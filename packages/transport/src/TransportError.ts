@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 const suffix = (hint: string | undefined): string => hint === undefined ? "" : `; ${hint}`
@@ -205,6 +206,14 @@ export class TransportError extends TaggedError<TransportError, boolean>()("Tran
  * @since 0.1.0
  */
 export const fromReason = (reason: Reason): TransportError => new TransportError({ reason })
+
+/**
+ * Fails with a {@link TransportError}.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const fail = (reason: Reason): Effect.Effect<never, TransportError> => Effect.fail(fromReason(reason))
 
 const makeClosed = (by: Closed["by"]): TransportError => Object.freeze(fromReason(Object.freeze(new Closed({ by }))))
 

@@ -17,8 +17,6 @@ interface Writer {
   readonly end: number
 }
 
-const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
-
 /** @internal */
 export interface Pipe {
   readonly pull: Effect.Effect<Chunks, TransportError.TransportError>
@@ -86,9 +84,7 @@ export const make = (capacity: number): Pipe => {
   }
 
   const take = Effect.sync(takeUnsafe)
-  const stopReader = Effect.sync(() => {
-    reader = undefined
-  })
+  const stopReader = Effect.sync(() => reader = undefined)
   const pull = Effect.callback<Chunks, TransportError.TransportError>((resume) => {
     if (chunks.length > 0) return resume(take)
     if (readEnd !== undefined) return resume(readEnd)
@@ -135,7 +131,7 @@ export const make = (capacity: number): Pipe => {
       chunks.length = 0
       offset = 0
       readEnd = Effect.fail(TransportError.closed("local"))
-      writeEnd ??= failure(new TransportError.WriteFailed({ code: "EPIPE" }))
+      writeEnd ??= TransportError.fail(new TransportError.WriteFailed({ code: "EPIPE" }))
     },
     wake: () => {
       if (readEnd !== undefined) wakeReader(readEnd)

@@ -49,10 +49,7 @@ const sum = (sizes: ReadonlyArray<number>): number => sizes.reduce((total, size)
 const mixedSizes = Array.from({ length: 400 }, (_, i) => [1, 5, 17, 255, 4096, 65_535, 65_537][i % 7]! + i)
 
 /** Keeps the result of a pull, even if the fiber is interrupted. */
-const collectPull = (
-  connection: Connection.Connection,
-  kept: { readonly chunks: Array<Uint8Array>; size: number }
-) =>
+const collectPull = (connection: Connection.Connection, kept: { readonly chunks: Array<Uint8Array>; size: number }) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.map(restore(connection.pull), (chunks) => {
       kept.chunks.push(...chunks)
@@ -107,10 +104,8 @@ export const connectionLaws = (options: ConnectionLawOptions): Record<string, La
 
     "single-byte writes arrive in order": law(function*({ client, server }) {
       const sizes = Array.from({ length: 2000 }, () => 1)
-      yield* Effect.all([writeSizes(client.connection, sizes), receive(server.connection, sizes.length)], {
-        concurrency: 2,
-        discard: true
-      })
+      const writing = writeSizes(client.connection, sizes)
+      yield* Effect.zip(writing, receive(server.connection, sizes.length), { concurrent: true })
     }),
 
     "many small requests each get their response": law(function*({ client, server }) {

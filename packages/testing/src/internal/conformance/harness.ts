@@ -18,11 +18,7 @@ import { LawBroken } from "../../LawBroken.ts"
 export type LawError = LawBroken | TransportError.TransportError
 
 /** @internal */
-export type LawEffect<A = void> = Effect.Effect<
-  A,
-  LawError,
-  Transport.Transport | Listener.Listener | Scope.Scope
->
+export type LawEffect<A = void> = Effect.Effect<A, LawError, Transport.Transport | Listener.Listener | Scope.Scope>
 
 /** @internal */
 export interface EndpointOptions {
@@ -64,10 +60,8 @@ export const listenAt = (place: EndpointOptions): LawEffect<Listener.Listening> 
 export const connectTo = (listening: Listener.Listening): LawEffect<ConnectionPair> =>
   Effect.gen(function*() {
     const transport = yield* Transport.Transport
-    const [client, server] = yield* Effect.all([
-      inOwnScope(transport.connect(listening.endpoint)),
-      inOwnScope(listening.accept)
-    ], { concurrency: 2 })
+    const connecting = inOwnScope(transport.connect(listening.endpoint))
+    const [client, server] = yield* Effect.zip(connecting, inOwnScope(listening.accept), { concurrent: true })
     return { client, server }
   })
 

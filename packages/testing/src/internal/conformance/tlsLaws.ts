@@ -29,9 +29,9 @@ export interface TlsLawOptions extends EndpointOptions {
   readonly server: Connection.TlsServerOptions
 }
 
-const securePair = (options: TlsLawOptions, line: ConnectionPair) =>
-  Effect.all([line.client.connection.startTls(options.client), line.server.connection.acceptTls(options.server)], {
-    concurrency: 2
+const securePair = (options: TlsLawOptions, { client, server }: ConnectionPair) =>
+  Effect.zip(client.connection.startTls(options.client), server.connection.acceptTls(options.server), {
+    concurrent: true
   })
 
 const expectTlsFailed = <A>(
@@ -60,10 +60,7 @@ export const tlsLaws = (options: TlsLawOptions): Record<string, LawEffect> => {
       yield* expect(clientInfo.protocol === serverInfo.protocol, "the ends name different protocols")
       yield* expect(clientInfo.cipher === serverInfo.cipher, "the ends name different ciphers")
       yield* expect((clientInfo.peerCertificate?.length ?? 0) > 0, "the client has not got the server's certificate")
-      yield* Effect.all([transfer(client, server, 1_000_000), transfer(server, client, 1_000_000)], {
-        concurrency: 2,
-        discard: true
-      })
+      yield* Effect.zip(transfer(client, server, 1_000_000), transfer(server, client, 1_000_000), { concurrent: true })
     }),
 
     "data written right after the handshake arrives": law(function*({ client, server }) {

@@ -2,7 +2,6 @@
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -23,24 +22,20 @@ interface PendingWrite {
   resume: Resume<void> | undefined
 }
 
-const failure = (reason: TransportError.Reason): Failure => Effect.fail(TransportError.fromReason(reason))
-
 const closedLocally = Effect.fail(TransportError.closed("local"))
 
-const wrongVersion = failure(new TransportError.TlsFailed({ code: "ERR_SSL_WRONG_VERSION_NUMBER" }))
+const wrongVersion = TransportError.fail(new TransportError.TlsFailed({ code: "ERR_SSL_WRONG_VERSION_NUMBER" }))
 
 const disconnectErrors = {
   close: {
     read: Effect.fail(TransportError.closed("peer")),
-    write: failure(new TransportError.WriteFailed({ code: "EPIPE" }))
+    write: TransportError.fail(new TransportError.WriteFailed({ code: "EPIPE" }))
   },
   reset: {
-    read: failure(new TransportError.ReadFailed({ code: "ECONNRESET" })),
-    write: failure(new TransportError.WriteFailed({ code: "ECONNRESET" }))
+    read: TransportError.fail(new TransportError.ReadFailed({ code: "ECONNRESET" })),
+    write: TransportError.fail(new TransportError.WriteFailed({ code: "ECONNRESET" }))
   }
 }
-
-const milliseconds = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
  * Wraps a connection for the scope. `hangUp` closes the underlying one; it runs when the connection is cut.
@@ -56,8 +51,8 @@ export const make = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const { reading = {}, writing = {} } = faults
-    const readCourse = Schedule.make(reading, milliseconds, ...seed, 1)
-    const writeCourse = Schedule.make(writing, milliseconds, ...seed, 2)
+    const readCourse = Schedule.make(reading, ...seed, 1)
+    const writeCourse = Schedule.make(writing, ...seed, 2)
     // The reason why reading or writing has ended.
     let readEnd: Failure | undefined
     let writeEnd: Failure | undefined
@@ -164,9 +159,7 @@ export const make = (
         const write: PendingWrite = { bytes, sent: 0, resume }
         queue.push(write)
         some.openUnsafe()
-        return Effect.sync(() => {
-          write.resume = undefined
-        })
+        return Effect.sync(() => write.resume = undefined)
       })
 
     const startTls: Connection["startTls"] = (options) =>

@@ -4,6 +4,7 @@
  * Everything is a function of the seed and the position in the stream, not of the chunks received: the same seed splits
  * the same stream at the same positions, however the network delivers it.
  */
+import * as Duration from "effect/Duration"
 import type { StreamFaults } from "./options.ts"
 
 /** Returns a number from 0 (inclusive) to 1 (exclusive) that depends only on the given words. */
@@ -30,11 +31,10 @@ const salts = { split: 1, delay: 2, corrupt: 3 }
 /** @internal */
 export const make = (
   { corrupt, corruptAt, disconnectAfter, delay = 0, split, stallAfter }: StreamFaults,
-  milliseconds: (delay: NonNullable<StreamFaults["delay"]>) => number,
   ...seed: ReadonlyArray<number>
 ) => {
   const end = Math.min(disconnectAfter ?? Infinity, stallAfter ?? Infinity)
-  const longest = milliseconds(delay)
+  const longest = Duration.toMillis(Duration.fromInputUnsafe(delay))
   // The end of the piece that contains the last position. Positions only grow.
   let boundary = split === undefined ? Infinity : 0
   return {

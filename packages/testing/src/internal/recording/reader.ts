@@ -1,7 +1,6 @@
 /** Parses the text of a recording into events to replay. */
-import type * as Backend from "@hyperfect/protocol/Backend"
-import type * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Json from "@hyperfect/protocol/Json"
+import type * as Sniffer from "@hyperfect/transport/Sniffer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -13,10 +12,7 @@ import { isAuthentication } from "./redaction.ts"
 export type ReplayEvent =
   & { readonly line: number; readonly connection: number }
   & (
-    | { readonly _tag: "Sent"; readonly message: Frontend.Message }
-    | { readonly _tag: "Received"; readonly message: Backend.Message }
-    | { readonly _tag: "Answered"; readonly answer: string }
-    | { readonly _tag: "Secured"; readonly protocol: string; readonly cipher: string }
+    | Exclude<Sniffer.Event, { readonly _tag: "Unreadable" | "Closed" }>
     | { readonly _tag: "Refused"; readonly code: string }
     | { readonly _tag: "Closed"; readonly code: string | undefined }
   )
@@ -38,7 +34,7 @@ const tagOf = (message: Schema.Json): string =>
     ? message._tag
     : ""
 
-const isCopy = (tag: string): boolean => tag === "CopyData" || tag === "CopyDone" || tag === "CopyFail"
+export const isCopy = (tag: string): boolean => tag === "CopyData" || tag === "CopyDone" || tag === "CopyFail"
 
 const readEntry = (line: number, text: string): ReplayEvent | undefined => {
   const entry = orFail(line, "an entry", decodeEntry(text))

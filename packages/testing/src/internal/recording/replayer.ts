@@ -18,20 +18,16 @@ import type * as Scope from "effect/Scope"
 import { ScriptError } from "../../ScriptError.ts"
 import { diff, formatMessage as lineOf, matches } from "../script/report.ts"
 import type { MessagePattern } from "../script/steps.ts"
-import type { ReplayEvent } from "./reader.ts"
+import { isCopy, type ReplayEvent } from "./reader.ts"
 
 type Chunks = NonEmptyReadonlyArray<Uint8Array>
 type PullResult = Effect.Effect<Chunks, TransportError.TransportError>
 type SentEvent = Extract<ReplayEvent, { readonly _tag: "Sent" }>
 
-const fail = (reason: TransportError.Reason) => Effect.fail(TransportError.fromReason(reason))
 const closedLocally = Effect.fail(TransportError.closed("local"))
 
 /** The code of the client's errors if it deviated from the recording; their cause is the report. */
 const notAsRecorded = "NOT_AS_RECORDED"
-
-const isCopy = ({ _tag }: Frontend.Message): boolean =>
-  _tag === "CopyData" || _tag === "CopyDone" || _tag === "CopyFail"
 
 /** Returns the pattern that a message must match. Keys are not recorded. */
 const patternOf = (message: Frontend.Message): MessagePattern =>
@@ -66,14 +62,14 @@ export class Replayer {
       const name = Endpoint.format(endpoint)
       if (number === undefined) {
         const error = this.unexpected(this.openedCount + 1, undefined, ["- no more connections", `+ one to ${name}`])
-        return fail(new TransportError.OpenFailed({ endpoint: name, code: notAsRecorded, cause: error }))
+        return TransportError.fail(new TransportError.OpenFailed({ endpoint: name, code: notAsRecorded, cause: error }))
       }
       this.openedCount++
       const own = this.events.filter(({ connection }) => connection === number)
       const first = own[0]!
       if (first._tag === "Refused") {
         this.complete(first)
-        return fail(new TransportError.OpenFailed({ endpoint: name, code: first.code }))
+        return TransportError.fail(new TransportError.OpenFailed({ endpoint: name, code: first.code }))
       }
       const playing = new ReplayConnection(this, number, own, name)
       return Effect.acquireRelease(
@@ -173,9 +169,7 @@ class ReplayConnection {
         if (taken !== undefined) return resume(taken)
         if (this.reader !== undefined) return resume(Effect.die(new Error("a connection allows one pull at a time")))
         this.reader = resume
-        return Effect.sync(() => {
-          this.reader = undefined
-        })
+        return Effect.sync(() => this.reader = undefined)
       }),
       write: (bytes) =>
         Effect.suspend(() => {
@@ -184,12 +178,14 @@ class ReplayConnection {
           const cause = this.replayer.error
           return cause === undefined
             ? Effect.void
-            : fail(new TransportError.WriteFailed({ code: notAsRecorded, cause }))
+            : TransportError.fail(new TransportError.WriteFailed({ code: notAsRecorded, cause }))
         }),
       startTls: () =>
         Effect.suspend(() => {
           const next = this.outgoing[0]
-          if (next?._tag !== "Secured") return fail(new TransportError.TlsFailed({ code: notAsRecorded }))
+          if (next?._tag !== "Secured") {
+            return TransportError.fail(new TransportError.TlsFailed({ code: notAsRecorded }))
+          }
           this.outgoing.shift()
           this.tls = { protocol: next.protocol, cipher: next.cipher, peerCertificate: undefined }
           return Effect.succeed(this.tls)
@@ -215,14 +211,14 @@ class ReplayConnection {
   private takeDue(onlyLook = false): PullResult | undefined {
     if (this.readEnd !== undefined) return this.readEnd
     const cause = this.replayer.error
-    if (cause !== undefined) return fail(new TransportError.ReadFailed({ code: notAsRecorded, cause }))
+    if (cause !== undefined) return TransportError.fail(new TransportError.ReadFailed({ code: notAsRecorded, cause }))
     const next = this.outgoing[0]
     if (next === undefined || next._tag === "Secured" || !this.replayer.isDue(next)) return undefined
     if (onlyLook) return Effect.never
     if (next._tag === "Closed") {
       const { code } = next
-      this.writeEnd = fail(new TransportError.WriteFailed({ code: code ?? "EPIPE" }))
-      return this.readEnd = fail(
+      this.writeEnd = TransportError.fail(new TransportError.WriteFailed({ code: code ?? "EPIPE" }))
+      return this.readEnd = TransportError.fail(
         code === undefined ? new TransportError.Closed({ by: "peer" }) : new TransportError.ReadFailed({ code })
       )
     }
@@ -263,7 +259,7 @@ class ReplayConnection {
       return this.replayer.complete(due)
     }
     // Data that was in flight when the server aborted a COPY. The amount is random.
-    if (this.hasFailed && isCopy(message)) return
+    if (this.hasFailed && isCopy(message._tag)) return
     if (message._tag === "Terminate" && due === undefined) return
     const expected = due === undefined
       ? ["- nothing more", ...diff({ _tag: "" }, message).slice(1)]

@@ -50,10 +50,7 @@ export const matches = (pattern: MessagePattern, message: Frontend.Message): boo
   )
 
 /** Compares field by field: expected (`-`), received (`+`), and equal ones. */
-export const diff = (
-  pattern: { readonly _tag: string },
-  message: { readonly _tag: string }
-): ReadonlyArray<string> => {
+export const diff = (pattern: { readonly _tag: string }, message: { readonly _tag: string }): ReadonlyArray<string> => {
   const wanted = new Map(fieldsOf(pattern))
   const received = fieldsOf(message)
   if (pattern._tag !== message._tag) {

@@ -18,7 +18,7 @@ import { ScriptError } from "../../ScriptError.ts"
 import { parameterStatus } from "./parameterStatus.ts"
 import { type Answer, isQueryMessage, QueryResponder } from "./queryResponder.ts"
 import { describeStep, diff, diffQuery, formatMessage as lineOf, matches } from "./report.ts"
-import { type Accept, complete, error, type On, type ReplyEnd, type Step } from "./steps.ts"
+import { type AcceptOptions, complete, error, type On, type ReplyEnd, type Step } from "./steps.ts"
 
 /** The ways in which a conversation ends before its script does. */
 type EndReason =
@@ -154,7 +154,7 @@ export class ScriptRunner {
   private runStep(step: Step): Effect.Effect<void, EndReason, Authenticate.Services> {
     switch (step._tag) {
       case "Accept":
-        return this.accept(step)
+        return this.accept(step.options)
       case "Expect":
         return Effect.flatMap(
           this.next(),
@@ -217,7 +217,7 @@ export class ScriptRunner {
     return messages.length === 0 ? Effect.void : this.mapErrors(this.channel.send(...messages))
   }
 
-  private accept({ options }: Accept): Effect.Effect<void, EndReason, Authenticate.Services> {
+  private accept(options: AcceptOptions): Effect.Effect<void, EndReason, Authenticate.Services> {
     const { dialect = "postgres", method = "scram-sha-256", parameters, password, tls, user } = options
     return Effect.gen({ self: this }, function*() {
       const account = password === undefined

@@ -57,42 +57,8 @@ export type MessagePattern<Tag extends Frontend.Message["_tag"] = Frontend.Messa
 type MessageOf<Tag> = Extract<Frontend.Message, { readonly _tag: Tag }>
 
 /**
- * @category models
- * @since 0.1.0
- */
-export interface Accept {
-  readonly _tag: "Accept"
-  readonly options: AcceptOptions
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Expect {
-  readonly _tag: "Expect"
-  readonly pattern: MessagePattern
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Send {
-  readonly _tag: "Send"
-  readonly messages: ReadonlyArray<Backend.Message>
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface SendBytes {
-  readonly _tag: "SendBytes"
-  readonly bytes: Uint8Array
-}
-
-/**
+ * A step that answers a query.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -103,39 +69,20 @@ export interface On {
 }
 
 /**
- * @category models
- * @since 0.1.0
- */
-export interface Repeat {
-  readonly _tag: "Repeat"
-  readonly rules: ReadonlyArray<On>
-}
-
-/**
- * The server disconnects.
+ * A step of a script.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Disconnect {
-  readonly _tag: "Disconnect"
-}
-
-/**
- * The server stops responding, but does not disconnect.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Stall {
-  readonly _tag: "Stall"
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type Step = Accept | Expect | Send | SendBytes | On | Repeat | Disconnect | Stall
+export type Step =
+  | { readonly _tag: "Accept"; readonly options: AcceptOptions }
+  | { readonly _tag: "Expect"; readonly pattern: MessagePattern }
+  | { readonly _tag: "Send"; readonly messages: ReadonlyArray<Backend.Message> }
+  | { readonly _tag: "SendBytes"; readonly bytes: Uint8Array }
+  | On
+  | { readonly _tag: "Repeat"; readonly rules: ReadonlyArray<On> }
+  | { readonly _tag: "Disconnect" }
+  | { readonly _tag: "Stall" }
 
 /**
  * Logs the client in by the real protocol: a client that does not know the password is rejected.
@@ -143,7 +90,7 @@ export type Step = Accept | Expect | Send | SendBytes | On | Repeat | Disconnect
  * @category steps
  * @since 0.1.0
  */
-export const accept = (options: AcceptOptions = {}): Accept => ({ _tag: "Accept", options })
+export const accept = (options: AcceptOptions = {}): Step => ({ _tag: "Accept", options })
 
 /**
  * Waits for one message.
@@ -151,9 +98,10 @@ export const accept = (options: AcceptOptions = {}): Accept => ({ _tag: "Accept"
  * @category steps
  * @since 0.1.0
  */
-export const expect = <Tag extends Frontend.Message["_tag"]>(
-  pattern: MessagePattern<Tag>
-): Expect => ({ _tag: "Expect", pattern })
+export const expect = <Tag extends Frontend.Message["_tag"]>(pattern: MessagePattern<Tag>): Step => ({
+  _tag: "Expect",
+  pattern
+})
 
 /**
  * Sends messages, in one write.
@@ -161,7 +109,7 @@ export const expect = <Tag extends Frontend.Message["_tag"]>(
  * @category steps
  * @since 0.1.0
  */
-export const send = (...messages: ReadonlyArray<Backend.Message>): Send => ({ _tag: "Send", messages })
+export const send = (...messages: ReadonlyArray<Backend.Message>): Step => ({ _tag: "Send", messages })
 
 /**
  * Sends bytes that need not be a message.
@@ -169,7 +117,7 @@ export const send = (...messages: ReadonlyArray<Backend.Message>): Send => ({ _t
  * @category steps
  * @since 0.1.0
  */
-export const sendBytes = (bytes: Uint8Array): SendBytes => ({ _tag: "SendBytes", bytes })
+export const sendBytes = (bytes: Uint8Array): Step => ({ _tag: "SendBytes", bytes })
 
 /**
  * Waits for one query with this text and responds to it.
@@ -196,7 +144,7 @@ export const on = (query: string | RegExp, reply: Reply | ReplyEnd): On => ({
  * @category steps
  * @since 0.1.0
  */
-export const repeat = (...rules: ReadonlyArray<On>): Repeat => ({ _tag: "Repeat", rules })
+export const repeat = (...rules: ReadonlyArray<On>): Step => ({ _tag: "Repeat", rules })
 
 /**
  * Disconnects: as a step, or as the reply to a query.
@@ -204,7 +152,7 @@ export const repeat = (...rules: ReadonlyArray<On>): Repeat => ({ _tag: "Repeat"
  * @category steps
  * @since 0.1.0
  */
-export const disconnect: Disconnect = { _tag: "Disconnect" }
+export const disconnect: { readonly _tag: "Disconnect" } = { _tag: "Disconnect" }
 
 /**
  * Stops responding: as a step, or as the reply to a query. No further steps run.
@@ -212,7 +160,7 @@ export const disconnect: Disconnect = { _tag: "Disconnect" }
  * @category steps
  * @since 0.1.0
  */
-export const stall: Stall = { _tag: "Stall" }
+export const stall: { readonly _tag: "Stall" } = { _tag: "Stall" }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Replies
@@ -235,8 +183,8 @@ export type ReplyEnd =
     readonly commandTag: string
     readonly chunks: ReadonlyArray<Uint8Array>
   }
-  | Disconnect
-  | Stall
+  | { readonly _tag: "Disconnect" }
+  | { readonly _tag: "Stall" }
 
 /**
  * The reply to a query.
