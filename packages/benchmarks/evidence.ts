@@ -1,5 +1,10 @@
 // Prints the figures of packages/docs/evidence/performance.md: node --conditions=@hyperfect/source packages/benchmarks/evidence.ts
+import type { Client } from "@hyperfect/client"
+import { Dialect, Statement } from "@hyperfect/client"
+import { HyperSql } from "@hyperfect/sql"
 import { BuiltIn, Columns, RowReader } from "@hyperfect/values"
+import { Effect } from "effect"
+import { Reactivity } from "effect/reactivity"
 import { availableParallelism, cpus } from "node:os"
 
 type Work = () => unknown
@@ -156,4 +161,17 @@ for (const [columns, rows] of [[6, 128], [6, 512], [6, 2048], [64, 20_000], [128
     interpreted: append("interpreted")
   })
 }
+/** A client without a server. */
+const client = {
+  server: { kind: "postgres", dialect: Dialect.postgres },
+  query: () => Effect.callback((resume) => resume(Effect.succeed({ rows: [] })))
+} as unknown as Client.Client["Service"]
+const facade = Effect.runSync(Effect.provide(HyperSql.fromClient(client), Reactivity.layer))
+const thousand = (statement: () => Effect.Effect<unknown, unknown>): Work => () =>
+  Effect.runSync(Effect.replicateEffect(Effect.suspend(statement), 1000, { discard: true }))
+compare("M-22 1,000 statements with a parameter", 20, {
+  client: thousand(() => client.query(Statement.sql`select ${1}`)),
+  "sql of HyperSql": thousand(() => facade`select ${1}`),
+  "sql of HyperSql by Effect's own statement": thousand(() => facade`select ${1}`.withoutTransform)
+})
 console.log(`Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}`)

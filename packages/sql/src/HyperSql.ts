@@ -27,6 +27,7 @@ import * as Statement from "effect/sql/Statement"
 import * as Compiler from "./internal/compiler.ts"
 import { ClientConnection } from "./internal/connection.ts"
 import { mapToSqlError } from "./internal/sqlError.ts"
+import { withDirectStatements } from "./internal/statement.ts"
 import { makeTransactionService, makeWithTransaction } from "./internal/transaction.ts"
 
 /**
@@ -106,7 +107,8 @@ const drivers = { hyper: "hyper", postgres: "hyperfect" } as const
  * **Details**
  *
  * Rows are read by `Preset.effectSql`, whatever the preset of the client. If the client observes its queries, each
- * statement has two spans: that of `effect/sql`, and inside it that of the client (see `Telemetry`).
+ * statement has two spans: that of `effect/sql`, and inside it that of the client (see `Telemetry`). Without a tracer it
+ * has none.
  *
  * **Gotchas**
  *
@@ -130,6 +132,9 @@ export const fromClient = Effect.fnUntraced(function*(
     ...Object.entries(spanAttributes ?? {}),
     ["db.system.name", client.server.dialect.systemName]
   ] as ReadonlyArray<readonly [string, unknown]>
+  const transformRows = transformResultNames === undefined
+    ? undefined
+    : Statement.defaultTransforms(transformResultNames, transformJson).array
   const sql = yield* SqlClient.make({
     acquirer: Effect.succeed(connection),
     borrower: (use) => use(connection),
@@ -138,11 +143,9 @@ export const fromClient = Effect.fnUntraced(function*(
     driver: driver ?? drivers[client.server.kind],
     compiler: Compiler.make(transformQueryNames, transformJson),
     spanAttributes: attributes,
-    transformRows: transformResultNames === undefined
-      ? undefined
-      : Statement.defaultTransforms(transformResultNames, transformJson).array
+    transformRows
   })
-  return Object.assign(sql, {
+  return Object.assign(withDirectStatements({ sql, connection, transformRows }), {
     client,
     session,
     json: Compiler.json,

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, type Layer, Stream, Tracer } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { SqlError } from "effect/sql/SqlError"
+import * as Statement from "effect/sql/Statement"
 import { layerHyperSql, layerPgClient, layerServer } from "./servers.ts"
 
 type Program = (sql: SqlClient.SqlClient) => Effect.Effect<unknown, unknown>
@@ -24,8 +25,8 @@ const plain = (value: unknown): unknown => {
   return isRow ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)])) : value
 }
 
-/** Runs a program in a schema of its own, and returns its outcome and its spans. */
-const observe = <R>(program: Program, client: Layer.Layer<SqlClient.SqlClient, unknown, R>) =>
+/** Runs a program in a schema of its own, and returns its outcome and its spans, if there is a tracer. */
+const observe = <R>(program: Program, client: Layer.Layer<SqlClient.SqlClient, unknown, R>, hasTracer = true) =>
   Effect.gen(function*() {
     const spans: Array<Tracer.Span> = []
     const tracer = Tracer.make({
@@ -39,7 +40,7 @@ const observe = <R>(program: Program, client: Layer.Layer<SqlClient.SqlClient, u
       const sql = yield* SqlClient.SqlClient
       yield* sql`drop schema if exists side_by_side cascade`
       yield* sql`create schema side_by_side`
-      return yield* Effect.exit(program(sql).pipe(Effect.withTracer(tracer)))
+      return yield* Effect.exit(hasTracer ? Effect.withTracer(program(sql), tracer) : program(sql))
     }).pipe(Effect.provide(client))
     return {
       outcome: Exit.isSuccess(outcome)
@@ -75,6 +76,22 @@ const programs: Readonly<Record<string, Program>> = {
     sql`select ${5n}::int8 as a, ${1.5}::float8 as b, ${true} as c, ${new Date(0)} as d, ${new Uint8Array([1])} as e,
       ${undefined} as f, ${[1, 2]}::int4[] as g, ${[undefined, 2]}::int4[] as h`,
   "duplicate columns": (sql) => sql`select 1 as a, 2 as a`,
+  "text and parameters": (sql) => sql.unsafe("select $1::int as a, $2::text as b", [1, "x"]),
+  "text without parameters": (sql) => sql.unsafe("select '$1' as a"),
+  "statements in statements": (sql) => {
+    const inner = sql`select ${1}::int as a`
+    const condition = sql.and([sql`a = ${1}`, sql`${sql("a")} in ${sql.in([1, 2])}`])
+    return sql`select ${"x"}::text as b, ${sql("s")}.* from (${inner}) s where ${condition} and a < ${3}`
+  },
+  "a statement that runs twice": (sql) => Effect.replicateEffect(sql`select ${1}::int as a`, 2),
+  "a compiled statement": (sql) => Effect.succeed(sql`select ${1} where ${sql("a")} = ${sql.in([2])}`.compile()),
+  "a printed statement": (sql) => Effect.succeed(JSON.stringify(sql`select ${1}, ${"x"}`)),
+  "a transformer of statements": (sql) =>
+    Effect.provideService(
+      sql`select 1 as a`,
+      Statement.CurrentTransformer,
+      (statement, sql) => Effect.succeed(sql`select a + ${1}::int as b from (${statement}) s`)
+    ),
   "values": (sql) => sql`select 1 as a, 2 as a`.values,
   "unprepared statements": (sql) => sql`select ${1}::int as a`.unprepared,
   "inserts and returning": (sql) =>
@@ -147,6 +164,9 @@ layer(layerServer, { excludeTestServices: true, timeout: "60 seconds" })("HyperS
       Effect.gen(function*() {
         const theirs = yield* observe(program, layerPgClient({ maxConnections: 2 }))
         assert.deepStrictEqual(yield* observe(program, layerHyperSql({ max: 2 })), theirs)
+        // Statements without a span take another way.
+        const untraced = yield* observe(program, layerHyperSql({ max: 2 }), false)
+        assert.deepStrictEqual(untraced, { outcome: theirs.outcome, spans: [] })
       })
   )
 

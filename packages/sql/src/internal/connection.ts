@@ -14,7 +14,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { type Failure, mapToSqlError, toSqlError } from "./sqlError.ts"
 
-type TransformRows = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
+export type TransformRows = (<A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>) | undefined
 
 /** True for values that Effect's drivers send as something else. */
 const isConverted = (value: unknown): boolean =>
