@@ -37,7 +37,8 @@ export class Missing extends TaggedReason<Missing>()(
 ) {}
 
 /**
- * Another process, such as another server or Tableau itself, has the file open.
+ * Another process, such as another server or Tableau itself, has the file open, or a session of this server by another
+ * path to it.
  *
  * @category errors
  * @since 0.1.0
@@ -45,7 +46,7 @@ export class Missing extends TaggedReason<Missing>()(
 export class Locked extends TaggedReason<Locked>()(
   "Locked",
   fields,
-  ({ database }) => `${JSON.stringify(database)} is open in another process`
+  ({ database }) => `${JSON.stringify(database)} is open in another process, or by another path`
 ) {}
 
 /**
@@ -84,18 +85,24 @@ export class InUse extends TaggedReason<InUse>()(
   ({ database }) => `${JSON.stringify(database)} is used by another session of the server`
 ) {}
 
+/** A file knows the user that created it, as the only one who may open it (H-72). */
+const ofOtherUser = /access denied$|^role '.*' does not exist$/s
+
 /**
- * The server has no right to open, create or delete the file, its file system is read-only, or no file can have its path.
+ * The server has no right to open, create or delete the file, its file system is full or read-only, no file can have its
+ * path, or another user has created it.
  *
  * @category errors
  * @since 0.1.0
  */
-export class Inaccessible extends TaggedReason<Inaccessible>()(
-  "Inaccessible",
-  fields,
-  ({ database }) =>
-    `${JSON.stringify(database)} is out of the server's reach; check its path, and the server's rights to it`
-) {}
+export class Inaccessible extends TaggedReason<Inaccessible>()("Inaccessible", fields, ({ database, text }) => {
+  const path = JSON.stringify(database)
+  return text.includes("growing the database file failed")
+    ? `${path} cannot be created; check the space on its disk`
+    : ofOtherUser.test(text)
+    ? `${path} was created by another user, and opens for no other; connect as that user`
+    : `${path} is out of the server's reach; check its path, and the server's rights to it`
+}) {}
 
 const Reason = Schema.Union([Missing, Locked, Corrupt, VersionUnsupported, InUse, Inaccessible])
 
@@ -170,6 +177,8 @@ const reasonOf = (sqlState: string, text: string) => {
     case "58030":
     case "58P01":
       return aboutFile.test(text) ? Inaccessible : undefined
+    case "22023":
+      return ofOtherUser.test(text) ? Inaccessible : undefined
     default:
       return undefined
   }

@@ -129,6 +129,8 @@ export interface RemoteOptions
   readonly database?: string | undefined
   /** `"never"` when absent. */
   readonly create?: Exclude<Create, "atomic"> | undefined
+  /** The user, to whom alone the databases belong that are created; see the option `user` of `Hyperd`. */
+  readonly user: ConnectionConfig["user"]
   /** The options of the pool; one session when absent. */
   readonly pool?: Pool.Options | undefined
 }

@@ -78,7 +78,7 @@ export type { Listen, Options, TlsOptions } from "./HyperdOptions.ts"
  *   console.log(`${hyperd.user} by ${hyperd.authentication} at ${Endpoint.format(hyperd.endpoint)}`)
  * })
  *
- * const Server = Hyperd.layer({ user: "me", password: Redacted.make("s3cret") })
+ * const Server = Hyperd.layer({ password: Redacted.make("s3cret") })
  *
  * await Effect.runPromise(program.pipe(Effect.provide(Server.pipe(Layer.provide(NodePlatform.layer)))))
  * ```

@@ -56,7 +56,12 @@ export type TlsOptions =
 export interface Options {
   /** The server program, or the directory that contains it. */
   readonly path?: string | undefined
-  /** The name of the only user; `tableau_internal_user` when absent. Names are case-sensitive. */
+  /**
+   * The name of the only user; `tableau_internal_user` when absent. Names are case-sensitive.
+   *
+   * A database opens only for the user that created it (H-72). Tableau's products and clients are
+   * `tableau_internal_user`: they cannot open the files of another one.
+   */
   readonly user?: string | undefined
   /** The password that clients must prove they know, by SCRAM-SHA-256. Without a password every client is let in. */
   readonly password?: Redacted.Redacted<string> | undefined

@@ -153,6 +153,28 @@ describe("H6: a file that cannot be opened is a DatabaseError with the reason", 
       assert.isTrue(error.isRetryable)
     })))
 
+  it.live("created by another user", () =>
+    scoped(Effect.gen(function*() {
+      const mine = yield* HyperdServer.make({ user: "me" })
+      const theirs = yield* HyperdServer.make()
+      const database = join(mine.workingDirectory, "mine.hyper")
+      yield* Hyper.withDatabase(Effect.void, { database, create: "always" }).pipe(Effect.provideService(Hyperd, mine))
+      const attempts: ReadonlyArray<Hyper.Options> = [
+        { database },
+        { attach: { mine: database } },
+        { database, create: "if-not-exists" },
+        { database, create: "atomic" }
+      ]
+      for (const options of attempts) {
+        const error = yield* databaseError(
+          Hyper.withDatabase(Effect.void, options).pipe(Effect.provideService(Hyperd, theirs))
+        )
+        assert.strictEqual(error.reason._tag, "Inaccessible", error.message)
+        assert.include(error.message, "was created by another user")
+      }
+      yield* Hyper.withDatabase(Effect.void, { database }).pipe(Effect.provideService(Hyperd, mine))
+    })))
+
   it.live("at a path that the server cannot reach, in each mode of create", () =>
     scoped(Effect.gen(function*() {
       const hyperd = yield* HyperdServer.make()

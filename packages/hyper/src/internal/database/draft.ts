@@ -36,18 +36,25 @@ export interface Draft {
 const resolve = (path: Path.Path, hyperd: Hyperd["Service"], database: string): string =>
   path.resolve(hyperd.workingDirectory, database.replace(/^hyper\.file:/, ""))
 
-/** Fails for a symbolic link to nothing: the server would end when it saves a database there (H-69). */
-export const checkLink = Effect.fnUntraced(function*(
+/**
+ * Fails for what a rename would replace although it is no file, and for a symbolic link to nothing: the server would end
+ * when it saves a database there (H-69).
+ */
+export const checkPath = Effect.fnUntraced(function*(
   database: string
 ): Effect.fn.Return<void, DatabaseError.DatabaseError, Services> {
   const fs = yield* FileSystem.FileSystem
   const named = resolve(yield* Path.Path, yield* Hyperd, database)
+  const missing = (text: string) =>
+    new DatabaseError.DatabaseError({ reason: new DatabaseError.Missing({ database, sqlState: "58S01", text }) })
+  const found = yield* Effect.option(fs.stat(named))
+  if (Option.isSome(found)) {
+    return found.value.type === "File" ? undefined : yield* missing("the path does not refer to a file")
+  }
   const linked = yield* Effect.option(fs.readLink(named))
-  if (Option.isNone(linked) || (yield* Effect.isSuccess(fs.stat(named)))) return
-  const text = `the symbolic link to ${JSON.stringify(linked.value)} leads to no file`
-  return yield* new DatabaseError.DatabaseError({
-    reason: new DatabaseError.Missing({ database, sqlState: "58S01", text })
-  })
+  if (Option.isSome(linked)) {
+    return yield* missing(`the symbolic link to ${JSON.stringify(linked.value)} leads to no file`)
+  }
 })
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")

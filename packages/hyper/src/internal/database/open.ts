@@ -56,7 +56,7 @@ export const local: Effect.Effect<Server, never, Services> = Effect.map(
       config: (options) => connectionConfig(hyperd, options),
       exited: hyperd.exited,
       draft: (database, options) => Effect.provideContext(Draft.make(database, options), context),
-      checkPath: (database) => Effect.provideContext(Draft.checkLink(database), context)
+      checkPath: (database) => Effect.provideContext(Draft.checkPath(database), context)
     }
   }
 )

@@ -51,14 +51,14 @@ export const detach = <E = never>(client: Client<E>, name: string): Effect.Effec
   Effect.asVoid(client.simple(detachSql(name)))
 
 /**
- * Fails if another session or another program may write to the database, or if it is a directory or device. A file that
- * is missing, or that is no database, is not used.
+ * Fails if another session or another program may write to the database. A file that is missing, or that is no
+ * database, is not used.
  */
 export const checkUnused = <E = never>(client: Client<E>, path: string) =>
   attachReadOnly(client, path, "unused").pipe(
     Effect.andThen(detach(client, "unused")),
     Effect.catchReasons("DatabaseError", {
-      Missing: (reason, error) => reason.text.includes("does not refer to a file") ? Effect.fail(error) : Effect.void,
+      Missing: () => Effect.void,
       Corrupt: () => Effect.void,
       VersionUnsupported: () => Effect.void
     })
