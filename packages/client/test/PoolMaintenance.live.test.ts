@@ -124,6 +124,28 @@ describe("Pool > maintenance", () => {
       assert.strictEqual(yield* asked, 1)
     }).pipe(Effect.scoped, provideServer(layer(accept(), anyQuery))))
 
+  it.effect("checks a session before each reuse if checkAfter is 0", () =>
+    Effect.gen(function*() {
+      const { pool } = yield* openPool({ max: 1, checkAfter: 0, idleTimeout: "1 day", lifetime: "1 day" })
+      const asked = Effect.map((yield* ScriptedServer.ScriptedServer).sessions, ([first]) =>
+        first!.received.filter(({ _tag }) => _tag === "Query").length)
+      for (const checks of [1, 2]) {
+        yield* TestClock.adjust("1 second")
+        yield* pool.query("select 1")
+        assert.strictEqual(yield* asked, checks)
+      }
+    }).pipe(Effect.scoped, provideServer(layer(accept(), anyQuery))))
+
+  it.effect("closes sessions after their first use if their lifetime is 0", () =>
+    Effect.gen(function*() {
+      const { connections, pool } = yield* openPool({ max: 1, lifetime: 0 })
+      for (const opened of [1, 2, 3]) {
+        assert.deepStrictEqual((yield* pool.values("select 1")).rows, [[1]])
+        yield* waitUntil(() => connections.open === 0)
+        assert.deepInclude(pool.stats(), { opened, closed: opened, size: 0 })
+      }
+    }).pipe(Effect.scoped, provideServer(layer(accept(), anyQuery))))
+
   it.effect("replaces a session that does not answer although its connection is open", () =>
     Effect.gen(function*() {
       const { connections, pool } = yield* openPool({

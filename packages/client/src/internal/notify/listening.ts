@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import type { ConnectionConfig } from "../../ConnectionConfig.ts"
 import { ChannelInvalid, type Event, type ListenError } from "../../Notification.ts"
 import { openSession } from "../client/openSession.ts"
+import { minCheckAfter } from "../session/timing.ts"
 import { Listener } from "./listener.ts"
 
 /** PostgreSQL's NAMEDATALEN minus the terminating zero byte. */
@@ -89,7 +90,10 @@ export const makeListening = Effect.fnUntraced(function*(
   const listener = new Listener(
     {
       capacity: Math.max(1, options.capacity ?? 1024),
-      checkAfter: Duration.toMillis(Duration.fromInputUnsafe(options.checkAfter ?? "30 seconds"))
+      checkAfter: Math.max(
+        minCheckAfter,
+        Duration.toMillis(Duration.fromInputUnsafe(options.checkAfter ?? "30 seconds"))
+      )
     },
     Effect.provide(openSession(config), Context.omit(Scope.Scope)(context)),
     (effect) => run(Effect.forkIn(effect, scope, { startImmediately: true }))

@@ -12,6 +12,7 @@ import type { OpenSession } from "../client/openSession.ts"
 import { withoutComment } from "../model/comment.ts"
 import { timeoutDetached } from "../session/deadline.ts"
 import { sessionState } from "../session/state.ts"
+import { minCheckAfter } from "../session/timing.ts"
 import { unreserve } from "./acquireQueue.ts"
 import { load, maintenanceTimeout, type PoolState } from "./state.ts"
 import type { Slot } from "./waiterList.ts"
@@ -59,7 +60,8 @@ export class Maintenance {
   /** True if an idle session may be lent as it is; after a long idle time it is checked first. */
   isFresh(slot: Slot, waiting: number): boolean {
     const { now, settings } = this.state
-    if (now() - Math.max(slot.idleSince, slot.checkedAt) < settings.checkAfter) return true
+    const freshFor = Math.max(settings.checkAfter, minCheckAfter)
+    if (now() - Math.max(slot.idleSince, slot.checkedAt) < freshFor) return true
     // Checks only as many as are wanted: unneeded sessions stay idle until they are evicted.
     if (this.checking === 0 || this.checking < waiting) {
       this.checking++
@@ -73,7 +75,8 @@ export class Maintenance {
     const { isClosed, now, slots } = this.state
     if (!slots.has(slot) || slot.isExclusive || slot.inFlight > 0) return
     const { engine, session } = slot
-    const isOver = isClosed || slot.isRetired || now() >= slot.expiresAt
+    // A session that expires before it can be lent would be replaced by another one, without end.
+    const isOver = isClosed || slot.isRetired || (slot.hasServed && now() >= slot.expiresAt)
     // Nothing can unload code or free a name.
     const isSpoilt = engine.changes.state === sessionState.unresettable ||
       (engine.changes.state !== sessionState.clean && engine.dialect.reset === undefined)

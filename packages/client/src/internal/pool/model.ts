@@ -56,9 +56,15 @@ export interface Options {
   readonly failFastAfter?: Duration.Input | undefined
   /** The time after which an idle session beyond `min` is closed; 10 minutes when absent. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** The maximum age of a session; 30 minutes when absent. Randomly reduced by up to a fifth. */
+  /**
+   * The maximum age of a session; 30 minutes when absent. Randomly reduced by up to a fifth. With 0 each session is closed
+   * after its first use.
+   */
   readonly lifetime?: Duration.Input | undefined
-  /** The idle time after which a session is checked with the server before reuse; 30 seconds when absent. */
+  /**
+   * The idle time after which a session is checked with the server before reuse; 30 seconds when absent. With 0 it is
+   * checked before each reuse, unless it was used less than 10 ms before.
+   */
   readonly checkAfter?: Duration.Input | undefined
   /**
    * The condition for resetting a session: `"changed"`, the default, after a known change of its state; `"always"`

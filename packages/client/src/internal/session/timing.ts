@@ -28,6 +28,12 @@ export const cancelRetryInterval = 200
 /** The time that the reader has for the server's last messages after a write has failed. */
 export const finalReadDelay = "100 millis"
 
+/**
+ * Milliseconds for which a session is not checked again, whatever the options: with none, each check would be out of
+ * date when it ends.
+ */
+export const minCheckAfter = 10
+
 /** The time that a fiber waits for a type lookup of another session, before it does its own. */
 export const typeLookupTimeout = "1 second"
 
