@@ -214,10 +214,7 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
  * @category models
  * @since 0.1.0
  */
-export interface Key {
-  readonly processId: number
-  readonly secretKey: Uint8Array
-}
+export type Key = Omit<Backend.BackendKeyData, "_tag">
 
 /**
  * Options of a server's login.

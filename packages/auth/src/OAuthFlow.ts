@@ -28,14 +28,7 @@ import { type Discovery, TokenProvider } from "./mechanisms/OAuthBearer.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /**
-   * The address of the authorization server, beginning with `https://`. No other authorization server is trusted, even
-   * if the database server names one.
-   */
-  readonly issuer: string
-  readonly clientId: string
-  readonly clientSecret?: Redacted.Redacted<string> | undefined
+export interface Options extends AuthorizationServer.OAuthClient {
   /** The scope to request. Defaults to the scope that the database server sends. */
   readonly scope?: string | undefined
 }

@@ -25,24 +25,16 @@ import * as ReadBuffer from "./internal/readBuffer.ts"
 import * as NodeConnection from "./NodeConnection.ts"
 
 /**
- * Socket options, and options for closing.
+ * Socket options, and options for closing. When absent, the kernel probes idle connections with the system's default
+ * delay and Node's defaults for the rest; the interval and number of probes are ignored by versions before 24.21 and
+ * 26.4.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options extends NodeConnection.CloseOptions {
+export interface Options extends NodeConnection.CloseOptions, Omit<Transport.ConnectOptions, "timeout"> {
   /** Sends small writes at once instead of batching them (`TCP_NODELAY`); true when absent. */
   readonly noDelay?: boolean | undefined
-  /** True if the kernel probes idle connections (`SO_KEEPALIVE`); true when absent. */
-  readonly keepAlive?: boolean | undefined
-  /** The idle time in milliseconds before the first probe; the system's default when absent. */
-  readonly keepAliveInitialDelay?: number | undefined
-  /**
-   * Milliseconds between probes, and the number of those without an answer after which the connection is lost; Node's
-   * defaults when absent. Ignored by versions before 24.21 and 26.4.
-   */
-  readonly keepAliveInterval?: number | undefined
-  readonly keepAliveCount?: number | undefined
 }
 
 /** True if sockets take the interval and number of probes, as parameters or as an object. */

@@ -85,16 +85,12 @@ const phases: { readonly [Tag in Backend.Message["_tag"]]?: Phase } = {
 }
 
 /**
- * Options for reading frontend messages.
+ * Options for reading frontend messages, of which Query, Bind and CopyData, among others, may be long.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** The limit, in bytes, of messages that may be long (Query, Bind, CopyData ...). Defaults to `Wire.longLimit`. */
-  readonly longLimit?: number | undefined
-  readonly codegen?: Wire.Codegen | undefined
-}
+export type Options = Backend.Options
 
 const authenticationResponses = {
   password: frontendMessages.PasswordMessage,

@@ -7,17 +7,14 @@
  *
  * @since 0.1.0
  */
-import type * as Connection from "@hyperfect/transport/Connection"
-import type * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as Listener from "@hyperfect/transport/Listener"
 import * as Transport from "@hyperfect/transport/Transport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import { connectionLaws } from "./internal/conformance/connectionLaws.ts"
-import type { LawEffect } from "./internal/conformance/harness.ts"
+import type { EndpointOptions, LawEffect } from "./internal/conformance/harness.ts"
 import { listenerLaws } from "./internal/conformance/listenerLaws.ts"
 import * as internal from "./internal/conformance/tlsLaws.ts"
 import { LawBroken } from "./LawBroken.ts"
@@ -40,9 +37,7 @@ export interface Law {
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** An endpoint to listen on, a new one each time, such as port 0 or a file in a new directory. */
-  readonly endpoint: Effect.Effect<Endpoint.Endpoint, never, Scope.Scope>
+export interface Options extends EndpointOptions {
   /** The size of the largest single write in bytes; 64 MiB when absent. */
   readonly maxWriteSize?: number | undefined
   /** The time limit of one law; 15 seconds when absent. */
@@ -55,10 +50,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export interface TlsOptions extends Options {
-  readonly client: Connection.TlsOptions
-  readonly server: Connection.TlsServerOptions
-}
+export type TlsOptions = Options & internal.TlsLawOptions
 
 const toLaws = (laws: Record<string, LawEffect>, timeout: Duration.Input = "15 seconds"): ReadonlyArray<Law> =>
   Object.entries(laws).map(([name, law]) => ({

@@ -154,9 +154,7 @@ export const isFinite = (self: CalendarDate): boolean =>
  * @category converting
  * @since 0.1.0
  */
-export const toParts = (
-  self: CalendarDate
-): Option.Option<{ readonly year: number; readonly month: number; readonly day: number }> =>
+export const toParts = (self: CalendarDate): Option.Option<Calendar.YearMonthDay> =>
   isFinite(self) ? Option.some(Calendar.dateOf(self.day)) : Option.none()
 
 /**

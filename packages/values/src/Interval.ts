@@ -20,14 +20,8 @@ const TypeId: unique symbol = Symbol.for("@hyperfect/values/Interval")
  * @category models
  * @since 0.1.0
  */
-export interface Interval extends ValueSchema.Instance {
+export interface Interval extends ValueSchema.Instance, IntervalText.Parts {
   readonly [TypeId]: typeof TypeId
-  /** A 32-bit integer. */
-  readonly months: number
-  /** A 32-bit integer. */
-  readonly days: number
-  /** A 64-bit integer. */
-  readonly microseconds: bigint
 }
 
 const Value = ValueSchema.define(

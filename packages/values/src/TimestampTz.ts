@@ -25,12 +25,8 @@ const TypeId: unique symbol = Symbol.for("@hyperfect/values/TimestampTz")
  * @category models
  * @since 0.1.0
  */
-export interface TimestampTz extends ValueSchema.Instance {
+export interface TimestampTz extends ValueSchema.Instance, TimestampParts.TimestampParts {
   readonly [TypeId]: typeof TypeId
-  /** Days since 2000-01-01 in UTC; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
-  readonly day: number
-  /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
-  readonly microsecond: number
 }
 
 const Value = ValueSchema.define(

@@ -21,6 +21,10 @@ import { decodeUtf8 } from "./bytes.ts"
 
 /** The client's identity at the authorization server, and the trusted issuer. */
 export interface OAuthClient {
+  /**
+   * The address of the authorization server, beginning with `https://`. No other authorization server is trusted, even
+   * if the database server names one.
+   */
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret?: Redacted.Redacted<string> | undefined

@@ -22,7 +22,7 @@ export type LawEffect<A = void> = Effect.Effect<A, LawError, Transport.Transport
 
 /** @internal */
 export interface EndpointOptions {
-  /** An endpoint that nothing listens on. */
+  /** An endpoint to listen on, a new one each time, such as port 0 or a file in a new directory. */
   readonly endpoint: Effect.Effect<Endpoint.Endpoint, never, Scope.Scope>
 }
 

@@ -72,9 +72,9 @@ export interface CopyFormat {
  * @since 0.1.0
  */
 export interface TextOptions {
-  /** The one-byte delimiter between values; a tab by default. */
+  /** The one-byte delimiter between values; a tab by default, in CSV a comma. */
   readonly delimiter?: string | undefined
-  /** The text of NULL; `\N` by default. */
+  /** The text of NULL; `\N` by default, in CSV nothing. */
   readonly null?: string | undefined
   /**
    * True if the first line contains the column names; a reader rejects names other than the expected ones. False by
@@ -84,21 +84,12 @@ export interface TextOptions {
 }
 
 /**
- * The options of CSV.
+ * The options of CSV. By default, the delimiter is a comma, and the text of NULL, which is not quoted, is empty.
  *
  * @category models
  * @since 0.1.0
  */
-export interface CsvOptions {
-  /** The one-byte delimiter between values; a comma by default. */
-  readonly delimiter?: string | undefined
-  /** The text of NULL, which is not quoted; empty by default. */
-  readonly null?: string | undefined
-  /**
-   * True if the first line contains the column names; a reader rejects names other than the expected ones. False by
-   * default.
-   */
-  readonly header?: boolean | undefined
+export interface CsvOptions extends TextOptions {
   /** The one-byte quote character; `"` by default. */
   readonly quote?: string | undefined
   /** The one-byte character that escapes a quote inside quotes; the quote itself by default. */

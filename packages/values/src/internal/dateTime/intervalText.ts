@@ -6,8 +6,11 @@
  */
 
 export interface Parts {
+  /** A 32-bit integer. */
   readonly months: number
+  /** A 32-bit integer. */
   readonly days: number
+  /** A 64-bit integer. */
   readonly microseconds: bigint
 }
 

@@ -9,7 +9,9 @@ import * as Schema from "effect/Schema"
 import * as Calendar from "./calendar.ts"
 
 export interface TimestampParts {
+  /** Days since 2000-01-01, of an instant in UTC; 2147483647 for `infinity` and -2147483648 for `-infinity`. */
   readonly day: number
+  /** Microseconds since that day's midnight, 0 to 86399999999; 0 for the infinities. */
   readonly microsecond: number
 }
 
