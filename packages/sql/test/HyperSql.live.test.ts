@@ -144,13 +144,23 @@ layer(layerServer, options)("HyperSql", (it) => {
   it.effect("says of a lost connection that a statement which may have been run is not retryable", () =>
     withSql((sql) =>
       Effect.gen(function*() {
-        const [row] = yield* Effect.flip(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)`).pipe(
-          Effect.map((error) => [error] as const)
-        )
-        assert.strictEqual(row.reason._tag, "ConnectionError")
-        assert.strictEqual(row.reason.isRetryable, row.isRetryable)
+        const lost = yield* Effect.flip(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)`)
+        assert.deepStrictEqual([lost.reason._tag, lost.isRetryable], ["ConnectionError", false])
       })
     ))
+
+  it.effect("says of a transaction with a statement that another session made stale that it is retryable", () =>
+    withSql((sql) =>
+      Effect.gen(function*() {
+        yield* sql`create table altered (a int)`
+        const rows = sql`select * from altered`
+        yield* Effect.andThen(rows, rows)
+        const other = yield* HyperSql.make(yield* config)
+        yield* other`alter table altered add column b int`
+        const stale = yield* Effect.flip(sql.withTransaction(rows))
+        assert.deepStrictEqual([stale.reason._tag, stale.isRetryable], ["UnknownError", true])
+        assert.deepStrictEqual(yield* sql.withTransaction(rows), [])
+      }).pipe(Effect.provide(Reactivity.layer)), { max: 1 }))
 
   it.effect("makes one span for each statement", () =>
     withSql((sql) =>

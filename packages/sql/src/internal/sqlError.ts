@@ -74,15 +74,20 @@ const reasonOf = (error: Failure, properties: Properties): SqlError.SqlErrorReas
   }
 }
 
+/** True if the server has answered the statement with the error: the class of the error then says all. */
+const isAnswer = (error: Failure): boolean => error._tag === "ServerError" && !error.isFatal
+
 /**
- * Converts an error. A lost connection is retryable by its class, but not if the statement may have been run: the
- * reason then says so.
+ * Converts an error. The class of a reason does not know what the client does: a lost connection is not retryable if the
+ * statement may have been run, and a statement that was stale is.
  */
 export const toSqlError = (error: Failure, operation: string): SqlError.SqlError => {
   const reason = reasonOf(error, { cause: error, message: error.message, operation })
-  const mayHaveRun = error._tag !== "ServerError" && reason.isRetryable && !error.isRetryable
+  const isRetryable = error.isRetryable || (isAnswer(error) && reason.isRetryable)
   return new SqlError.SqlError({
-    reason: mayHaveRun ? Object.defineProperty(reason, "isRetryable", { value: false }) : reason
+    reason: isRetryable === reason.isRetryable
+      ? reason
+      : Object.defineProperty(reason, "isRetryable", { value: isRetryable })
   })
 }
 
