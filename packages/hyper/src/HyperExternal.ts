@@ -1,5 +1,5 @@
 /**
- * Files in CSV, Parquet and Arrow, read and written by the Hyper server itself.
+ * Files in CSV, Parquet, Arrow, JSON and Iceberg, read and written by the Hyper server itself.
  *
  * {@link scan} reads files as if they were a table, {@link importInto} copies them into a table, {@link exportTo} writes a
  * table or the result of a query to a file. The data does not pass through the program.
@@ -15,6 +15,7 @@
  */
 import { Client, type ClientError } from "@hyperfect/client/Client"
 import { checkDefaults } from "@hyperfect/client/Copy"
+import { UnsupportedError } from "@hyperfect/client/QueryError"
 import * as Statement from "@hyperfect/client/Statement"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Effect from "effect/Effect"
@@ -71,7 +72,8 @@ export interface ParquetWriteOptions {
 }
 
 /**
- * The formats without options: Parquet for reading, and files and streams of Arrow IPC.
+ * The formats without options: Parquet for reading, files and streams of Arrow IPC, lines of JSON, and tables of Apache
+ * Iceberg, whose path is that of their directory.
  *
  * @category models
  * @since 0.1.0
@@ -81,12 +83,12 @@ export interface PlainFormat<Format extends string> {
 }
 
 /**
- * The format of files that are read.
+ * The format of files that are imported. JSON is imported into one column of that type, a row for each line.
  *
  * @category models
  * @since 0.1.0
  */
-export type ReadOptions = CsvReadOptions | PlainFormat<"parquet" | "arrowfile" | "arrowstream">
+export type ReadOptions = CsvReadOptions | PlainFormat<"parquet" | "arrowfile" | "arrowstream" | "json">
 
 /**
  * The format of a file that is written.
@@ -94,14 +96,15 @@ export type ReadOptions = CsvReadOptions | PlainFormat<"parquet" | "arrowfile" |
  * @category models
  * @since 0.1.0
  */
-export type WriteOptions = CsvOptions | ParquetWriteOptions | PlainFormat<"arrowfile" | "arrowstream">
+export type WriteOptions = CsvOptions | ParquetWriteOptions | PlainFormat<"arrowfile" | "arrowstream" | "iceberg">
 
 /**
- * The format of files that are scanned, and their columns. Only Parquet has its columns in the file.
+ * The format of files that are scanned, and their columns. Only Parquet and Iceberg have their columns in the file.
  *
  * **Details**
  *
- * Columns of CSV are matched by position, those of Parquet and Arrow by name: some of the file's columns, in any order.
+ * Columns of CSV are matched by position, those of Parquet, Arrow and Iceberg by name: some of the file's columns, in any
+ * order. JSON has one column, `json`, unless another one of that type is declared; its rows are the documents of the lines.
  * The columns are declared as in `HyperTable.make`. A type that the file's column does not convert to without loss is
  * an error of the server, for Arrow any other type is.
  *
@@ -109,7 +112,7 @@ export type WriteOptions = CsvOptions | ParquetWriteOptions | PlainFormat<"arrow
  * @since 0.1.0
  */
 export type ScanOptions =
-  | (PlainFormat<"parquet"> & { readonly columns?: Fields | undefined })
+  | (PlainFormat<"parquet" | "iceberg" | "json"> & { readonly columns?: Fields | undefined })
   | ((CsvReadOptions | PlainFormat<"arrowfile" | "arrowstream">) & { readonly columns: Fields })
 
 const { identifier, list, literal, sql } = Statement
@@ -133,15 +136,22 @@ const readable: Readonly<Record<string, Readonly<Record<string, OptionKind>>>> =
   },
   parquet: {},
   arrowfile: {},
-  arrowstream: {}
+  arrowstream: {},
+  json: {}
 }
+
+const scannable: typeof readable = { ...readable, iceberg: {} }
+
+/** The formats that name and type their columns. */
+const selfDescribing: ReadonlyArray<string> = ["parquet", "iceberg", "json"]
 
 const writable: typeof readable = {
   csv,
   // Another codec is not an error of the server but its end (H-46).
   parquet: { codec: ["snappy", "gzip", "zstd"], rowsPerRowGroup: "count" },
   arrowfile: {},
-  arrowstream: {}
+  arrowstream: {},
+  iceberg: {}
 }
 
 const accepts = (kind: OptionKind, value: unknown): boolean =>
@@ -189,7 +199,7 @@ const columnOf = ([name, schema]: [string, Fields[string]]): Statement.Statement
  *
  * **Details**
  *
- * Several files of CSV or Parquet are read as one table; of Arrow the server reads a single one. Paths and options become part of the text, because the
+ * Several files of CSV, Parquet or JSON are read as one table; of Arrow and Iceberg the server reads a single one. Paths and options become part of the text, because the
  * server takes no parameters there; they are quoted by `Statement.literal`. Throws a `ValueError` for a path that cannot
  * be sent, such as one with U+0000, and a `TypeError` for an unknown option or an invalid value.
  *
@@ -230,8 +240,8 @@ const columnOf = ([name, schema]: [string, Fields[string]]): Statement.Statement
  */
 export const scan = (paths: string | ReadonlyArray<string>, options: ScanOptions): Statement.Statement => {
   const { columns, ...others } = options
-  const format = optionList(readable, others)
-  if (columns === undefined && options.format !== "parquet") {
+  const format = optionList(scannable, others)
+  if (columns === undefined && !selfDescribing.includes(options.format)) {
     throw new TypeError(`the columns of ${options.format} are not in the file: pass columns`)
   }
   return sql`external(${source(paths)}, ${format}${
@@ -240,20 +250,26 @@ export const scan = (paths: string | ReadonlyArray<string>, options: ScanOptions
 }
 
 /**
- * A failure of an import or export: a path or value that cannot be sent (`ValueError`), or any query error.
+ * A failure of an import or export: a path or value that cannot be sent (`ValueError`), an export that would damage a
+ * table (`UnsupportedError`), or any query error.
  *
  * @category errors
  * @since 0.1.0
  */
-export type ExternalError = ClientError | ValueError.ValueError
+export type ExternalError = ClientError | UnsupportedError | ValueError.ValueError
+
+const tryStatement = (
+  statement: () => Statement.Statement
+): Effect.Effect<Statement.Statement, ValueError.ValueError> =>
+  Effect.try({
+    try: statement,
+    catch: (thrown) => thrown instanceof ValueError.ValueError ? thrown : ValueError.fromThrown(thrown)
+  })
 
 const copy = (statement: () => Statement.Statement): Effect.Effect<number, ExternalError, Client> =>
   Effect.gen(function*() {
     const client = yield* Client
-    const { text } = yield* Effect.try({
-      try: statement,
-      catch: (thrown) => thrown instanceof ValueError.ValueError ? thrown : ValueError.fromThrown(thrown)
-    })
+    const { text } = yield* tryStatement(statement)
     const [result] = yield* client.simple(text)
     return result?.rowCount ?? 0
   })
@@ -294,19 +310,21 @@ export const importInto = (
 const tableName = /^(?:(?:^|\.)"(?:[^"]|"")+")+$/
 
 /**
- * Exports a table, or the result of a query, to a file, and returns the number of rows.
+ * Exports a table, or the result of a query, to a file, or a new table of Iceberg, and returns the number of rows.
  *
  * **Details**
  *
  * The server creates missing directories, and the file with access for its user and group only. A type that the format
  * does not have is a `ServerError` before anything is written: `uuid`, `oid`, `interval`, `char(1)` and `geography` in
- * Parquet, `uuid` in Arrow. Cast such columns to `text` in a query. The query cannot have parameters: use
+ * Parquet and Iceberg, `uuid` in Arrow. Cast such columns to `text` in a query. The query cannot have parameters: use
  * `Statement.literal` in it.
  *
  * **Gotchas**
  *
- * An existing file is overwritten, and removed if the export fails. To keep it in that case, export to another name in
- * the same directory and rename the file when this has succeeded.
+ * - An existing file is overwritten, and removed if the export fails. To keep it in that case, export to another name
+ *   in the same directory and rename the file when this has succeeded.
+ * - A table of Iceberg is never overwritten: where there is one, this fails with an `UnsupportedError`. The server would
+ *   add a second one to its directory, and could read neither (H-73).
  *
  * **Example** (A query to Parquet)
  *
@@ -346,11 +364,35 @@ export const exportTo = (
   source: Statement.Statement | Statement.Fragment,
   path: string,
   options: WriteOptions
-): Effect.Effect<number, ExternalError, Client> =>
-  copy(() => {
+): Effect.Effect<number, ExternalError, Client> => {
+  const exported = copy(() => {
     const isQuery = Statement.isStatement(source) && !tableName.test(source.text)
     if (isQuery && source.parameters.length > 0) {
       throw new TypeError("COPY takes no parameters: use Statement.literal for the values of the query")
     }
     return sql`COPY ${isQuery ? sql`(${source})` : source} TO ${literal(path)} WITH (${optionList(writable, options)})`
+  })
+  return options.format === "iceberg" ? Effect.andThen(checkNoIceberg(path), exported) : exported
+}
+
+const readsNothing = /^58/
+
+/** Fails if there is a table of Iceberg. */
+const checkNoIceberg = (path: string): Effect.Effect<void, ExternalError, Client> =>
+  Effect.gen(function*() {
+    const client = yield* Client
+    const { text } = yield* tryStatement(() => sql`SELECT 1 FROM ${scan(path, { format: "iceberg" })} LIMIT 0`)
+    const isMissing = yield* Effect.matchEffect(client.simple(text), {
+      onSuccess: () => Effect.succeed(false),
+      onFailure: (error) =>
+        error._tag === "ServerError" && readsNothing.test(error.reason.sqlState)
+          ? Effect.succeed(true)
+          : Effect.fail(error)
+    })
+    if (isMissing) return
+    return yield* new UnsupportedError({
+      feature: "exporting to a table of Iceberg that exists",
+      server: "hyper",
+      problem: "the server would add a second table to its directory, and could read neither"
+    })
   })

@@ -1,11 +1,12 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Client } from "@hyperfect/client/Client"
-import { fromTextUnsafe, identifier, list, sql, type Statement } from "@hyperfect/client/Statement"
+import { fromTextUnsafe, identifier, list, literal, sql, type Statement } from "@hyperfect/client/Statement"
 import * as Hyper from "@hyperfect/hyper/Hyper"
 import * as HyperExternal from "@hyperfect/hyper/HyperExternal"
 import * as HyperTable from "@hyperfect/hyper/HyperTable"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as HyperdServer from "@hyperfect/testing/HyperdServer"
+import * as Json from "@hyperfect/values/Json"
 import { BigDecimal, Effect, FileSystem, Layer, Schema } from "effect"
 import { gzipSync } from "node:zlib"
 
@@ -194,6 +195,58 @@ describe("HyperExternal", () => {
         }
       }))
 
+    it.effect("reads lines of JSON as a column, from several files, and imports them", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const client = yield* Client
+        const path = `${yield* directory}/lines`
+        yield* fs.writeFileString(path, "{\"a\": 1.50}\n[1, \"x\"]\nnull\n")
+        const documents = [{ a: 1.5 }, [1, "x"], Json.Null]
+        const one = HyperExternal.scan(path, { format: "json" })
+        assert.deepStrictEqual(
+          (yield* client.query(sql`select json from ${one}`)).rows.map(({ json }) => json),
+          documents
+        )
+        const named = HyperExternal.scan([path, path], { format: "json", columns: { doc: HyperTable.Json } })
+        assert.strictEqual(yield* count(named), 6)
+        yield* client.simple("create temporary table documents (doc json, n int)")
+        const imported = HyperExternal.importInto(identifier("documents"), path, { format: "json", columns: ["doc"] })
+        assert.strictEqual(yield* imported, 3)
+        assert.deepStrictEqual((yield* client.values("select doc from documents")).rows.flat(), documents)
+        const wrong = HyperExternal.scan(path, { format: "json", columns: { a: HyperTable.Double } })
+        assert.match(yield* failure(client.query(sql`select * from ${wrong}`)), /^ServerError /)
+      }))
+
+    it.effect("exports a table of Iceberg and reads it, and refuses to export over one", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const client = yield* Client
+        const table = yield* filledTable
+        const folder = yield* directory
+        const path = `${folder}/ice`
+        const format = { format: "iceberg" } as const
+        assert.strictEqual(yield* HyperExternal.exportTo(table, path, format), 3)
+        assert.deepStrictEqual(yield* rowsOf(HyperExternal.scan(path, format)), yield* rowsOf(table))
+        const some = HyperExternal.scan(path, { ...format, columns: { price: columns.price } })
+        assert.strictEqual(yield* count(some), 3)
+        const files = yield* fs.readDirectory(path, { recursive: true })
+        const again = yield* Effect.flip(HyperExternal.exportTo(sql`select 1 as a`, path, format))
+        assert.strictEqual(again._tag, "UnsupportedError")
+        assert.sameMembers(yield* fs.readDirectory(path, { recursive: true }), files)
+        // The fact behind the refusal (H-73).
+        yield* client.simple(sql`copy (select 1 as a) to ${literal(path)} with (format iceberg)`.text)
+        const read = client.query(sql`select * from ${HyperExternal.scan(path, format)}`)
+        assert.strictEqual(yield* failure(read), "ServerError DataCorrupted")
+        assert.strictEqual(yield* failure(HyperExternal.exportTo(table, path, format)), "ServerError DataCorrupted")
+        yield* fs.makeDirectory(`${folder}/empty`)
+        yield* HyperExternal.exportTo(table, `${folder}/empty`, format)
+        const none = HyperExternal.scan(`${folder}/none`, format)
+        assert.match(yield* failure(client.query(sql`select * from ${none}`)), /^ServerError /)
+        assert.match(yield* failure(HyperExternal.exportTo(table, "\0", format)), /^ValueError /)
+        const unsupported = HyperExternal.exportTo(sql`select null::uuid as a`, `${folder}/uuid`, format)
+        assert.strictEqual(yield* failure(unsupported), "ServerError FeatureNotSupported")
+      }))
+
     it.effect("reads compressed and encoded CSV, and NULL for what does not fit", () =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -282,7 +335,10 @@ describe("HyperExternal", () => {
   it("throws a TypeError for options and arguments that are mistakes of the program", () => {
     const scan = (options: unknown, paths: string | ReadonlyArray<string> = "a") => () =>
       HyperExternal.scan(paths, options as HyperExternal.ScanOptions)
-    assert.throws(scan({ format: "orc" }), /format is one of csv, parquet, arrowfile, arrowstream, not "orc"/)
+    assert.throws(
+      scan({ format: "orc" }),
+      /format is one of csv, parquet, arrowfile, arrowstream, json, iceberg, not "orc"/
+    )
     assert.throws(scan({ format: "__proto__" }), TypeError)
     assert.throws(scan({ format: "csv" }), /pass columns/)
     assert.throws(scan({ format: "parquet" }, ""), /no path/)
