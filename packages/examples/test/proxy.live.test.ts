@@ -217,7 +217,8 @@ const without = [
 describe("Transport laws: WebSockets", () => {
   const laws = TransportConformance.laws({
     endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
-    maxWriteSize: 1_000_000
+    maxWriteSize: 1_000_000,
+    timeout: "60 seconds"
   })
   it("excludes existing laws only", () => {
     for (const prefix of without) assert.isTrue(laws.some((law) => law.name.startsWith(prefix)), prefix)

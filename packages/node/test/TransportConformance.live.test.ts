@@ -4,15 +4,18 @@ import { Certificates, TransportConformance } from "@hyperfect/testing"
 import { type Connection, Endpoint, FastPath, Transport } from "@hyperfect/transport"
 import { Effect, FileSystem, Layer } from "effect"
 
-const tcp = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)) }
+const timeout = "60 seconds"
+
+const tcp = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), timeout } as const
 
 const unix = {
   endpoint: Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
     const directory = yield* fileSystem.makeTempDirectoryScoped({ prefix: "hyperfect-" })
     return Endpoint.unix(`${directory}/.s.PGSQL.5432`)
-  }).pipe(Effect.orDie, Effect.provide(NodePlatform.layer))
-}
+  }).pipe(Effect.orDie, Effect.provide(NodePlatform.layer)),
+  timeout
+} as const
 
 const tls = await Effect.runPromise(Effect.gen(function*() {
   const authority = yield* Certificates.makeAuthority({ name: "Root" })
@@ -62,6 +65,6 @@ const suites = [
 
 for (const [name, laws, layer] of suites) {
   describe(`Transport laws: ${name}`, () => {
-    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)))
+    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)), 70_000)
   })
 }

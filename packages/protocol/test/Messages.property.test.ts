@@ -5,7 +5,7 @@ import { kinds } from "./messageKinds.ts"
 import { outcome } from "./outcome.ts"
 
 const codegens = ["generated", "interpreted"] as const
-const runs = { arbitrary: { runs: 200, seed: "hyperfect" } }
+const runs = { arbitrary: { seed: "hyperfect" } }
 
 const frameOf = (message: Wire.AnyMessage, value: unknown, codegen: Wire.Codegen): Uint8Array => {
   const out = ByteWriter.make(64)

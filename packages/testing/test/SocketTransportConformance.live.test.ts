@@ -3,10 +3,9 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Session, Statement } from "@hyperfect/client"
 import { NodePlatform, NodeTransport } from "@hyperfect/node"
 import { Certificates, PostgresServer, TransportConformance } from "@hyperfect/testing"
-import { Endpoint, SocketTransport, type Transport } from "@hyperfect/transport"
+import { SocketTransport, type Transport } from "@hyperfect/transport"
 import { Effect, Layer, Stream } from "effect"
-
-const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), maxWriteSize: 1_000_000 }
+import { listenOptions } from "./harmlessFaults.ts"
 
 /** Connections over TCP sockets of Effect, to a listener of this library. */
 const overTcp = SocketTransport.layer((endpoint) =>

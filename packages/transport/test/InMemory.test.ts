@@ -3,7 +3,10 @@ import { Certificates, TransportConformance } from "@hyperfect/testing"
 import { type Connection, Endpoint, InMemory, Transport } from "@hyperfect/transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Ref, Scope } from "effect"
 
-const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)) }
+const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)), timeout: "60 seconds" } as const
+
+/** Many times the capacity of the network in small pieces. */
+const smaller = { ...listenOptions, maxWriteSize: 1_000_000 }
 
 const certificate = await Effect.runPromise(Certificates.selfSigned({ name: "server" }))
 
@@ -14,18 +17,18 @@ const tls = {
 
 const suites = [
   ["in memory", TransportConformance.laws(listenOptions), InMemory.layerNetwork()],
-  ["in memory, in small pieces", TransportConformance.laws(listenOptions), InMemory.layerNetwork({ capacity: 1000 })],
+  ["in memory, in small pieces", TransportConformance.laws(smaller), InMemory.layerNetwork({ capacity: 1000 })],
   ["securing lines in memory", TransportConformance.tlsLaws({ ...listenOptions, ...tls }), InMemory.layerNetwork()],
   [
     "secured lines in memory",
-    TransportConformance.laws(listenOptions),
+    TransportConformance.laws(smaller),
     TransportConformance.layerSecured(tls).pipe(Layer.provide(InMemory.layerNetwork()))
   ]
 ] as const
 
 for (const [name, laws, layer] of suites) {
   describe(`Transport laws: ${name}`, () => {
-    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)))
+    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)), 70_000)
   })
 }
 
@@ -190,8 +193,8 @@ describe("InMemory.layer", () => {
 describe("InMemory.layerNetwork", () => {
   it.effect("isolates networks from each other", () =>
     Effect.gen(function*() {
-      const listenOptions = Endpoint.unix("/run/server")
-      const [law] = TransportConformance.laws({ endpoint: Effect.succeed(listenOptions) })
+      const endpoint = Effect.succeed(Endpoint.unix("/run/server"))
+      const [law] = TransportConformance.laws({ ...listenOptions, endpoint })
       yield* Effect.all([law!.check, law!.check].map(Effect.provide(InMemory.layerNetwork(), { local: true })), {
         concurrency: 2
       })

@@ -93,8 +93,7 @@ describe("built-in types", () => {
             }
           }
         }
-      }),
-    { arbitrary: { runs: 300 } }
+      })
   )
 
   it("reject JavaScript values of another kind, and name them", () => {
