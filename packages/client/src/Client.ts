@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
-import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { Queries } from "./Queries.ts"
 import type { QueryError } from "./QueryError.ts"
@@ -52,6 +51,8 @@ export class Client extends Context.Service<
   Queries<PoolError> & Pick<Session.Info, "server" | "authentication">
 >()("@hyperfect/client/Client (Client.layer, Pool.layer and Hyper.layer provide it)") {}
 
+type Services = Transport | Authenticate.Services
+
 /**
  * Provides a client over one session, opened and closed with the layer.
  *
@@ -60,9 +61,7 @@ export class Client extends Context.Service<
  * @category layers
  * @since 0.1.0
  */
-export const layer = (
-  config: ConnectionConfig.ConnectionConfig
-): Layer.Layer<Client, Session.ConnectError, Transport | Authenticate.Services> =>
+export const layer = (config: ConnectionConfig.ConnectionConfig): Layer.Layer<Client, Session.ConnectError, Services> =>
   Layer.effect(Client, Session.make(config))
 
 /**
@@ -73,9 +72,7 @@ export const layer = (
  * @category layers
  * @since 0.1.0
  */
-export const layerUri = (
-  uri: string
-): Layer.Layer<Client, Session.ConnectError | ConnectionConfigError, Transport | Authenticate.Services> =>
+export const layerUri = (uri: string): Layer.Layer<Client, Session.ConnectError, Services> =>
   Layer.effect(Client, Effect.flatMap(ConnectionConfig.fromUri(uri), Session.make))
 
 /**
@@ -97,7 +94,7 @@ export const layerUri = (
  */
 export const layerConfig = (
   config: ConnectionConfig.Source = ConnectionConfig.config
-): Layer.Layer<Client, Session.ConnectError | Config.ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Client, Session.ConnectError | Config.ConfigError, Services> =>
   Layer.effect(Client, Effect.flatMap(ConnectionConfig.fromConfig(config), Session.make))
 
 /**
@@ -114,5 +111,5 @@ export const layerConfig = (
  */
 export const layerConninfo = (
   text?: string
-): Layer.Layer<Client, Session.ConnectError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+): Layer.Layer<Client, Session.ConnectError, Services | FileSystem.FileSystem> =>
   Layer.effect(Client, Effect.flatMap(ConnectionConfig.load(text), Session.make))

@@ -57,6 +57,8 @@ export type { Listening, Options } from "./internal/notify/listening.ts"
  */
 export class Notifications extends Context.Service<Notifications, Listening>()("@hyperfect/client/Notifications") {}
 
+type Services = Transport | Authenticate.Services
+
 /**
  * Makes a service that listens on a session of this configuration, opened on demand. All subscriptions end with the
  * scope.
@@ -67,7 +69,7 @@ export class Notifications extends Context.Service<Notifications, Listening>()("
 export const make = (
   config: ConnectionConfig.ConnectionConfig,
   options?: Options
-): Effect.Effect<Listening, never, Scope.Scope | Transport | Authenticate.Services> =>
+): Effect.Effect<Listening, never, Scope.Scope | Services> =>
   Effect.map(makeListening(config, options), ({ listening }) => listening)
 
 /**
@@ -83,8 +85,7 @@ export const make = (
 export const layer = (
   config: ConnectionConfig.ConnectionConfig,
   options?: Options
-): Layer.Layer<Notifications, never, Transport | Authenticate.Services> =>
-  Layer.effect(Notifications, make(config, options))
+): Layer.Layer<Notifications, never, Services> => Layer.effect(Notifications, make(config, options))
 
 /**
  * Provides the notifications of the server that a connection URI names.
@@ -97,7 +98,7 @@ export const layer = (
 export const layerUri = (
   uri: string,
   options?: Options
-): Layer.Layer<Notifications, ConnectionConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Notifications, ConnectionConfigError, Services> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.fromUri(uri), (config) => make(config, options)))
 
 /**
@@ -109,7 +110,7 @@ export const layerUri = (
 export const layerConfig = (
   config: ConnectionConfig.Source = ConnectionConfig.config,
   options?: Options
-): Layer.Layer<Notifications, Config.ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Notifications, Config.ConfigError, Services> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.fromConfig(config), (config) => make(config, options)))
 
 /**
@@ -123,7 +124,7 @@ export const layerConfig = (
 export const layerConninfo = (
   text?: string,
   options?: Options
-): Layer.Layer<Notifications, ConnectionConfigError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+): Layer.Layer<Notifications, ConnectionConfigError, Services | FileSystem.FileSystem> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.load(text), (config) => make(config, options)))
 
 /**

@@ -39,7 +39,6 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Client } from "./Client.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
-import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
 import type * as model from "./internal/pool/model.ts"
 import { openPool } from "./internal/pool/openPool.ts"
 import * as Notifications from "./Notifications.ts"
@@ -101,30 +100,31 @@ export const Pool: Context.Service<Pool, Pool> = Context.Service<Pool>("@hyperfe
  * @category constructors
  * @since 0.1.0
  */
-export const make = (config: ConnectionConfig.ConnectionConfig, options: model.Options = {}): Effect.Effect<
-  Pool,
-  Session.ConnectError | QueryError | ConnectionConfigError,
-  Scope.Scope | Transport | Authenticate.Services
-> => Effect.map(openPool(config, options), ({ pool }) => pool)
+export const make = (
+  config: ConnectionConfig.ConnectionConfig,
+  options: model.Options = {}
+): Effect.Effect<Pool, OpenError, Scope.Scope | Requirements> =>
+  Effect.map(openPool(config, options), ({ pool }) => pool)
 
 type Services = Pool | Client | Notifications.Notifications
 
-type LayerError = Session.ConnectError | QueryError | ConnectionConfigError
+type OpenError = Session.ConnectError | QueryError
+
+type Requirements = Transport | Authenticate.Services
+
+/**
+ * Returns the services that a pool is.
+ *
+ * @internal
+ */
+export const services = (pool: Pool): Context.Context<Services> =>
+  Context.make(Pool, pool).pipe(Context.add(Client, pool), Context.add(Notifications.Notifications, pool))
 
 const layerOf = <E, R>(
   config: Effect.Effect<ConnectionConfig.ConnectionConfig, E, R>,
   options: model.Options | undefined
-): Layer.Layer<Services, LayerError | E, Transport | Authenticate.Services | Exclude<R, Scope.Scope>> =>
-  Layer.effectContext(
-    Effect.map(
-      Effect.flatMap(config, (config) => make(config, options)),
-      (pool) =>
-        Context.make(Pool, pool).pipe(
-          Context.add(Client, pool),
-          Context.add(Notifications.Notifications, pool)
-        )
-    )
-  )
+): Layer.Layer<Services, OpenError | E, Requirements | Exclude<R, Scope.Scope>> =>
+  Layer.effectContext(Effect.map(Effect.flatMap(config, (config) => make(config, options)), services))
 
 /**
  * Provides a pool that is made with the layer and closed with it, also as client and as notifications.
@@ -137,7 +137,7 @@ const layerOf = <E, R>(
 export const layer = (
   config: ConnectionConfig.ConnectionConfig,
   options?: model.Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> => layerOf(Effect.succeed(config), options)
+): Layer.Layer<Services, OpenError, Requirements> => layerOf(Effect.succeed(config), options)
 
 /**
  * Provides a pool of sessions with the server that a connection URI names, also as client and as notifications.
@@ -168,10 +168,7 @@ export const layer = (
  * @category layers
  * @since 0.1.0
  */
-export const layerUri = (
-  uri: string,
-  options?: model.Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> =>
+export const layerUri = (uri: string, options?: model.Options): Layer.Layer<Services, OpenError, Requirements> =>
   layerOf(ConnectionConfig.fromUri(uri), options)
 
 /**
@@ -186,7 +183,7 @@ export const layerUri = (
 export const layerConfig = (
   config: ConnectionConfig.Source = ConnectionConfig.config,
   options?: model.Options
-): Layer.Layer<Services, LayerError | Config.ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Services, OpenError | Config.ConfigError, Requirements> =>
   layerOf(ConnectionConfig.fromConfig(config), options)
 
 /**
@@ -201,5 +198,5 @@ export const layerConfig = (
 export const layerConninfo = (
   text?: string,
   options?: model.Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+): Layer.Layer<Services, OpenError, Requirements | FileSystem.FileSystem> =>
   layerOf(ConnectionConfig.load(text), options)

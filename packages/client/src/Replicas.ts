@@ -14,21 +14,20 @@ import type * as Authenticate from "@hyperfect/auth/Authenticate"
 import type { Transport } from "@hyperfect/transport/Transport"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Client } from "./Client.ts"
+import type { Client } from "./Client.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
-import { ConnectionConfigError } from "./ConnectionConfigError.ts"
 import { openPool } from "./internal/pool/openPool.ts"
 import { askPosition, makeReplicaRunner } from "./internal/pool/replicaRunner.ts"
+import { finiteDuration } from "./internal/pool/settings.ts"
 import { WrittenPosition } from "./internal/pool/writtenPosition.ts"
 import { makeQueries } from "./internal/query/queries.ts"
-import * as Notifications from "./Notifications.ts"
+import type * as Notifications from "./Notifications.ts"
 import * as Pool from "./Pool.ts"
 import type { Stats } from "./PoolStats.ts"
 import type { QueryError } from "./QueryError.ts"
@@ -84,15 +83,6 @@ export interface Replicas extends Pool.Pool {
  */
 export const Replicas: Context.Service<Replicas, Replicas> = Context.Service<Replicas>("@hyperfect/client/Replicas")
 
-const resolveMaxWait = ({ maxWait = "100 millis" }: Options) =>
-  Option.match(Option.filter(Duration.fromInput(maxWait), Duration.isFinite), {
-    onNone: () =>
-      Effect.fail(
-        new ConnectionConfigError({ setting: "maxWait", kind: "invalid", problem: "must be a finite duration" })
-      ),
-    onSome: (maxWait) => Effect.succeed(Duration.toMillis(maxWait))
-  })
-
 /**
  * Makes a pool for each of the two roles among the same hosts. Waits for the first session with the primary, not for one
  * with a standby.
@@ -133,10 +123,10 @@ const resolveMaxWait = ({ maxWait = "100 millis" }: Options) =>
 export const make = Effect.fnUntraced(
   function*(config: ConnectionConfig.ConnectionConfig, options: Options = {}): Effect.fn.Return<
     Replicas,
-    LayerError,
-    Scope.Scope | Transport | Authenticate.Services
+    OpenError,
+    Scope.Scope | Requirements
   > {
-    const maxWait = yield* resolveMaxWait(options)
+    const maxWait = yield* finiteDuration("maxWait", options.maxWait, "100 millis")
     const primary = yield* openPool({ ...config, targetSessionAttrs: "primary" }, options)
     const standby = yield* openPool({ ...config, targetSessionAttrs: "standby" }, {
       ...options,
@@ -170,23 +160,18 @@ export const make = Effect.fnUntraced(
 
 type Services = Replicas | Pool.Pool | Client | Notifications.Notifications
 
-type LayerError = Session.ConnectError | QueryError | ConnectionConfigError
+type OpenError = Session.ConnectError | QueryError
+
+type Requirements = Transport | Authenticate.Services
 
 const layerOf = <E, R>(
   config: Effect.Effect<ConnectionConfig.ConnectionConfig, E, R>,
   options: Options | undefined
-): Layer.Layer<Services, LayerError | E, Transport | Authenticate.Services | Exclude<R, Scope.Scope>> =>
-  Layer.effectContext(
-    Effect.map(
-      Effect.flatMap(config, (config) => make(config, options)),
-      (replicas) =>
-        Context.make(Replicas, replicas).pipe(
-          Context.add(Pool.Pool, replicas),
-          Context.add(Client, replicas),
-          Context.add(Notifications.Notifications, replicas)
-        )
-    )
-  )
+): Layer.Layer<Services, OpenError | E, Requirements | Exclude<R, Scope.Scope>> =>
+  Layer.effectContext(Effect.map(
+    Effect.flatMap(config, (config) => make(config, options)),
+    (replicas) => Context.add(Pool.services(replicas), Replicas, replicas)
+  ))
 
 /**
  * Provides a primary and its standbys, also as pool, as client and as notifications.
@@ -199,7 +184,7 @@ const layerOf = <E, R>(
 export const layer = (
   config: ConnectionConfig.ConnectionConfig,
   options?: Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> => layerOf(Effect.succeed(config), options)
+): Layer.Layer<Services, OpenError, Requirements> => layerOf(Effect.succeed(config), options)
 
 /**
  * Provides a primary and its standbys among the hosts of a connection URI, also as pool, as client and as notifications.
@@ -230,10 +215,7 @@ export const layer = (
  * @category layers
  * @since 0.1.0
  */
-export const layerUri = (
-  uri: string,
-  options?: Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services> =>
+export const layerUri = (uri: string, options?: Options): Layer.Layer<Services, OpenError, Requirements> =>
   layerOf(ConnectionConfig.fromUri(uri), options)
 
 /**
@@ -248,7 +230,7 @@ export const layerUri = (
 export const layerConfig = (
   config: ConnectionConfig.Source = ConnectionConfig.config,
   options?: Options
-): Layer.Layer<Services, LayerError | Config.ConfigError, Transport | Authenticate.Services> =>
+): Layer.Layer<Services, OpenError | Config.ConfigError, Requirements> =>
   layerOf(ConnectionConfig.fromConfig(config), options)
 
 /**
@@ -263,5 +245,5 @@ export const layerConfig = (
 export const layerConninfo = (
   text?: string,
   options?: Options
-): Layer.Layer<Services, LayerError, Transport | Authenticate.Services | FileSystem.FileSystem> =>
+): Layer.Layer<Services, OpenError, Requirements | FileSystem.FileSystem> =>
   layerOf(ConnectionConfig.load(text), options)

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Stats } from "../../PoolStats.ts"
 import * as Telemetry from "../../Telemetry.ts"
-import type { Settings } from "./state.ts"
+import type { Settings } from "./settings.ts"
 
 /** The interval of updates. */
 const updateInterval = "1 second"

@@ -9,17 +9,12 @@ import type { Transport } from "@hyperfect/transport/Transport"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import { Clock } from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import type * as Metric from "effect/Metric"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ConnectionConfig } from "../../ConnectionConfig.ts"
-import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
-import type { QueryError } from "../../QueryError.ts"
-import type { ConnectError } from "../../Session.ts"
 import { connectionCreateTime, connectionWaitTime, Telemetry } from "../../Telemetry.ts"
 import { openSession } from "../client/openSession.ts"
 import { canReach } from "../connect/establish.ts"
@@ -32,59 +27,9 @@ import { Observer } from "../session/observer.ts"
 import { SharedTypes, TypeCatalogue } from "../statement/typeCatalogue.ts"
 import { PoolMetrics } from "./metrics.ts"
 import type { Options, Pool, PoolNotice } from "./model.ts"
-import { makePoolRunner, type PoolRunner } from "./poolRunner.ts"
+import { makePoolRunner } from "./poolRunner.ts"
 import { SessionPool } from "./sessionPool.ts"
-import type { Settings } from "./state.ts"
-
-const count = (setting: string, value: number | undefined, absent: number, least: number) =>
-  value === undefined
-    ? Effect.succeed(absent)
-    : value >= least && (Number.isInteger(value) || value === Infinity)
-    ? Effect.succeed(value)
-    : Effect.fail(
-      new ConnectionConfigError({ setting, kind: "invalid", problem: `must be an integer of at least ${least}` })
-    )
-
-const resolveSettings = Effect.fnUntraced(
-  function*(options: Options): Effect.fn.Return<Settings, ConnectionConfigError> {
-    const duration = (
-      setting: keyof Options,
-      value: Duration.Input | undefined,
-      absent: Duration.Input
-    ): Effect.Effect<number, ConnectionConfigError> =>
-      Option.match(Duration.fromInput(value ?? absent), {
-        onNone: () =>
-          Effect.fail(new ConnectionConfigError({ setting, kind: "invalid", problem: "must be a duration" })),
-        onSome: (duration) => Effect.succeed(Duration.toMillis(duration))
-      })
-    const max = yield* count("max", options.max, 10, 1)
-    const min = yield* count("min", options.min, 0, 0)
-    if (min > max) {
-      return yield* new ConnectionConfigError({
-        setting: "min",
-        kind: "invalid",
-        problem: "must not be greater than max"
-      })
-    }
-    return {
-      min,
-      max,
-      depth: yield* count("depth", options.depth, 32, 1),
-      isPacked: options.sharing === "packed",
-      maxWaiting: yield* count("maxWaiting", options.maxWaiting, Infinity, 0),
-      failFastAfter: yield* duration("failFastAfter", options.failFastAfter, Duration.infinity),
-      reconnect: options.hostRecheck,
-      acquireTimeout: yield* duration("acquireTimeout", options.acquireTimeout, "30 seconds"),
-      idleTimeout: yield* duration("idleTimeout", options.idleTimeout, "10 minutes"),
-      lifetime: yield* duration("lifetime", options.lifetime, "30 minutes"),
-      checkAfter: yield* duration("checkAfter", options.checkAfter, "30 seconds"),
-      resetAlways: options.reset === "always",
-      drainTimeout: yield* duration("drainTimeout", options.drainTimeout, "5 seconds"),
-      onConnect: options.onConnect ?? (() => Effect.void),
-      onAcquire: options.onAcquire
-    }
-  }
-)
+import { resolveSettings } from "./settings.ts"
 
 /** The name of the pool in spans and metrics, by OpenTelemetry's conventions. */
 const poolName = ({ database, endpoint, targetSessionAttrs, user }: ConnectionConfig) => ({
@@ -93,19 +38,9 @@ const poolName = ({ database, endpoint, targetSessionAttrs, user }: ConnectionCo
   }`
 })
 
-/** A pool, and the runner of its queries. */
-export interface OpenPool {
-  readonly pool: Pool
-  readonly runner: PoolRunner
-}
-
-/** Opens a pool. Waits until a session is open, unless the pool may be empty. */
+/** Opens a pool. Waits until a session is open, unless the pool may be empty. Returns it with the runner of its queries. */
 export const openPool = Effect.fnUntraced(
-  function*(config: ConnectionConfig, options: Options, mayBeEmpty = false): Effect.fn.Return<
-    OpenPool,
-    ConnectError | QueryError | ConnectionConfigError,
-    Scope.Scope | Transport | Authenticate.Services
-  > {
+  function*(config: ConnectionConfig, options: Options, mayBeEmpty = false) {
     const settings = yield* resolveSettings(options)
     const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
     const clock = yield* Clock

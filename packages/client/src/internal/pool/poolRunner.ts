@@ -17,7 +17,7 @@ import { refuse } from "../session/queryError.ts"
 import { sessionState } from "../session/state.ts"
 import { changesUntold, mayChangeSession } from "../session/statementKind.ts"
 import type { SessionPool } from "./sessionPool.ts"
-import type { Settings } from "./state.ts"
+import type { Settings } from "./settings.ts"
 import type { Slot } from "./waiterList.ts"
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

@@ -22,7 +22,8 @@ import { slowThreshold } from "../session/timing.ts"
 import { AcquireQueue, unreserve } from "./acquireQueue.ts"
 import { Maintenance } from "./maintenance.ts"
 import { Opener } from "./opener.ts"
-import { load, type PoolState, type Settings } from "./state.ts"
+import type { Settings } from "./settings.ts"
+import { load, type PoolState } from "./state.ts"
 import type { Slot, Waiter } from "./waiterList.ts"
 
 /** @internal */

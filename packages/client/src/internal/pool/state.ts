@@ -4,32 +4,8 @@
  * @internal
  */
 import type * as Effect from "effect/Effect"
-import type * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import type { QueryError } from "../../QueryError.ts"
-import type { Session } from "../../Session.ts"
+import type { Settings } from "./settings.ts"
 import type { Slot } from "./waiterList.ts"
-
-/** All durations in milliseconds. */
-export interface Settings {
-  readonly min: number
-  readonly max: number
-  readonly depth: number
-  /** True if a session is filled before another one is used. */
-  readonly isPacked: boolean
-  readonly acquireTimeout: number
-  readonly maxWaiting: number
-  readonly failFastAfter: number
-  /** The delays between attempts to open a session. */
-  readonly reconnect: Schedule.Schedule<unknown, unknown> | undefined
-  readonly idleTimeout: number
-  readonly lifetime: number
-  readonly checkAfter: number
-  readonly resetAlways: boolean
-  readonly drainTimeout: number
-  readonly onConnect: (session: Session) => Effect.Effect<unknown, QueryError, Scope.Scope>
-  readonly onAcquire: ((session: Session) => Effect.Effect<unknown, QueryError>) | undefined
-}
 
 /** The sessions of a pool, and the operations that change them. */
 export interface PoolState {
