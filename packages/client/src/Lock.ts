@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import { TaggedError } from "@hyperfect/protocol/ProtocolError"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { timeoutDetached } from "./internal/session/deadline.ts"
+import { monotonicMillis } from "./internal/session/timing.ts"
 import { Pool } from "./Pool.ts"
 import type { PoolError } from "./PoolError.ts"
 import * as Query from "./Query.ts"
@@ -74,9 +74,6 @@ const parameters = (key: Key): Statement =>
     : typeof key === "bigint"
     ? sql`${key}::bigint`
     : sql`${key[0]}::int, ${key[1]}::int`
-
-/** The wall clock can be set back. */
-const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /**
  * Sends a heartbeat, and returns an effect that continues to do so, and that fails when one is not answered in time.

@@ -139,26 +139,21 @@ export const openConnection = Effect.fnUntraced(function*(
   onWait: (request: string) => void = () => {}
 ) {
   const transport = yield* Transport
-  const { keepAlive, keepAliveCount } = config
   const connection = yield* transport.connect(endpoint, {
-    keepAlive,
+    keepAlive: config.keepAlive,
     keepAliveInitialDelay: toMillis(config.keepAliveInitialDelay),
     keepAliveInterval: toMillis(config.keepAliveInterval),
-    keepAliveCount
+    keepAliveCount: config.keepAliveCount
   })
   if (encryption === "plain") return connection
   const options = tlsOptions(config, endpoint)
   const isDirect = config.sslNegotiation === "direct"
   onWait(isDirect ? "the TLS handshake" : "the TLS request")
-  const secure: Effect.Effect<unknown, TransportError.TransportError> = isDirect
-    ? TlsNegotiation.startDirect(connection, options)
-    : encryption === "tls"
-    ? TlsNegotiation.start(connection, options)
-    : Effect.flatMap(
-      TlsNegotiation.sslRequest(connection),
-      (agrees): Effect.Effect<unknown, TransportError.TransportError> =>
-        agrees ? connection.startTls(options) : Effect.void
-    )
+  const secure = Effect.gen(function*() {
+    if (isDirect) yield* TlsNegotiation.startDirect(connection, options)
+    else if (encryption === "tls") yield* TlsNegotiation.start(connection, options)
+    else if (yield* TlsNegotiation.sslRequest(connection)) yield* connection.startTls(options)
+  })
   yield* Effect.mapError(secure, describeTlsFailure(endpoint))
   return connection
 })

@@ -10,7 +10,6 @@ import type * as Login from "@hyperfect/auth/Login"
 import * as OAuthBearer from "@hyperfect/auth/mechanisms/OAuthBearer"
 import type * as Policy from "@hyperfect/auth/Policy"
 import * as Frontend from "@hyperfect/protocol/Frontend"
-import type { ProtocolError } from "@hyperfect/protocol/ProtocolError"
 import type { Connection } from "@hyperfect/transport/Connection"
 import * as Endpoint from "@hyperfect/transport/Endpoint"
 import * as MessageChannel from "@hyperfect/transport/MessageChannel"
@@ -93,7 +92,7 @@ const mapGssError =
       onSuccess: (next) => (token) => Effect.mapError(next(token), AuthError.fromReason)
     })
 
-type AttemptError = TransportError.TransportError | ProtocolError | AuthError.AuthError | ServerUnsuitable
+type AttemptError = Failure["cause"]
 
 interface AttemptFailure {
   readonly error: AttemptError

@@ -22,82 +22,68 @@ interface Down {
   readonly failure: Failure
 }
 
-/** @internal */
-export class HostMemory {
-  private readonly down = new Map<string, Down>()
-  private readonly look: (endpoint: Endpoint) => Effect.Effect<boolean>
-  private readonly schedule: Schedule.Schedule<unknown, unknown>
-  private readonly fork: (effect: Effect.Effect<unknown>) => void
-  private readonly onFound: () => void
-  private isWatching = false
-
-  /**
-   * `look` returns true if a server can be reached; `fork` runs a fiber for as long as the pool lives; `onFound` is
-   * called when a look has reached a server.
-   */
-  constructor(
-    look: (endpoint: Endpoint) => Effect.Effect<boolean>,
-    schedule: Schedule.Schedule<unknown, unknown>,
-    fork: (effect: Effect.Effect<unknown>) => void,
-    onFound: () => void
-  ) {
-    this.onFound = onFound
-    this.look = look
-    this.schedule = schedule
-    this.fork = fork
-  }
-
-  /** Returns the servers that are down now, by name, with their latest failures. */
-  failures(): ReadonlyMap<string, Failure> {
-    return new Map([...this.down].map(([name, { failure }]) => [name, failure]))
-  }
-
-  /** Notes that a server could not be reached. */
-  onUnreachable(endpoint: Endpoint, failure: Failure): void {
-    this.down.set(failure.endpoint, { endpoint, failure })
-    if (this.isWatching) return
-    this.isWatching = true
-    const end = Effect.sync(() => {
-      this.isWatching = false
-      // The schedule may have ended: without further looks, only sessions can find the servers again.
-      this.forget()
-    })
-    this.fork(Effect.ensuring(this.watch, end))
-  }
-
-  /** Notes that a server has answered. */
-  onReached(name: string): void {
-    this.down.delete(name)
-  }
-
-  /** Forgets all failures, so that the servers are tried in their order again. */
-  forget(): void {
-    this.down.clear()
-  }
-
-  /** Looks at all servers that are down, by the schedule, until none is. */
-  private readonly watch = Effect.suspend(() =>
-    Effect.ignore(
-      Effect.schedule(Effect.flatMap(this.lookAtAll, () => this.down.size === 0 ? done : Effect.void), this.schedule)
-    )
-  )
-
-  private readonly lookAtAll = Effect.suspend(() =>
-    Effect.forEach(
-      [...this.down],
-      ([name, { endpoint }]) =>
-        Effect.map(this.look(endpoint), (isReached) => {
-          if (!isReached) return
-          this.onReached(name)
-          this.onFound()
-        }),
-      { concurrency: "unbounded", discard: true }
-    )
-  )
-}
-
 /** Ends the watch. */
 const done = Effect.fail("none is down")
+
+/**
+ * Makes a memory. `look` returns true if a server can be reached; `fork` runs a fiber for as long as the pool lives;
+ * `onFound` is called when a look has reached a server.
+ *
+ * @internal
+ */
+export const makeHostMemory = (
+  look: (endpoint: Endpoint) => Effect.Effect<boolean>,
+  schedule: Schedule.Schedule<unknown, unknown>,
+  fork: (effect: Effect.Effect<unknown>) => void,
+  onFound: () => void
+) => {
+  const down = new Map<string, Down>()
+  let isWatching = false
+
+  /** Looks at all servers that are down. Fails if none is left. */
+  const lookAtAll = Effect.gen(function*() {
+    const lookAt = ([name, { endpoint }]: [string, Down]) =>
+      Effect.map(look(endpoint), (isReached) => {
+        if (!isReached) return
+        down.delete(name)
+        onFound()
+      })
+    yield* Effect.forEach([...down], lookAt, { concurrency: "unbounded", discard: true })
+    if (down.size === 0) yield* done
+  })
+
+  /** Looks by the schedule, until all servers are found. */
+  const watch = Effect.ensuring(
+    Effect.ignore(Effect.schedule(lookAtAll, schedule)),
+    Effect.sync(() => {
+      isWatching = false
+      // The schedule may have ended: without further looks, only sessions can find the servers again.
+      down.clear()
+    })
+  )
+
+  return {
+    /** Returns the servers that are down now, by name, with their latest failures. */
+    failures: (): ReadonlyMap<string, Failure> => new Map([...down].map(([name, { failure }]) => [name, failure])),
+
+    /** Notes that a server could not be reached. */
+    onUnreachable: (endpoint: Endpoint, failure: Failure): void => {
+      down.set(failure.endpoint, { endpoint, failure })
+      if (isWatching) return
+      isWatching = true
+      fork(watch)
+    },
+
+    /** Notes that a server has answered. */
+    onReached: (name: string): void => void down.delete(name),
+
+    /** Forgets all failures, so that the servers are tried in their order again. */
+    forget: (): void => down.clear()
+  }
+}
+
+/** @internal */
+export type HostMemory = ReturnType<typeof makeHostMemory>
 
 /** The memory that sessions opened in its context share. */
 export const SharedHosts: Context.Reference<HostMemory | undefined> = Context.Reference<HostMemory | undefined>(

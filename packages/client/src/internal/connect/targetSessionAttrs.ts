@@ -21,18 +21,10 @@ const isReadOnlyAsReported = (parameters: Reported): boolean | undefined => {
 }
 
 const readOnlyFlaw = (wanted: TargetSessionAttrs, isReadOnly: boolean): string | undefined =>
-  isReadOnly === (wanted === "read-only")
-    ? undefined
-    : wanted === "read-only"
-    ? "the session is not read-only"
-    : "the session is read-only"
+  isReadOnly === (wanted === "read-only") ? undefined : `the session is ${isReadOnly ? "" : "not "}read-only`
 
 const standbyFlaw = (wanted: TargetSessionAttrs, isStandby: boolean): string | undefined =>
-  isStandby === (wanted !== "primary")
-    ? undefined
-    : isStandby
-    ? "the server is in hot standby"
-    : "the server is not in hot standby"
+  isStandby === (wanted !== "primary") ? undefined : `the server is ${isStandby ? "" : "not "}in hot standby`
 
 const dependsOnWriting = (wanted: TargetSessionAttrs): boolean => wanted === "read-write" || wanted === "read-only"
 

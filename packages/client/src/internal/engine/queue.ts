@@ -236,7 +236,7 @@ export class ExchangeQueue {
 const isRefusal = (error: ExchangeError | undefined): boolean => error?._tag === "ServerError" && !error.isFatal
 
 /** Returns the failure of a session whose server did not respond in time. */
-export const unresponsive = (wanted: string, milliseconds: number): Failure =>
+export const unresponsive = (wanted: string, milliseconds: number): TransportError.TransportError =>
   TransportError.fromReason(new TransportError.Unresponsive({ wanted, milliseconds }))
 
 /**

@@ -15,7 +15,7 @@ import type { ConnectionConfig } from "../../ConnectionConfig.ts"
 import { ChannelInvalid, type Event, type ListenError } from "../../Notification.ts"
 import { openSession } from "../client/openSession.ts"
 import { minCheckAfter } from "../session/timing.ts"
-import { Listener } from "./listener.ts"
+import { makeListener } from "./listener.ts"
 
 /** PostgreSQL's NAMEDATALEN minus the terminating zero byte. */
 const maxNameBytes = 63
@@ -79,15 +79,11 @@ export interface Options {
 export const makeListening = Effect.fnUntraced(function*(
   config: ConnectionConfig,
   options: Options = {}
-): Effect.fn.Return<
-  { readonly listening: Listening; readonly refresh: Effect.Effect<void> },
-  never,
-  Scope.Scope | Transport | Authenticate.Services
-> {
+) {
   const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
   const scope = yield* Scope.make()
   const run = Effect.runForkWith(context)
-  const listener = new Listener(
+  const listener = makeListener(
     {
       capacity: Math.max(1, options.capacity ?? 1024),
       checkAfter: Math.max(
@@ -121,8 +117,6 @@ export const makeListening = Effect.fnUntraced(function*(
         return Stream.unwrap(Effect.map(subscriber, ({ pull }) => Stream.fromPull(Effect.succeed(pull))))
       })
     )
-  return {
-    listening: { subscribe, listen: (channel) => Stream.unwrap(subscribe(channel)) },
-    refresh: Effect.sync(() => listener.refresh())
-  }
+  const listening: Listening = { subscribe, listen: (channel) => Stream.unwrap(subscribe(channel)) }
+  return { listening, refresh: Effect.sync(() => listener.refresh()) }
 })

@@ -90,19 +90,17 @@ export class AcquireQueue {
       const heads = [this.shared.first, this.exclusive.first].filter((waiter) => waiter !== undefined)
       return heads.toSorted((a, b) => a.deadline - b.deadline)[0]
     }
-    const loop: Effect.Effect<void> = Effect.suspend(() => {
-      const time = now()
-      let waiter = next()
-      for (; waiter !== undefined && waiter.deadline <= time; waiter = next()) {
+    this.state.fork(Effect.gen({ self: this }, function*() {
+      for (let waiter = next(); waiter !== undefined; waiter = next()) {
+        const left = waiter.deadline - now()
+        if (left > 0) {
+          yield* Effect.sleep(left)
+          continue
+        }
         counts.timeouts++
         this.reject(waiter, this.timeoutOf(waiter))
       }
-      if (waiter === undefined) {
-        this.isWatching = false
-        return Effect.void
-      }
-      return Effect.flatMap(Effect.sleep(waiter.deadline - time), () => loop)
-    })
-    this.state.fork(loop)
+      this.isWatching = false
+    }))
   }
 }

@@ -42,19 +42,15 @@ export class Maintenance {
    * the session.
    */
   runOnConnect({ runner, session }: OpenSession, scope: Scope.Scope): Effect.Effect<Scope.Closeable, QueryError> {
-    return Effect.flatMap(
-      Scope.fork(scope),
-      (own) => {
-        const standby = session.parameters().get("in_hot_standby")
-        return Effect.map(Scope.provide(this.state.settings.onConnect(session), own), () => {
-          // Changes made by the hook are not reset; one of the server's role is not the hook's.
-          const isSame = session.parameters().get("in_hot_standby") === standby
-          runner.engine.changes.clear()
-          if (!isSame) runner.engine.changes.mark(sessionState.dirty)
-          return own
-        })
-      }
-    )
+    return Effect.gen({ self: this }, function*() {
+      const own = yield* Scope.fork(scope)
+      const standby = session.parameters().get("in_hot_standby")
+      yield* Scope.provide(this.state.settings.onConnect(session), own)
+      // Changes made by the hook are not reset; one of the server's role is not the hook's.
+      runner.engine.changes.clear()
+      if (session.parameters().get("in_hot_standby") !== standby) runner.engine.changes.mark(sessionState.dirty)
+      return own
+    })
   }
 
   /** True if an idle session may be lent as it is; after a long idle time it is checked first. */
@@ -88,32 +84,20 @@ export class Maintenance {
   /**
    * Rolls back and resets settings. An abandoned statement that is still running ends first, or the reset times out.
    */
-  private reset(slot: Slot): Effect.Effect<unknown, QueryError> {
-    const { engine, scope, session } = slot
-    // An interrupted transaction sends its ROLLBACK without waiting for the response.
-    const settled = Effect.suspend(() => (engine.queue.load === 0 ? Effect.void : Effect.ignore(session.simple(""))))
-    const rollback = Effect.suspend(
-      () => (engine.status === "I" ? Effect.void : withoutComment(session.simple("ROLLBACK")))
-    )
-    const reset = Effect.suspend(() =>
-      engine.changes.state === sessionState.clean
-        ? Effect.void
-        : Effect.suspend(() => Scope.close(slot.hookScope, Exit.void)).pipe(
-          Effect.andThen(
-            withoutComment(
-              session.simple([engine.dialect.reset, engine.afterReset].filter(Predicate.isNotUndefined).join("; "))
-            )
-          ),
-          Effect.andThen(Effect.suspend(() => {
-            // Only now are the reported settings the server's own.
-            slot.isRetired ||= engine.role?.fits() === false
-            return slot.isRetired ? Effect.void : Effect.map(this.runOnConnect(slot, scope), (hookScope) => {
-              slot.hookScope = hookScope
-            })
-          }))
-        )
-    )
-    return settled.pipe(Effect.andThen(rollback), Effect.andThen(reset))
+  private reset(slot: Slot): Effect.Effect<void, QueryError> {
+    return Effect.gen({ self: this }, function*() {
+      const { engine, scope, session } = slot
+      // An interrupted transaction sends its ROLLBACK without waiting for the response.
+      if (engine.queue.load > 0) yield* Effect.ignore(session.simple(""))
+      if (engine.status !== "I") yield* withoutComment(session.simple("ROLLBACK"))
+      if (engine.changes.state === sessionState.clean) return
+      yield* Scope.close(slot.hookScope, Exit.void)
+      const commands = [engine.dialect.reset, engine.afterReset].filter(Predicate.isNotUndefined)
+      yield* withoutComment(session.simple(commands.join("; ")))
+      // Only now are the reported settings the server's own.
+      slot.isRetired ||= engine.role?.fits() === false
+      if (!slot.isRetired) slot.hookScope = yield* this.runOnConnect(slot, scope)
+    })
   }
 
   /** Takes a session exclusively for maintenance. If that fails or times out, the session is closed. */
@@ -167,28 +151,21 @@ export class Maintenance {
   )
 
   /** Waits for sessions in use, then cancels their work, and closes all sessions. */
-  readonly drain: Effect.Effect<void> = Effect.suspend(() => {
+  readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
     const { settings, slots } = this.state
     for (const slot of slots) this.recycle(slot)
     const empty = Effect.callback<void>((resume) => {
       this.onEmpty = () => resume(Effect.void)
       if (slots.size + this.closing === 0) resume(Effect.void)
     })
-    const cancel = Effect.suspend(() =>
-      Effect.forEach(slots, ({ engine }) => engine.cancellation.cancelCurrent, {
-        concurrency: "unbounded",
-        discard: true
-      })
-    )
-    const closeAll = Effect.suspend(() => {
-      for (const slot of slots) this.retire(slot)
-      return Effect.timeoutOption(empty, closeTimeout)
+    yield* Effect.timeoutOption(empty, settings.drainTimeout)
+    const cancel = Effect.forEach([...slots], ({ engine }) => engine.cancellation.cancelCurrent, {
+      concurrency: "unbounded",
+      discard: true
     })
-    return Effect.timeoutOption(empty, settings.drainTimeout).pipe(
-      Effect.andThen(Effect.timeoutOption(Effect.andThen(cancel, empty), cancelTimeout)),
-      Effect.andThen(closeAll),
-      Effect.asVoid
-    )
+    yield* Effect.timeoutOption(Effect.andThen(cancel, empty), cancelTimeout)
+    for (const slot of slots) this.retire(slot)
+    yield* Effect.timeoutOption(empty, closeTimeout)
   })
 }
 

@@ -14,54 +14,45 @@ import type { Settings } from "./settings.ts"
 /** The interval of updates. */
 const updateInterval = "1 second"
 
+type Attributes = Readonly<Record<string, string>>
+
 /** @internal */
-export class PoolMetrics {
-  private readonly attributes: Readonly<Record<string, string>>
-  private readonly context: Context.Context<never>
-
-  constructor(attributes: Readonly<Record<string, string>>, context: Context.Context<never>) {
-    this.attributes = attributes
-    this.context = context
-  }
-
-  private withAttributes<Input, State>(metric: Metric.Metric<Input, State>, more?: Readonly<Record<string, string>>) {
-    return Metric.withAttributes(metric, { ...this.attributes, ...more })
-  }
+export const makePoolMetrics = (attributes: Attributes, context: Context.Context<never>) => {
+  const withAttributes = <Input, State>(metric: Metric.Metric<Input, State>, more?: Attributes) =>
+    Metric.withAttributes(metric, { ...attributes, ...more })
 
   /** Records the duration of an operation that succeeded. */
-  recordDuration(
-    metric: Metric.Histogram<number>
-  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> {
-    const own = this.withAttributes(metric)
-    return (effect) =>
+  const recordDuration = (metric: Metric.Histogram<number>) => {
+    const own = withAttributes(metric)
+    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.flatMap(Clock, (clock) => {
         const start = clock.monotonicTimeNanosUnsafe()
         return Effect.map(effect, (answer) => {
-          own.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - start) / 1e9, this.context)
+          own.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - start) / 1e9, context)
           return answer
         })
       })
   }
 
   /** Updates the metrics periodically. */
-  run(stats: () => Stats, { max, min }: Settings): Effect.Effect<never> {
+  const run = (stats: () => Stats, { max, min }: Settings): Effect.Effect<never> => {
     const state = "db.client.connection.state"
-    const idle = this.withAttributes(Telemetry.connectionCount, { [state]: "idle" })
-    const used = this.withAttributes(Telemetry.connectionCount, { [state]: "used" })
-    const pending = this.withAttributes(Telemetry.pendingRequests)
-    const timeouts = this.withAttributes(Telemetry.connectionTimeouts)
+    const idle = withAttributes(Telemetry.connectionCount, { [state]: "idle" })
+    const used = withAttributes(Telemetry.connectionCount, { [state]: "used" })
+    const pending = withAttributes(Telemetry.pendingRequests)
+    const timeouts = withAttributes(Telemetry.connectionTimeouts)
     let known = 0
-    this.withAttributes(Telemetry.connectionMax).updateUnsafe(max, this.context)
-    this.withAttributes(Telemetry.connectionIdleMin).updateUnsafe(min, this.context)
+    withAttributes(Telemetry.connectionMax).updateUnsafe(max, context)
+    withAttributes(Telemetry.connectionIdleMin).updateUnsafe(min, context)
     const show = (idleNow: number, usedNow: number, waiting: number) => {
-      idle.updateUnsafe(idleNow, this.context)
-      used.updateUnsafe(usedNow, this.context)
-      pending.updateUnsafe(waiting, this.context)
+      idle.updateUnsafe(idleNow, context)
+      used.updateUnsafe(usedNow, context)
+      pending.updateUnsafe(waiting, context)
     }
     return Effect.sync(() => {
       const now = stats()
       show(now.idle, now.size - now.idle, now.waiting)
-      timeouts.updateUnsafe(now.timeouts - known, this.context)
+      timeouts.updateUnsafe(now.timeouts - known, context)
       known = now.timeouts
     }).pipe(
       Effect.andThen(Effect.sleep(updateInterval)),
@@ -70,4 +61,6 @@ export class PoolMetrics {
       Effect.ensuring(Effect.sync(() => show(0, 0, 0)))
     )
   }
+
+  return { recordDuration, run }
 }

@@ -18,14 +18,14 @@ import type { ConnectionConfig } from "../../ConnectionConfig.ts"
 import { connectionCreateTime, connectionWaitTime, Telemetry } from "../../Telemetry.ts"
 import { openSession } from "../client/openSession.ts"
 import { canReach } from "../connect/establish.ts"
-import { defaultRecheck, HostMemory, SharedHosts } from "../connect/hostMemory.ts"
+import { defaultRecheck, makeHostMemory, SharedHosts } from "../connect/hostMemory.ts"
 import { makeListening } from "../notify/listening.ts"
 import { makeQueries } from "../query/queries.ts"
 import { Broadcast } from "../session/broadcast.ts"
 import { NoticeSink } from "../session/notices.ts"
 import { Observer } from "../session/observer.ts"
 import { SharedTypes, TypeCatalogue } from "../statement/typeCatalogue.ts"
-import { PoolMetrics } from "./metrics.ts"
+import { makePoolMetrics } from "./metrics.ts"
 import type { Options, Pool, PoolNotice } from "./model.ts"
 import { makePoolRunner } from "./poolRunner.ts"
 import { SessionPool } from "./sessionPool.ts"
@@ -50,13 +50,13 @@ export const openPool = Effect.fnUntraced(
     const telemetry = yield* Telemetry
     const name = poolName(config)
     const observer = new Observer(name, telemetry)
-    const metrics = telemetry.metrics === true ? new PoolMetrics(name, context) : undefined
+    const metrics = telemetry.metrics === true ? makePoolMetrics(name, context) : undefined
     const timed = (metric: Metric.Histogram<number>) =>
       metrics === undefined ? identity : metrics.recordDuration(metric)
     const notices = new Broadcast<PoolNotice>()
     const fork = (effect: Effect.Effect<unknown>): void =>
       void run(Effect.forkIn(effect, scope, { startImmediately: true }))
-    const hosts = new HostMemory(
+    const hosts = makeHostMemory(
       (endpoint) => Effect.provideContext(canReach(config, endpoint), context),
       options.hostRecheck ?? defaultRecheck,
       fork,

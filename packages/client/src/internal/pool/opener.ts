@@ -3,7 +3,6 @@
  *
  * @internal
  */
-import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -18,6 +17,7 @@ import type { Failure } from "../../QueryError.ts"
 import type { Session } from "../../Session.ts"
 import type { OpenSession } from "../client/openSession.ts"
 import { Backoff, canReconnect, isFinal, type OpenError } from "../connect/backoff.ts"
+import { unresponsive } from "../engine/queue.ts"
 import { slowThreshold } from "../session/timing.ts"
 import type { AcquireQueue } from "./acquireQueue.ts"
 import type { Maintenance } from "./maintenance.ts"
@@ -28,10 +28,6 @@ import type { Slot } from "./waiterList.ts"
 const lifetimeJitter = 0.2
 
 type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
-
-const onConnectTimedOut = Effect.fail(TransportError.fromReason(
-  new TransportError.Unresponsive({ wanted: "end of onConnect", milliseconds: maintenanceTimeout })
-))
 
 /** True if the server ended a session because it was idle. */
 const wasIdle = (reason: Failure | undefined): boolean =>
@@ -134,50 +130,44 @@ export class Opener {
     }))
   }
 
-  private readonly loop: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.isNeeded()) {
-      this.startedAt = undefined
-      this.state.dispatch()
-      return Effect.void
-    }
-    const now = this.state.now()
-    const { refusal } = this
-    if (refusal !== undefined) this.queue.rejectAll(refusal)
-    const { retryAt } = this.backoff
-    if (now < retryAt) {
-      const next = refusal === undefined ? Math.min(retryAt, this.failFastAt) : retryAt
-      const woken = Effect.callback<void>((resume) => {
-        this.wake = () => resume(Effect.void)
-      })
-      return Effect.flatMap(Effect.timeoutOption(woken, next - now), () => this.loop)
-    }
-    this.startedAt = now
-    return Effect.flatMap(
-      Effect.exit(this.open),
-      (exit) =>
-        Effect.flatMap(Exit.isSuccess(exit) ? Effect.void : this.onFailure(exit.cause), () => {
-          this.state.dispatch()
-          return this.loop
+  private readonly loop: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+    while (this.isNeeded()) {
+      const now = this.state.now()
+      const { refusal } = this
+      if (refusal !== undefined) this.queue.rejectAll(refusal)
+      const { retryAt } = this.backoff
+      if (now < retryAt) {
+        const next = refusal === undefined ? Math.min(retryAt, this.failFastAt) : retryAt
+        const woken = Effect.callback<void>((resume) => {
+          this.wake = () => resume(Effect.void)
         })
-    )
+        yield* Effect.timeoutOption(woken, next - now)
+        continue
+      }
+      this.startedAt = now
+      const exit = yield* Effect.exit(this.open)
+      if (Exit.isFailure(exit)) yield* this.onFailure(exit.cause)
+      this.state.dispatch()
+    }
+    this.startedAt = undefined
+    this.state.dispatch()
   })
 
-  private onFailure(cause: Cause.Cause<OpenError>): Effect.Effect<void> {
+  private readonly onFailure = Effect.fnUntraced({ self: this }, function*(cause: Cause.Cause<OpenError>) {
     const failure = cause.reasons.find(Cause.isFailReason)
-    const log = Cause.hasDies(cause) ? Effect.logError("opening a session of the pool died", cause) : Effect.void
-    return Effect.flatMap(Effect.andThen(log, Effect.all([Random.next, this.nextDelay])), ([chance, delay]) => {
-      const now = this.state.now()
-      this.state.counts.connectFailures++
-      for (const { openedAt } of this.state.slots) this.backoff.onAlive(openedAt, now)
-      this.backoff.onFailure(now, chance, delay)
-      this.lastFailure = failure?.error
-      this.failingSince ??= this.startedAt ?? now
-      if (failure !== undefined && !canReconnect(failure.error) && this.state.slots.size === 0) {
-        this.queue.rejectAll(new PoolError.ConnectFailed({ cause: failure.error }))
-      }
-      return Effect.void
-    })
-  }
+    if (Cause.hasDies(cause)) yield* Effect.logError("opening a session of the pool died", cause)
+    const chance = yield* Random.next
+    const delay = yield* this.nextDelay
+    const now = this.state.now()
+    this.state.counts.connectFailures++
+    for (const { openedAt } of this.state.slots) this.backoff.onAlive(openedAt, now)
+    this.backoff.onFailure(now, chance, delay)
+    this.lastFailure = failure?.error
+    this.failingSince ??= this.startedAt ?? now
+    if (failure !== undefined && !canReconnect(failure.error) && this.state.slots.size === 0) {
+      this.queue.rejectAll(new PoolError.ConnectFailed({ cause: failure.error }))
+    }
+  })
 
   /** The delay in milliseconds that the schedule wants before the next attempt; absent without one, or at its end. */
   private readonly nextDelay: Effect.Effect<number | undefined> = Effect.gen({ self: this }, function*() {
@@ -203,7 +193,7 @@ export class Opener {
         Effect.map(
           Effect.timeoutOrElse(this.maintenance.runOnConnect(opened, scope), {
             duration: maintenanceTimeout,
-            orElse: () => onConnectTimedOut
+            orElse: () => Effect.fail(unresponsive("end of onConnect", maintenanceTimeout))
           }),
           (hookScope) => ({ ...opened, hookScope })
         ))

@@ -16,6 +16,7 @@ import { releasedOnFailure } from "../session/ownScope.ts"
 import { refuse } from "../session/queryError.ts"
 import { sessionState } from "../session/state.ts"
 import { changesUntold, mayChangeSession } from "../session/statementKind.ts"
+import type { Pool } from "./model.ts"
 import type { SessionPool } from "./sessionPool.ts"
 import type { Settings } from "./settings.ts"
 import type { Slot } from "./waiterList.ts"
@@ -50,9 +51,7 @@ const elsewhere = <A, E, R>(
 }
 
 /** Runs operations on the sessions of a pool. */
-export interface PoolRunner extends Runner<PoolError.PoolError> {
-  readonly session: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
-  readonly soleSession: Effect.Effect<Session, PoolError.PoolError | QueryError, Scope.Scope>
+export interface PoolRunner extends Runner<PoolError.PoolError>, Pick<Pool, "session" | "soleSession"> {
   /** As `transaction`, on a session with which a check has succeeded; its failure is that of the transaction. */
   readonly transactionAfter: <E0, A, E, R>(
     check: (session: Session) => Effect.Effect<unknown, E0>,
@@ -95,15 +94,14 @@ export const makePoolRunner = (
       return session === undefined ? outside() : inside(session)
     })
 
-  const runSharedQueued = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>) =>
+  const whileAcquired = <A, E, R>(isAlone: boolean, use: (slot: Slot) => Effect.Effect<A, E, R>) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(
-        acquire(false, restore),
-        // Suspended, so that an exception of the caller's code becomes an exit that releases the slot.
-        (slot) =>
-          Effect.onExit(restore(Effect.suspend(() => ask(slot.runner))), () =>
-            Effect.sync(() => sessions.release(slot, false)))
-      )
+      Effect.flatMap(acquire(isAlone, restore), (slot) =>
+        Effect.onExit(
+          // Suspended, so that an exception of the caller's code becomes an exit that releases the slot.
+          restore(Effect.suspend(() => use(slot))),
+          () => Effect.sync(() => sessions.release(slot, isAlone))
+        ))
     )
 
   const runShared = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>) =>
@@ -111,7 +109,7 @@ export const makePoolRunner = (
       let slot: Slot | undefined
       const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError, R> => {
         slot = sessions.acquireUnsafe(false, id)
-        return slot === undefined ? runSharedQueued(ask) : ask(slot.runner)
+        return slot === undefined ? whileAcquired(false, ({ runner }) => ask(runner)) : ask(slot.runner)
       })
       // The finalizer is installed before the slot is acquired, so that no interruption can come in between.
       return Effect.onExit(now, () => {
@@ -120,16 +118,8 @@ export const makePoolRunner = (
       })
     })
 
-  const alone = <A, E, R>(
-    ask: (slot: Slot) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(acquire(true, restore), (slot) =>
-        Effect.onExit(
-          restore(Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot)))),
-          () => Effect.sync(() => sessions.release(slot, true))
-        ))
-    )
+  const alone = <A, E, R>(ask: (slot: Slot) => Effect.Effect<A, E, R>) =>
+    whileAcquired(true, (slot) => Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot))))
 
   const acquireScoped = (
     acquireSlot: (restore: Restore) => Effect.Effect<Slot, PoolError.PoolError>,

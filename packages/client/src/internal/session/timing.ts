@@ -3,6 +3,11 @@
  *
  * @internal
  */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+/** Milliseconds of the monotonic clock: the wall clock can be set back. */
+export const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /** The time that an abandoned exchange with others waiting behind it may take to end before it is cancelled. */
 export const cancelDelay = "20 millis"
