@@ -20,7 +20,7 @@ import * as Scope from "effect/Scope"
 import type { ConnectionConfig } from "../../ConnectionConfig.ts"
 import { Telemetry } from "../../Telemetry.ts"
 import { toMillis } from "../config/durations.ts"
-import { establish, type Established } from "../connect/establish.ts"
+import { establish, type Established, terminate } from "../connect/establish.ts"
 import { roleOf } from "../connect/targetSessionAttrs.ts"
 import { Engine } from "../engine/engine.ts"
 import { states } from "../engine/exchange.ts"
@@ -58,8 +58,6 @@ const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session
 const scopeEnded = Object.freeze(TransportError.fromReason(
   Object.freeze(new TransportError.Closed({ by: "local", why: "the session is closed: its scope has ended" }))
 ))
-
-const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
 
 /**
  * Closes the session in order, even if it died of something other than its connection: Hyper would keep the table of an

@@ -20,7 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { type ConnectError, type Failure, NoServerFound, ServerUnsuitable } from "../../ConnectError.ts"
+import { type Failure, NoServerFound, ServerUnsuitable } from "../../ConnectError.ts"
 import { type ConnectionConfig, endpoints, type TargetSessionAttrs } from "../../ConnectionConfig.ts"
 import type { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import * as Dialect from "../../Dialect.ts"
@@ -51,7 +51,8 @@ export interface Established {
 
 const defaultConnectTimeout = 15_000
 
-const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
+/** Ends a session. */
+export const terminate = Frontend.encodeUnsafe({ _tag: "Terminate" })
 
 const startupParameters = (config: ConnectionConfig): Record<string, string> => ({
   application_name: config.applicationName ?? "hyperfect",
@@ -361,9 +362,7 @@ const tryServers = Effect.fnUntraced(function*(
  *
  * @internal
  */
-export const establish: (
-  config: ConnectionConfig
-) => Effect.Effect<Established, ConnectError, Scope.Scope | Transport | Authenticate.Services> = Effect.fnUntraced(
+export const establish = Effect.fnUntraced(
   function*(config: ConnectionConfig) {
     const flaw = validate(config) ?? oauthFlaw(config) ?? probesFlaw(config, yield* Transport)
     if (flaw !== undefined) return yield* flaw

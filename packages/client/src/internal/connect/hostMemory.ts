@@ -86,7 +86,6 @@ export const makeHostMemory = (
 export type HostMemory = ReturnType<typeof makeHostMemory>
 
 /** The memory that sessions opened in its context share. */
-export const SharedHosts: Context.Reference<HostMemory | undefined> = Context.Reference<HostMemory | undefined>(
-  "@hyperfect/client/SharedHosts",
-  { defaultValue: () => undefined }
-)
+export const SharedHosts = Context.Reference<HostMemory | undefined>("@hyperfect/client/SharedHosts", {
+  defaultValue: () => undefined
+})

@@ -117,15 +117,11 @@ export class Cancellation {
     })
 
   /** Waits a moment for the end of an exchange, unless such a wait has timed out and nothing has arrived since. */
-  private settle(exchange: Exchange): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.isLate ?
-        Effect.void :
-        Effect.map(Effect.timeoutOption(this.queue.whenEnded(exchange), abandonGrace), (ended) => {
-          if (ended._tag === "None") this.isLate = true
-        })
-    )
-  }
+  private readonly settle = Effect.fnUntraced({ self: this }, function*(exchange: Exchange) {
+    if (this.isLate) return
+    const ended = yield* Effect.timeoutOption(this.queue.whenEnded(exchange), abandonGrace)
+    if (ended._tag === "None") this.isLate = true
+  })
 
   /** Waits until the exchange has ended, and closes the session on a timeout. */
   readonly awaitEndOrClose = (exchange: Exchange, wanted: string): Effect.Effect<void> =>
@@ -175,7 +171,7 @@ export class Cancellation {
     this.isCancelling = true
     this.writer.hold()
     this.options.fork(Effect.ensuring(
-      this.cancelAll(true),
+      this.cancelAll,
       Effect.sync(() => {
         this.isCancelling = false
         this.writer.release()
@@ -185,54 +181,35 @@ export class Cancellation {
     ))
   }
 
-  private cancelAll(isFirst: boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (!this.mayCancel()) return Effect.void
+  private readonly cancelAll: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+    for (let isFirst = true; this.mayCancel(); isFirst = false) {
       const current = this.queue.current()!
       const isAlone = this.queue.areAllAbandoned
-      const mayEnd = isFirst && isAlone
-        ? Effect.void
-        : Effect.timeoutOption(this.queue.whenEnded(current), isAlone ? briefDelay : cancelDelay)
-      return mayEnd.pipe(
-        Effect.andThen(Effect.suspend(() => (current.state === states.Ended ? Effect.void : this.cancel(current)))),
-        Effect.andThen(this.cancelAll(false))
-      )
-    })
-  }
+      if (!(isFirst && isAlone)) {
+        yield* Effect.timeoutOption(this.queue.whenEnded(current), isAlone ? briefDelay : cancelDelay)
+      }
+      if (current.state !== states.Ended) yield* this.cancel(current)
+    }
+  })
 
   /** Cancels one exchange. Sending the request may take any time; once it is sent, a timeout closes the session. */
-  private cancel(exchange: Exchange): Effect.Effect<void> {
+  private readonly cancel = Effect.fnUntraced({ self: this }, function*(exchange: Exchange) {
     this.requests = 0
-    const untilRequested = (pause: number): Effect.Effect<void> =>
-      Effect.suspend(() =>
-        exchange.state === states.Ended || this.requests > 0 || !this.mayCancel()
-          ? Effect.void
-          : Effect.andThen(
-            this.request(exchange),
-            Effect.suspend(() =>
-              this.requests > 0
-                ? Effect.void
-                : Effect.andThen(
-                  Effect.timeoutOption(this.queue.whenEnded(exchange), pause),
-                  untilRequested(Math.min(2 * pause, maxCancelBackoff))
-                )
-            )
-          )
-      )
+    const isDue = () => exchange.state !== states.Ended && this.mayCancel()
+    for (let pause: number = cancelRetryInterval; isDue(); pause = Math.min(2 * pause, maxCancelBackoff)) {
+      yield* this.request(exchange)
+      if (this.requests > 0) break
+      yield* Effect.timeoutOption(this.queue.whenEnded(exchange), pause)
+    }
     // A request that arrives before the server has read the statement does nothing.
-    const untilEnded: Effect.Effect<void> = Effect.suspend(() =>
-      exchange.state === states.Ended || !this.mayCancel()
-        ? Effect.void
-        : Effect.timeoutOption(this.queue.whenEnded(exchange), cancelRetryInterval).pipe(
-          Effect.andThen(this.request(exchange)),
-          Effect.andThen(untilEnded)
-        )
-    )
-    return Effect.andThen(
-      untilRequested(cancelRetryInterval),
-      this.closeOnTimeout(untilEnded, "end of a cancelled statement")
-    )
-  }
+    const untilEnded = Effect.gen({ self: this }, function*() {
+      while (isDue()) {
+        yield* Effect.timeoutOption(this.queue.whenEnded(exchange), cancelRetryInterval)
+        yield* this.request(exchange)
+      }
+    })
+    yield* this.closeOnTimeout(untilEnded, "end of a cancelled statement")
+  })
 
   /** Sends a request, unless the exchange ends before the connection for it is open. */
   private request(exchange: Exchange): Effect.Effect<void> {
@@ -260,22 +237,13 @@ export class Cancellation {
     if (exposed.length === 0) return
     for (const exchange of exposed) exchange.exposure = exposures.now
     const exchange = this.queue.current()!
-    const over = Effect.suspend((): Effect.Effect<void> =>
-      this.isRequesting ? Effect.andThen(Effect.sleep(cancelDelay), over) : Effect.void
-    )
-    // In several steps, so that a process that was suspended still has time to read the data that has arrived.
-    const pause = Effect.sleep(exposureTime / 4)
-    this.options.fork(
-      Effect.andThen(this.queue.whenEnded(exchange), over).pipe(
-        Effect.andThen(pause),
-        Effect.andThen(pause),
-        Effect.andThen(pause),
-        Effect.andThen(pause),
-        Effect.andThen(Effect.sync(() => {
-          for (const exchange of exposed) exchange.exposure = exposures.before
-        }))
-      )
-    )
+    this.options.fork(Effect.gen({ self: this }, function*() {
+      yield* this.queue.whenEnded(exchange)
+      while (this.isRequesting) yield* Effect.sleep(cancelDelay)
+      // In several steps, so that a process that was suspended still has time to read the data that has arrived.
+      for (let step = 0; step < 4; step++) yield* Effect.sleep(exposureTime / 4)
+      for (const exchange of exposed) exchange.exposure = exposures.before
+    }))
   }
 
   /** Handles a notice that arrives while the server executes an exchange. */

@@ -32,8 +32,7 @@ import {
   unexpected,
   type WriteFrames
 } from "./exchange.ts"
-import * as MessageReader from "./messageReader.ts"
-import { tagOf } from "./messageReader.ts"
+import { makeReader, tagOf } from "./messageReader.ts"
 import { ExchangeQueue, type QueueOptions, readFailure, unresponsive } from "./queue.ts"
 import { toFailure, Writer, type WriterOptions } from "./writer.ts"
 
@@ -66,7 +65,9 @@ export const writeQuery = (query: string): WriteFrames => (out) => writeFrontend
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the client has no data for it" })
 const copyFailSync = Uint8Array.of(...copyFail, ...Frontend.encodeUnsafe({ _tag: "Sync" }))
-const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
+
+/** Ends the data of a COPY. */
+export const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 
 /** @internal */
 export interface Options extends QueueOptions, WriterOptions, CancellationOptions {
@@ -126,7 +127,7 @@ export class Engine {
     })
     this.writer = new Writer(this.queue, options)
     this.cancellation = new Cancellation(this.queue, this.writer, options)
-    this.readMessage = MessageReader.make()
+    this.readMessage = makeReader()
     this.parser = Frame.makeParser(limits, (bytes, start, end) => this.onFrame(bytes, start, end))
   }
 
@@ -141,20 +142,16 @@ export class Engine {
   }
 
   /** Closes the session if no data arrives while a response is pending. */
-  readonly watchdog: Effect.Effect<void> = Effect.suspend(() => {
+  readonly watchdog: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
     const { silenceTimeout: milliseconds } = this.options
-    if (milliseconds === undefined || milliseconds === Infinity) return Effect.void
-    let quiet = 0
-    const look: Effect.Effect<void> = Effect.suspend(() => {
+    if (milliseconds === undefined || milliseconds === Infinity) return
+    for (let quiet = 0; quiet <= silenceChecks;) {
+      yield* Effect.sleep(milliseconds / silenceChecks)
       quiet = this.isResponseDue() && !this.hasReceived ? quiet + 1 : 0
       this.hasReceived = false
-      if (this.closeReason !== undefined) return Effect.void
-      if (quiet <= silenceChecks) return next
-      this.close(unresponsive("sign of life", milliseconds))
-      return Effect.void
-    })
-    const next = Effect.flatMap(Effect.sleep(milliseconds / silenceChecks), () => look)
-    return next
+      if (this.closeReason !== undefined) return
+    }
+    this.close(unresponsive("sign of life", milliseconds))
   })
 
   /** True if a response is pending. */

@@ -11,8 +11,8 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Dialect } from "../../Dialect.ts"
-import { type Failure, type QueryError, TransactionEnded, UnsupportedError } from "../../QueryError.ts"
-import { failQuery, type StatementLike } from "../session/queryError.ts"
+import { type Failure, type QueryError, TransactionEnded } from "../../QueryError.ts"
+import { failQuery, refuse, type StatementLike } from "../session/queryError.ts"
 
 type Outcome = TransactionEnded["outcome"]
 
@@ -84,7 +84,7 @@ export class Gate {
         const problem =
           "this fiber reads a stream or writes a COPY on the session, for whose end the statement would " +
           "wait; collect the rows first, or use another session"
-        return failQuery(new UnsupportedError({ feature, server: this.dialect.name, problem }), "nothing", statement)
+        return refuse(this.dialect, feature, statement, problem)
       }
       const { waiters } = current
       return Effect.callback<void>((resume) => {

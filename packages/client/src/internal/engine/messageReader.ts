@@ -34,7 +34,7 @@ const maxCachedSize = 32
  * Creates a reader of frames. A message equal, byte by byte, to the last one of its kind is returned as the same
  * object, so that repeating a statement decodes no text.
  */
-export const make = (): (bytes: Uint8Array, start: number, end: number) => Backend.Message => {
+export const makeReader = (): (bytes: Uint8Array, start: number, end: number) => Backend.Message => {
   const read = Backend.readerUnsafe()
   const last = [undefined, ...cachedTags.map((): CachedMessage => ({ frame: emptyFrame, message: undefined }))]
   return (bytes, start, end) => {

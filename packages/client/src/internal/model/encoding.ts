@@ -9,6 +9,9 @@ import { withoutLiterals } from "../../QueryText.ts"
 export const isUtf8 = (encoding: string): boolean =>
   ["utf8", "unicode"].includes(encoding.replace(/[^a-z0-9]/gi, "").toLowerCase())
 
+/** The reason for the refusal of another encoding. */
+export const onlyUtf8 = "client_encoding must remain UTF8, the only encoding that the client reads"
+
 const setting = "set\\s+(?:session\\s+|local\\s+)?(?:client_encoding\\s*(?:=|\\bto\\b)|names\\b)\\s*"
 
 /** Each encoding that a text sets. */

@@ -54,20 +54,18 @@ export const askPosition = <E>({ values }: Pick<Queries<E>, "values">, statement
   Effect.map(withoutComment(values(statement)), ({ rows }) => BigInt(String(rows[0]?.[0])))
 
 /** Succeeds once the server of a session has replayed up to the position, within `maxWait`. */
-const awaitReplay = (session: Session, position: bigint, maxWait: number) => {
+const awaitReplay = Effect.fnUntraced(function*(session: Session, position: bigint, maxWait: number) {
   const replayed = inTime(askPosition(session, selectReplayed), maxWait)
-  const reached = Number.parseInt(session.server.version, 10) >= waitForSince
-    ? Effect.flatMap(replayed, (at) =>
-      at >= position ? Effect.succeed(true) : Effect.map(
-        inTime(withoutComment(session.simple(waitFor(position, maxWait))), maxWait),
-        ([answer]) => answer?.rows[0]?.["status"] === "success"
-      ))
-    : Effect.repeat(replayed, {
-      until: (at) => at >= position,
-      schedule: Schedule.upTo(upToTwentyMillis, { duration: maxWait })
-    }).pipe(Effect.map((at) => at >= position))
-  return Effect.flatMap(reached, (isReached) => isReached ? Effect.void : behind)
-}
+  if (Number.parseInt(session.server.version, 10) >= waitForSince) {
+    if ((yield* replayed) >= position) return
+    const [answer] = yield* inTime(withoutComment(session.simple(waitFor(position, maxWait))), maxWait)
+    if (answer?.rows[0]?.["status"] !== "success") return yield* behind
+  } else {
+    const schedule = Schedule.upTo(upToTwentyMillis, { duration: maxWait })
+    const at = yield* Effect.repeat(replayed, { until: (at) => at >= position, schedule })
+    if (at < position) return yield* behind
+  }
+})
 
 /** @internal */
 export const makeReplicaRunner = (
@@ -79,15 +77,12 @@ export const makeReplicaRunner = (
   /** The position that the server of a session is known to have replayed. */
   const known = new WeakMap<Session, bigint>()
 
-  const check = (session: Session) =>
-    Effect.flatMap(
-      inTime(written.current, maxWait),
-      (position) =>
-        position <= (known.get(session) ?? BigInt(0)) ? Effect.void : awaitReplay(session, position, maxWait).pipe(
-          Effect.tap(() => Effect.sync(() => known.set(session, position))),
-          Effect.tapError(() => Effect.sync(() => written.doubt()))
-        )
-    )
+  const check = Effect.fnUntraced(function*(session: Session) {
+    const position = yield* inTime(written.current, maxWait)
+    if (position <= (known.get(session) ?? BigInt(0))) return
+    yield* Effect.tapError(awaitReplay(session, position, maxWait), () => Effect.sync(() => written.doubt()))
+    known.set(session, position)
+  })
 
   /** The runner of the transaction that the fiber is in. */
   const current = Effect.flatMap(standby.isInside, (isInside) =>

@@ -5,7 +5,6 @@
  */
 import type * as Backend from "@hyperfect/protocol/Backend"
 import * as ByteWriter from "@hyperfect/protocol/ByteWriter"
-import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -14,18 +13,16 @@ import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CopyInOptions, CopyResult } from "../../Queries.ts"
-import { type Failure, type QueryError, UnsupportedError } from "../../QueryError.ts"
+import type { Failure, QueryError } from "../../QueryError.ts"
 import { rowCount } from "../../QueryResult.ts"
-import { type Engine, writeFrontend, writeQuery } from "../engine/engine.ts"
+import { copyDone, type Engine, writeFrontend, writeQuery } from "../engine/engine.ts"
 import { Exchange, flows, Sink } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import { sentText } from "../model/comment.ts"
-import { failQuery } from "../session/queryError.ts"
+import { failQuery, unsupported } from "../session/queryError.ts"
 import type { Request } from "../statement/plan.ts"
 import type { QueryRunner } from "./runner.ts"
 import { checkCopy } from "./streams.ts"
-
-const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 
 /**
  * The size from which chunks are sent as they are. Smaller ones are combined, since a message costs more than a copy.
@@ -100,21 +97,15 @@ const pullAhead = Effect.fnUntraced(function*<E, R>(
 ): Effect.fn.Return<Stream.Stream<Uint8Array, E, R>, E, R | Scope.Scope> {
   const pull = yield* Stream.toPull(data)
   const pulled: Array<Uint8Array> = []
-  let size = 0
-  const next: Effect.Effect<Stream.Stream<Uint8Array, E, R>, E, R> = Pull.matchEffect(pull, {
-    onSuccess: (chunks) => {
-      for (const chunk of chunks) {
-        pulled.push(chunk)
-        size += chunk.length
-      }
-      return size < bytes
-        ? next
-        : Effect.succeed(Stream.concat(Stream.fromArray(pulled), Stream.fromPull(Effect.succeed(pull))))
-    },
-    onFailure: (cause) => Effect.failCause(cause),
-    onDone: () => Effect.succeed(Stream.fromArray(pulled))
-  })
-  return yield* next
+  for (let size = 0; size < bytes;) {
+    const chunks = yield* Pull.catchDone(pull, () => Effect.succeed(undefined))
+    if (chunks === undefined) return Stream.fromArray(pulled)
+    for (const chunk of chunks) {
+      pulled.push(chunk)
+      size += chunk.length
+    }
+  }
+  return Stream.concat(Stream.fromArray(pulled), Stream.fromPull(Effect.succeed(pull)))
 })
 
 /** Copies into what a statement names, while the session is closed to others. */
@@ -168,12 +159,9 @@ const copyChunks = <E, R>(
 
       if (!isReady) {
         yield* outcome
-        const refused = new UnsupportedError({
-          feature: "copying into what is no COPY ... FROM STDIN",
-          server: engine.dialect.name,
-          problem: "copyIn expects a COPY ... FROM STDIN, but the statement was another one"
-        })
-        return yield* failQuery(refused, exchange.sent, statement)
+        const feature = "copying into what is no COPY ... FROM STDIN"
+        const problem = "copyIn expects a COPY ... FROM STDIN, but the statement was another one"
+        return yield* failQuery(unsupported(engine.dialect, feature, problem), exchange.sent, statement)
       }
       // If the server refuses while data is still to come, the source is not read further.
       const pumped = yield* Effect.exit(restore(Effect.raceFirst(pump, failed)))

@@ -15,15 +15,14 @@ import {
   type Failure,
   type QueryError,
   TransactionCommandRefused,
-  type TransactionRolledBack,
-  UnsupportedError
+  type TransactionRolledBack
 } from "../../QueryError.ts"
 import { operationOf } from "../../QueryText.ts"
 import * as ServerError from "../../ServerError.ts"
 import type { Engine, WriteFrames } from "../engine/engine.ts"
 import { Exchange, type Flow, type Sink } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
-import { setsOtherEncoding } from "../model/encoding.ts"
+import { onlyUtf8, setsOtherEncoding } from "../model/encoding.ts"
 import { copyInQuery, failQuery, flatMapEager, type StatementLike, unsupported } from "../session/queryError.ts"
 import { mayCopy, transactionCommand } from "../session/statementKind.ts"
 import { Pins } from "../statement/pins.ts"
@@ -149,12 +148,7 @@ const inspect = (text: string): string | undefined => needsInspection.test(text)
 
 const mayEndTransaction = /^\s*(?:begin|start|commit|end|abort|rollback|prepare|;|--|\/\*)/i
 
-const otherEncoding = ({ name: server }: Dialect) =>
-  new UnsupportedError({
-    feature: "a client_encoding other than UTF8",
-    server,
-    problem: "client_encoding must remain UTF8, the only encoding that the client reads"
-  })
+const otherEncoding = (dialect: Dialect) => unsupported(dialect, "a client_encoding other than UTF8", onlyUtf8)
 
 /** Returns the reason why a statement must not be run, if there is one. */
 export const refusal = (runner: QueryRunner, text: string, operation = inspect(text)): Failure | undefined => {

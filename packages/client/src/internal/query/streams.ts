@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import { type QueryError, UnsupportedError } from "../../QueryError.ts"
+import type { QueryError } from "../../QueryError.ts"
 import { type WriteFrames, writeQuery } from "../engine/engine.ts"
 import { Exchange, flows, states } from "../engine/exchange.ts"
 import type { Gate, OpenStream } from "../engine/gate.ts"
@@ -16,7 +16,7 @@ import type { RowsDecoder } from "../engine/resultDecoders.ts"
 import { type Consumer, CopyStream, RowStream, type StreamSink } from "../engine/streamSinks.ts"
 import { sentText } from "../model/comment.ts"
 import { Handoff } from "../session/handoff.ts"
-import { failQuery, refuse, type StatementLike, trySync } from "../session/queryError.ts"
+import { failQuery, refuse, type StatementLike, trySync, unsupported } from "../session/queryError.ts"
 import { Pins } from "../statement/pins.ts"
 import { notStatement, type Plan, type Request, writeGroup } from "../statement/plan.ts"
 import { plannedOutcome } from "./outcome.ts"
@@ -144,17 +144,14 @@ export const copyOut = <A>(
     yield* checkCopy(runner, statement)
     const reader = yield* trySync(statement, makeReader)
     let hasStarted = false
-    const notCopy = new UnsupportedError({
-      feature: "copying from what is no COPY ... TO STDOUT",
-      server: runner.engine.dialect.name,
-      problem: "copyOut expects a COPY ... TO STDOUT, but the statement was another one"
-    })
+    const feature = "copying from what is no COPY ... TO STDOUT"
+    const problem = "copyOut expects a COPY ... TO STDOUT, but the statement was another one"
     return toStream<A>(runner, own, statement, {
       start: (consumer) => new Exchange(flows.copyOut, new CopyStream(reader, () => hasStarted = true, consumer)),
       write: writeQuery(sentText(statement)),
       outcomeOf: (exchange) =>
         exchange.error() === undefined && !hasStarted
-          ? failQuery(notCopy, exchange.sent, statement)
+          ? failQuery(unsupported(runner.engine.dialect, feature, problem), exchange.sent, statement)
           : exchange.outcomeFor(statement)
     })
   }))

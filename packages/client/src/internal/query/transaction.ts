@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type Dialect, postgres } from "../../Dialect.ts"
 import type { TransactionOptions } from "../../Queries.ts"
-import { type QueryError, TransactionEnded, TransactionRolledBack, UnsupportedError } from "../../QueryError.ts"
+import { type QueryError, TransactionEnded, TransactionRolledBack } from "../../QueryError.ts"
 import { type Exchange, states } from "../engine/exchange.ts"
 import { Gate } from "../engine/gate.ts"
+import { onlyUtf8 } from "../model/encoding.ts"
 import { failQuery, refuse, unsupported } from "../session/queryError.ts"
 import type { Request } from "../statement/plan.ts"
 import { failedTransaction, type QueryRunner } from "./runner.ts"
@@ -49,9 +50,7 @@ export const sessionIn = (pool: object, transaction: ActiveTransaction | undefin
 }
 
 /** @internal */
-export const CurrentTransaction: Context.Reference<ActiveTransaction | undefined> = Context.Reference<
-  ActiveTransaction | undefined
->(
+export const CurrentTransaction = Context.Reference<ActiveTransaction | undefined>(
   "@hyperfect/client/CurrentTransaction",
   { defaultValue: () => undefined }
 )
@@ -80,12 +79,12 @@ const localSettings = ({ role, settings = {} }: TransactionOptions): Request | u
   return { text: `SELECT ${calls.join(", ")}`, parameters, preset: undefined }
 }
 
+const settingsOrRole = "settings or a role of a transaction"
+
 /** Returns why settings of a transaction must not be sent, if there is a reason. */
 const localSettingsFlaw = ({ role, settings = {} }: TransactionOptions): string | undefined => {
   const names = Object.keys(settings).map((name) => name.toLowerCase())
-  if (names.includes("client_encoding")) {
-    return "client_encoding must remain UTF8, the only encoding that the client reads"
-  }
+  if (names.includes("client_encoding")) return onlyUtf8
   if (names.includes("role")) return "the role of a transaction is its option `role`, not one of its settings"
   // For the server, this name and the empty one stand for the user that has logged in.
   return role === "" || role === "none"
@@ -105,7 +104,7 @@ const unsupportedOption = (
   { access, deferrable, isolation, role, settings }: TransactionOptions
 ): string | undefined =>
   !localSettings && (settings ?? role) !== undefined
-    ? "settings or a role of a transaction"
+    ? settingsOrRole
     : lacks(postgres.isolations, isolation)
     ? "a transaction of an unknown isolation level"
     : lacks(postgres.accessModes, access)
@@ -158,10 +157,7 @@ const runInside = Effect.fnUntraced(function*<A, E, R>(
   const refused = (isInside ? unsupportedInside : unsupportedOption)(dialect, options)
   if (refused !== undefined) return yield* refuse(dialect, refused, "BEGIN")
   const problem = localSettingsFlaw(options)
-  if (problem !== undefined) {
-    const feature = "settings or a role of a transaction"
-    return yield* failQuery(new UnsupportedError({ feature, server: dialect.name, problem }), "nothing", "BEGIN")
-  }
+  if (problem !== undefined) return yield* refuse(dialect, settingsOrRole, "BEGIN", problem)
   const settings = localSettings(options)
   if (depth === 0 && engine.status === "E") return yield* failQuery(failedTransaction, "nothing", "BEGIN")
   const savepoint = `hyperfect_${depth}`

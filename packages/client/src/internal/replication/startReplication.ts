@@ -12,7 +12,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Failure, QueryError } from "../../QueryError.ts"
-import { type Engine, writeQuery } from "../engine/engine.ts"
+import { copyDone, type Engine, writeQuery } from "../engine/engine.ts"
 import { Exchange, flows, states } from "../engine/exchange.ts"
 import { Gate } from "../engine/gate.ts"
 import { type Consumer, StreamSink } from "../engine/streamSinks.ts"
@@ -83,7 +83,6 @@ export interface Replication {
   readonly confirm: (lsn: bigint) => Effect.Effect<void>
 }
 
-const copyDone = Frontend.encodeUnsafe({ _tag: "CopyDone" })
 const readMessage = Messages.readerUnsafe()
 
 const zero = BigInt(0)
@@ -144,15 +143,13 @@ class StatusReporter {
     this.detach(Effect.ignore(this.sendLoop))
   }
 
-  private readonly sendLoop: Effect.Effect<void, Failure> = Effect.suspend(() => {
-    if (!this.isOpen || !this.isUpdatePending) {
-      this.isSending = false
-      return Effect.void
+  private readonly sendLoop: Effect.Effect<void, Failure> = Effect.gen({ self: this }, function*() {
+    while (this.isOpen && this.isUpdatePending) {
+      this.isUpdatePending = false
+      this.isOpen = !this.isFinishing
+      yield* this.writeUpdate(...this.isFinishing ? [copyDone] : [])
     }
-    this.isUpdatePending = false
-    if (!this.isFinishing) return Effect.andThen(this.writeUpdate(), this.sendLoop)
-    this.isOpen = false
-    return this.writeUpdate(copyDone)
+    this.isSending = false
   })
 
   /** Ends the replication with a last status update. */

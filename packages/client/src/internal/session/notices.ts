@@ -11,10 +11,9 @@ import * as Effect from "effect/Effect"
 type Sink = (notice: Backend.NoticeResponse, processId: number | undefined, size: number) => void
 
 /** Called with each notice of the sessions opened in its context, including those of the login. */
-export const NoticeSink: Context.Reference<Sink | undefined> = Context.Reference<Sink | undefined>(
-  "@hyperfect/client/NoticeSink",
-  { defaultValue: () => undefined }
-)
+export const NoticeSink = Context.Reference<Sink | undefined>("@hyperfect/client/NoticeSink", {
+  defaultValue: () => undefined
+})
 
 /** Logs a notice at the level of its severity. */
 export const logNotice = (

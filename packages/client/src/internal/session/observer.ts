@@ -11,8 +11,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Metric from "effect/Metric"
-import * as Metrics from "effect/Metric"
+import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
@@ -36,26 +35,31 @@ export const serverAttributes = (
 
 const noStack = { captureStackTrace: false } as const
 
-/** The SQLSTATE of a server error; otherwise the tag or name of the error. */
-export const errorType = (cause: Cause.Cause<unknown>): { readonly type: string; readonly sqlState?: string } => {
+interface ErrorType {
+  /** The SQLSTATE of a server error; otherwise the tag or name of the error. */
+  readonly type: string
+  /** The SQLSTATE of a server error, and its condition. */
+  readonly sqlState?: string
+  readonly condition?: string | undefined
+}
+
+/** Returns how an error is reported. */
+export const errorType = (cause: Cause.Cause<unknown>): ErrorType => {
   const error = cause.reasons.find(Cause.isFailReason)?.error
   if (typeof error !== "object" || error === null || !("_tag" in error)) {
     return { type: Cause.hasInterruptsOnly(cause) ? "interrupted" : error === undefined ? "defect" : "_OTHER" }
   }
   const reason = "reason" in error ? error.reason as { readonly _tag?: string; readonly sqlState?: string } : {}
   return error._tag === "ServerError" && reason.sqlState !== undefined
-    ? { type: reason.sqlState, sqlState: reason.sqlState }
+    ? { type: reason.sqlState, sqlState: reason.sqlState, condition: reason._tag }
     : { type: `${String(error._tag)}${reason._tag === undefined ? "" : `.${reason._tag}`}` }
 }
 
 /** Removes the server's text, which may quote a value, from the exit of an operation. */
-const redactExit = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
-  if (Exit.isSuccess(exit)) return Exit.void
-  const error = exit.cause.reasons.find(Cause.isFailReason)?.error as
-    | { readonly _tag?: string; readonly reason?: { readonly _tag?: string; readonly sqlState?: string } }
-    | undefined
-  if (error?._tag !== "ServerError") return exit
-  const told = new Error(`${error.reason?.sqlState} ${error.reason?._tag}`)
+const redactExit = (exit: Exit.Exit<unknown, unknown>, error: ErrorType | undefined): Exit.Exit<unknown, unknown> => {
+  if (error === undefined) return Exit.void
+  if (error.sqlState === undefined) return exit
+  const told = new Error(`${error.sqlState} ${error.condition}`)
   told.name = "ServerError"
   return Exit.fail(told)
 }
@@ -172,17 +176,12 @@ export class Observer {
           if (rows !== undefined) span.attribute("db.response.returned_rows", rows)
           if (error !== undefined) span.attribute("error.type", error.type)
           if (error?.sqlState !== undefined) span.attribute("db.response.status_code", error.sqlState)
-          span.end(clock.currentTimeNanosUnsafe(), redactExit(exit))
+          span.end(clock.currentTimeNanosUnsafe(), redactExit(exit, error))
         }
         if (this.options.metrics !== true || name !== undefined) return
         const { context } = fiber
-        this.record(
-          context,
-          Telemetry.operationDuration,
-          Number(clock.monotonicTimeNanosUnsafe() - start) / 1e9,
-          operation,
-          error?.type
-        )
+        const seconds = Number(clock.monotonicTimeNanosUnsafe() - start) / 1e9
+        this.record(context, Telemetry.operationDuration, seconds, operation, error?.type)
         if (rows !== undefined) this.record(context, Telemetry.returnedRows, rows, operation, undefined)
       }
     }))
@@ -198,7 +197,7 @@ export class Observer {
     const key = `${metric.id} ${operation} ${error}`
     let own = this.metrics.get(key)
     if (own === undefined) {
-      own = Metrics.withAttributes(metric, {
+      own = Metric.withAttributes(metric, {
         ...stringAttributes(this.attributes),
         "db.operation.name": operation,
         ...error === undefined ? {} : { "error.type": error }
@@ -212,7 +211,7 @@ export class Observer {
   countBytes(connection: Connection, context: Context.Context<never>): Connection {
     if (this.options.metrics !== true) return connection
     const of = (direction: "receive" | "transmit") =>
-      Metrics.withAttributes(Telemetry.io, { ...stringAttributes(this.attributes), "network.io.direction": direction })
+      Metric.withAttributes(Telemetry.io, { ...stringAttributes(this.attributes), "network.io.direction": direction })
     const [received, sent] = [of("receive"), of("transmit")]
     return {
       ...connection,

@@ -27,21 +27,16 @@ export type StatementLike = { readonly text: string; readonly comment?: Statemen
 const cloneFailure = (failure: Failure): Failure =>
   new (failure.constructor as new(fields: object) => Failure)(Object.assign({}, failure))
 
-/** The refusal of a feature. */
-export const unsupported = ({ isOverridden, name: server }: Dialect, feature: string): UnsupportedError =>
-  new UnsupportedError({
-    feature,
-    server,
-    ...isOverridden ? { problem: `${feature}: not supported with the dialect of the configuration` } : {}
-  })
+/** The refusal of a feature. `problem` is its message, if the server is not the reason. */
+export const unsupported = (
+  { isOverridden, name: server }: Dialect,
+  feature: string,
+  problem = isOverridden ? `${feature}: not supported with the dialect of the configuration` : undefined
+): UnsupportedError => new UnsupportedError({ feature, server, ...problem === undefined ? {} : { problem } })
 
 /** The refusal of a COPY by a method that cannot transfer its data. */
-export const copyInQuery = ({ name: server }: Dialect): UnsupportedError =>
-  new UnsupportedError({
-    feature: "COPY in a query",
-    server,
-    problem: "COPY cannot run through query; use copyIn, copyOut or the Copy module"
-  })
+export const copyInQuery = (dialect: Dialect): UnsupportedError =>
+  unsupported(dialect, "COPY in a query", "COPY cannot run through query; use copyIn, copyOut or the Copy module")
 
 /** The number of frames that `Cause.pretty` shows. */
 const maxStackFrames = 10
@@ -118,8 +113,12 @@ export const failQuery = (
   Effect.withFiber((fiber) => Effect.fail(makeQueryError(failure, sent, statement, fiber, isStale, isUndone)))
 
 /** Fails with the refusal of a feature, before anything was sent. */
-export const refuse = (dialect: Dialect, feature: string, statement: StatementLike): Effect.Effect<never, QueryError> =>
-  failQuery(unsupported(dialect, feature), "nothing", statement)
+export const refuse = (
+  dialect: Dialect,
+  feature: string,
+  statement: StatementLike,
+  problem?: string
+): Effect.Effect<never, QueryError> => failQuery(unsupported(dialect, feature, problem), "nothing", statement)
 
 /** True if the reason of a failure is transient, whether or not it is safe to repeat the statement. */
 export const isTransient = (error: object): boolean =>
