@@ -5,7 +5,6 @@
  */
 import * as AuthError from "@hyperfect/auth/AuthError"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
-import { TaggedError } from "@hyperfect/protocol/ProtocolError"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Schema from "effect/Schema"
 import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
@@ -16,7 +15,7 @@ import type { ConnectionConfigError } from "./ConnectionConfigError.ts"
  * @category errors
  * @since 0.1.0
  */
-export class ServerUnsuitable extends TaggedError<ServerUnsuitable, boolean>()("ServerUnsuitable", {
+export class ServerUnsuitable extends ProtocolError.TaggedError<ServerUnsuitable, boolean>()("ServerUnsuitable", {
   /** Such as `127.0.0.1:5432`. */
   endpoint: Schema.String,
   /** Such as `read-write`. */
@@ -30,7 +29,8 @@ export class ServerUnsuitable extends TaggedError<ServerUnsuitable, boolean>()("
   }
 }
 
-const Cause = Schema.Union([
+/** @internal */
+export const Cause = Schema.Union([
   TransportError.TransportError,
   ProtocolError.ProtocolError,
   AuthError.AuthError,
@@ -67,7 +67,7 @@ export interface Failure {
  * @category errors
  * @since 0.1.0
  */
-export class NoServerFound extends TaggedError<NoServerFound, boolean>()("NoServerFound", {
+export class NoServerFound extends ProtocolError.TaggedError<NoServerFound, boolean>()("NoServerFound", {
   /** In the order in which they were tried. */
   failures: Schema.NonEmptyArray(Schema.Struct({
     endpoint: Schema.String,

@@ -3,24 +3,18 @@
  *
  * @since 0.1.0
  */
-import * as AuthError from "@hyperfect/auth/AuthError"
-import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import { TaggedError, TaggedReason } from "@hyperfect/protocol/ProtocolError"
-import * as TransportError from "@hyperfect/transport/TransportError"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Schema from "effect/Schema"
-import { NoServerFound, ServerUnsuitable } from "./ConnectError.ts"
+import * as ConnectError from "./ConnectError.ts"
 import { ConnectionConfigError } from "./ConnectionConfigError.ts"
 import { QueryTimeout, TransactionCommandRefused, TransactionEnded, UnsupportedError } from "./QueryError.ts"
 import { ServerError } from "./ServerError.ts"
 
 /** The failures to open a session: of the connection, or of a query that prepares it. */
 const Cause = Schema.Union([
-  TransportError.TransportError,
-  ProtocolError.ProtocolError,
-  AuthError.AuthError,
-  ServerUnsuitable,
-  NoServerFound,
+  ...ConnectError.Cause.members,
+  ConnectError.NoServerFound,
   ConnectionConfigError,
   ServerError,
   ValueError.ValueError,

@@ -23,9 +23,8 @@ import * as Stream from "effect/Stream"
 import type { Client } from "./Client.ts"
 import * as ConnectionConfig from "./ConnectionConfig.ts"
 import { openPool } from "./internal/pool/openPool.ts"
-import { askPosition, makeReplicaRunner } from "./internal/pool/replicaRunner.ts"
+import { makeReplicaRunner } from "./internal/pool/replicaRunner.ts"
 import { finiteDuration } from "./internal/pool/settings.ts"
-import { WrittenPosition } from "./internal/pool/writtenPosition.ts"
 import { makeQueries } from "./internal/query/queries.ts"
 import type * as Notifications from "./Notifications.ts"
 import * as Pool from "./Pool.ts"
@@ -136,8 +135,7 @@ export const make = Effect.fnUntraced(
       acquireTimeout: maxWait,
       failFastAfter: 0
     }, true)
-    const written = new WrittenPosition((statement) => askPosition(primary.pool, statement))
-    const runner = makeReplicaRunner(primary.runner, standby.runner, written, maxWait)
+    const runner = makeReplicaRunner(primary, standby.runner, maxWait)
     return {
       ...makeQueries(runner),
       session: runner.session,

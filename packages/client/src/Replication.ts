@@ -68,6 +68,14 @@ const openWalSender = Effect.fnUntraced(function*(config: ConnectionConfig, comm
   return dialect.replication ? opened : yield* refuse(dialect, "logical replication", command)
 })
 
+/** Runs a command in a session of its own. */
+const runCommand = (config: ConnectionConfig, makeCommand: () => string) =>
+  Effect.scoped(Effect.gen(function*() {
+    const command = makeCommand()
+    const { session } = yield* openWalSender(config, command)
+    return yield* session.simple(command)
+  }))
+
 /**
  * Creates a slot, and returns the log position (LSN) from which it is complete.
  *
@@ -82,12 +90,10 @@ export const createSlot = (
   config: ConnectionConfig,
   options: Pick<Options, "slot" | "plugin">
 ): Effect.Effect<bigint, Session.ConnectError | QueryError, Services> =>
-  Effect.scoped(Effect.gen(function*() {
-    const command = createCommand(options)
-    const { session } = yield* openWalSender(config, command)
-    const [result] = yield* session.simple(command)
-    return parseLsn(String(result?.rows[0]?.["consistent_point"]))
-  }))
+  Effect.map(
+    runCommand(config, () => createCommand(options)),
+    ([result]) => parseLsn(String(result?.rows[0]?.["consistent_point"]))
+  )
 
 /**
  * Drops a slot that is not in use.
@@ -99,11 +105,7 @@ export const dropSlot = (
   config: ConnectionConfig,
   slot: string
 ): Effect.Effect<void, Session.ConnectError | QueryError, Services> =>
-  Effect.scoped(Effect.gen(function*() {
-    const command = `DROP_REPLICATION_SLOT ${identifier(slot).text}`
-    const { session } = yield* openWalSender(config, command)
-    yield* session.simple(command)
-  }))
+  Effect.asVoid(runCommand(config, () => `DROP_REPLICATION_SLOT ${identifier(slot).text}`))
 
 /**
  * The maximum interval of status updates, in milliseconds; the server or the configuration may require a shorter one.

@@ -32,11 +32,8 @@ export const parseConninfo = (text: string): Settings => {
     const [head, key, equals] = match(keyword, text, at)!
     // The rest may be part of a password with a blank in it, so it is not shown.
     if (equals === "") {
-      return throwConfigError(
-        "conninfo",
-        "invalid",
-        `the setting at character ${at + 1} has no =; values with blanks want quotes`
-      )
+      const problem = `the setting at character ${at + 1} has no =; values with blanks want quotes`
+      return throwConfigError("conninfo", "invalid", problem)
     }
     at += head.length
     const isQuoted = text[at] === "'"

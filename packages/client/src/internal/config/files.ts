@@ -85,15 +85,11 @@ export const environment: Config.Config<Environment & { readonly parameters: Rea
 const unreadable = (setting: string, path: string) => () =>
   configError(setting, "file", `the file ${path} cannot be read`)
 
-const exists = Effect.fnUntraced(function*(path: string) {
-  const fs = yield* FileSystem.FileSystem
-  return yield* Effect.orElseSucceed(fs.exists(path), () => false)
-})
+const exists = (path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.exists(path), () => false))
 
-const readFile = Effect.fnUntraced(function*(setting: string, path: string) {
-  const fs = yield* FileSystem.FileSystem
-  return yield* Effect.mapError(fs.readFileString(path), unreadable(setting, path))
-})
+const readFile = (setting: string, path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFileString(path), unreadable(setting, path)))
 
 /**
  * Adds the settings of the service, if there is one: from the file that is named, else the user's own, else the
@@ -117,12 +113,11 @@ export const applyService = Effect.fnUntraced(function*(settings: Settings, envi
     const found = yield* tryEffect(() => parseService(text, service, path))
     if (found !== undefined) return addDefaults(settings, found)
   }
-  return yield* configError(
-    "service",
-    "missing",
-    `there is no service ${JSON.stringify(service)} in ${places.join(" or ")}`
-  )
+  const problem = `there is no service ${JSON.stringify(service)} in ${places.join(" or ")}`
+  return yield* configError("service", "missing", problem)
 })
+
+const usableByOthers = "can be used by others than its owner; its permissions should be 0600 or less"
 
 /**
  * Reads the entries of the password file. As in libpq, a file that other users can access is ignored with a warning.
@@ -143,7 +138,7 @@ export const readPassfile = Effect.fnUntraced(function*(settings: Settings, envi
   const flaw = type !== "File"
     ? "is not a plain file"
     : home?.isWindows !== true && (mode & 0o077) !== 0
-    ? "can be used by others than its owner; its permissions should be 0600 or less"
+    ? usableByOthers
     : undefined
   if (flaw !== undefined) {
     yield* Effect.logWarning(`the password file ${path} is not used: it ${flaw}`)
@@ -158,13 +153,7 @@ const checkKeyPermissions = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const { mode, uid } = yield* Effect.mapError(fs.stat(path), unreadable("sslkey", path))
   const others = Option.getOrUndefined(uid) === 0 ? 0o037 : 0o077
-  if ((mode & others) !== 0) {
-    return yield* configError(
-      "sslkey",
-      "file",
-      `the file ${path} can be used by others than its owner; its permissions should be 0600 or less`
-    )
-  }
+  if ((mode & others) !== 0) return yield* configError("sslkey", "file", `the file ${path} ${usableByOthers}`)
 })
 
 /** True if a text is or contains a certificate revocation list. */
@@ -218,9 +207,7 @@ export const readCertificates = Effect.fnUntraced(function*(settings: Settings, 
     }
     if (key === "sslkey" && home?.isWindows !== true) yield* checkKeyPermissions(path)
     const text = yield* readFile(key, path)
-    if (!text.includes("-----BEGIN ")) {
-      return yield* configError(key, "file", `the file ${path} is not in PEM`)
-    }
+    if (!text.includes("-----BEGIN ")) return yield* configError(key, "file", `the file ${path} is not in PEM`)
     settings.set(key, text)
   }
   yield* readRevocationLists(settings)

@@ -37,6 +37,8 @@ const endOf = (text: string, from: number, stops: RegExp): number => {
   return length < 0 ? text.length : from + length
 }
 
+const throwInvalidHost = (problem: string): never => throwConfigError("host", "invalid", problem)
+
 /** Parses `host:port,host:port`, and returns its end. */
 const parseHosts = (text: string, start: number, settings: Settings): number => {
   const hosts: Array<string> = []
@@ -46,18 +48,12 @@ const parseHosts = (text: string, start: number, settings: Settings): number => 
     let end: number
     if (text[at] === "[") {
       end = text.indexOf("]", ++at)
-      if (end < 0) throwConfigError("host", "invalid", "is an IPv6 address without its closing bracket")
-      if (end === at) {
-        throwConfigError("host", "invalid", "is an IPv6 address in brackets, but there is nothing in them")
-      }
+      if (end < 0) throwInvalidHost("is an IPv6 address without its closing bracket")
+      if (end === at) throwInvalidHost("is an IPv6 address in brackets, but there is nothing in them")
       hosts.push(text.slice(at, end))
       afterAddress.lastIndex = ++end
       if (!afterAddress.test(text)) {
-        throwConfigError(
-          "host",
-          "invalid",
-          "is an IPv6 address that something other than a port, a path or another host follows"
-        )
+        throwInvalidHost("is an IPv6 address that something other than a port, a path or another host follows")
       }
     } else {
       end = endOf(text, at, /[:/?,]/)

@@ -8,7 +8,7 @@ import type * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as Effect from "effect/Effect"
 import type { TargetSessionAttrs } from "../../ConnectionConfig.ts"
 import type { Dialect } from "../../Dialect.ts"
-import { Role } from "../model/role.ts"
+import { makeRole, type Role } from "../model/role.ts"
 import { ask } from "./ask.ts"
 
 /** The settings by which a server reports its role, since PostgreSQL 14. */
@@ -71,7 +71,7 @@ export const checkSessionAttrs = Effect.fnUntraced(function*(
  */
 export const roleOf = (wanted: TargetSessionAttrs, parameters: Reported, dialect: Dialect): Role | undefined => {
   if (wanted === "any" || !dialect.replication) return undefined
-  return new Role(wanted === "read-write" || wanted === "primary", () => {
+  return makeRole(wanted === "read-write" || wanted === "primary", () => {
     if (dependsOnWriting(wanted)) {
       const isReadOnly = isReadOnlyAsReported(parameters)
       return isReadOnly === undefined || readOnlyFlaw(wanted, isReadOnly) === undefined

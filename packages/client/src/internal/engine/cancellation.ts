@@ -32,14 +32,7 @@ import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ServerError from "../../ServerError.ts"
-import {
-  abandonGrace,
-  briefDelay,
-  cancelDelay,
-  cancelRetryInterval,
-  exposureTime,
-  maxCancelBackoff
-} from "../session/timing.ts"
+import * as timing from "../session/timing.ts"
 import { type Exchange, exposures, states } from "./exchange.ts"
 import { type ExchangeQueue, unresponsive } from "./queue.ts"
 import type { Writer } from "./writer.ts"
@@ -119,7 +112,7 @@ export class Cancellation {
   /** Waits a moment for the end of an exchange, unless such a wait has timed out and nothing has arrived since. */
   private readonly settle = Effect.fnUntraced({ self: this }, function*(exchange: Exchange) {
     if (this.isLate) return
-    const ended = yield* Effect.timeoutOption(this.queue.whenEnded(exchange), abandonGrace)
+    const ended = yield* Effect.timeoutOption(this.queue.whenEnded(exchange), timing.abandonGrace)
     if (ended._tag === "None") this.isLate = true
   })
 
@@ -186,7 +179,7 @@ export class Cancellation {
       const current = this.queue.current()!
       const isAlone = this.queue.areAllAbandoned
       if (!(isFirst && isAlone)) {
-        yield* Effect.timeoutOption(this.queue.whenEnded(current), isAlone ? briefDelay : cancelDelay)
+        yield* Effect.timeoutOption(this.queue.whenEnded(current), isAlone ? timing.briefDelay : timing.cancelDelay)
       }
       if (current.state !== states.Ended) yield* this.cancel(current)
     }
@@ -196,7 +189,11 @@ export class Cancellation {
   private readonly cancel = Effect.fnUntraced({ self: this }, function*(exchange: Exchange) {
     this.requests = 0
     const isDue = () => exchange.state !== states.Ended && this.mayCancel()
-    for (let pause: number = cancelRetryInterval; isDue(); pause = Math.min(2 * pause, maxCancelBackoff)) {
+    for (
+      let pause: number = timing.cancelRetryInterval;
+      isDue();
+      pause = Math.min(2 * pause, timing.maxCancelBackoff)
+    ) {
       yield* this.request(exchange)
       if (this.requests > 0) break
       yield* Effect.timeoutOption(this.queue.whenEnded(exchange), pause)
@@ -204,7 +201,7 @@ export class Cancellation {
     // A request that arrives before the server has read the statement does nothing.
     const untilEnded = Effect.gen({ self: this }, function*() {
       while (isDue()) {
-        yield* Effect.timeoutOption(this.queue.whenEnded(exchange), cancelRetryInterval)
+        yield* Effect.timeoutOption(this.queue.whenEnded(exchange), timing.cancelRetryInterval)
         yield* this.request(exchange)
       }
     })
@@ -239,9 +236,9 @@ export class Cancellation {
     const exchange = this.queue.current()!
     this.options.fork(Effect.gen({ self: this }, function*() {
       yield* this.queue.whenEnded(exchange)
-      while (this.isRequesting) yield* Effect.sleep(cancelDelay)
+      while (this.isRequesting) yield* Effect.sleep(timing.cancelDelay)
       // In several steps, so that a process that was suspended still has time to read the data that has arrived.
-      for (let step = 0; step < 4; step++) yield* Effect.sleep(exposureTime / 4)
+      for (let step = 0; step < 4; step++) yield* Effect.sleep(timing.exposureTime / 4)
       for (const exchange of exposed) exchange.exposure = exposures.before
     }))
   }

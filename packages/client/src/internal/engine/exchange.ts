@@ -134,13 +134,9 @@ export type CopyDirection = "in" | "out" | "both"
  * An error thrown while an exchange was written or read that is not an error of this library: a bug in a codec, reader
  * or schema of the caller. It ends its own exchange as a defect.
  */
-export class Defect {
-  readonly _tag = "Defect"
+export interface Defect {
+  readonly _tag: "Defect"
   readonly thrown: unknown
-
-  constructor(thrown: unknown) {
-    this.thrown = thrown
-  }
 }
 
 /** The ways in which an exchange can fail. */
@@ -154,7 +150,7 @@ export const fromThrown = (thrown: unknown): ExchangeError => {
   } catch {
     // An object that throws when it is inspected, such as a revoked proxy.
   }
-  return new Defect(thrown)
+  return { _tag: "Defect", thrown }
 }
 
 /** The message flow of an exchange: its place in the table, and the rules for exchanges around it. */

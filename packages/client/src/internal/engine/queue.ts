@@ -8,7 +8,7 @@ import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
 import type { Failure } from "../../QueryError.ts"
 import { lastWord } from "../session/queryError.ts"
-import { Defect, type Exchange, type ExchangeError, states } from "./exchange.ts"
+import { type Exchange, type ExchangeError, states } from "./exchange.ts"
 
 /** Errors that a server sends only if it has read nothing since its last response. */
 const idleTimeouts: ReadonlySet<string> = new Set(["IdleSessionTimeout", "IdleInTransactionSessionTimeout"])
@@ -151,7 +151,7 @@ export class ExchangeQueue {
     try {
       exchange.onEnd()
     } catch (thrown) {
-      this.close(readFailure(new Defect(thrown)))
+      this.close(readFailure({ _tag: "Defect", thrown }))
     }
     this.callEndListeners(exchange)
   }

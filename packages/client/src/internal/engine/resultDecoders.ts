@@ -6,9 +6,7 @@
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
 import * as ProtocolError from "@hyperfect/protocol/ProtocolError"
 import * as Columns from "@hyperfect/values/Columns"
-import type { ColumnReader } from "@hyperfect/values/Columns"
 import * as Preset from "@hyperfect/values/Preset"
-import type { ArrayRow, ObjectRow, RowReader } from "@hyperfect/values/RowReader"
 import * as Readers from "@hyperfect/values/RowReader"
 import type * as Type from "@hyperfect/values/Type"
 import type * as TypeRegistry from "@hyperfect/values/TypeRegistry"
@@ -22,12 +20,12 @@ export interface ResultDescription {
 
 /** A decoder of rows. */
 export interface RowsDecoder<Row> extends ResultDescription {
-  readonly reader: RowReader<Row>
+  readonly reader: Readers.RowReader<Row>
 }
 
 /** A decoder into columns, with a new reader for each result. */
 export interface ColumnsDecoder extends ResultDescription {
-  readonly makeReader: () => ColumnReader
+  readonly makeReader: () => Columns.ColumnReader
 }
 
 /** Throws a `ProtocolError.Reason` if a column has another format than requested: its bytes would be misread. */
@@ -43,8 +41,8 @@ export const checkFormats = (fields: ReadonlyArray<RowDescription.FieldDescripti
 export class ResultDecoders {
   readonly fields: ReadonlyArray<FieldDescription>
   readonly formats: ReadonlyArray<Type.Format>
-  private objectsDecoder: RowsDecoder<ObjectRow> | undefined
-  private arraysDecoder: RowsDecoder<ArrayRow> | undefined
+  private objectsDecoder: RowsDecoder<Readers.ObjectRow> | undefined
+  private arraysDecoder: RowsDecoder<Readers.ArrayRow> | undefined
   private columnsDecoder: ColumnsDecoder | undefined
   private readonly onFailure: (() => void) | undefined
   private readonly duplicates: Readers.Duplicates
@@ -67,11 +65,11 @@ export class ResultDecoders {
   }
 
   /** Throws a `ValueError.Reason` if two columns have the same name, unless the preset has a rule for them. */
-  objects(): RowsDecoder<ObjectRow> {
+  objects(): RowsDecoder<Readers.ObjectRow> {
     return this.objectsDecoder ??= { ...this.description(), reader: Readers.objectsUnsafe(this.readerOptions()) }
   }
 
-  arrays(): RowsDecoder<ArrayRow> {
+  arrays(): RowsDecoder<Readers.ArrayRow> {
     return this.arraysDecoder ??= { ...this.description(), reader: Readers.arraysUnsafe(this.readerOptions()) }
   }
 

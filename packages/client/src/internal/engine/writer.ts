@@ -15,7 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Failure } from "../../QueryError.ts"
 import { finalReadDelay } from "../session/timing.ts"
-import { Defect, type Exchange, fromThrown } from "./exchange.ts"
+import { type Exchange, fromThrown } from "./exchange.ts"
 import { type ExchangeQueue, readFailure } from "./queue.ts"
 
 /** Callbacks chained to it run at the end of the current tick. */
@@ -167,6 +167,6 @@ export const toFailure = (cause: Cause.Cause<Failure>): Failure => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) return failure.error
   return Cause.hasDies(cause)
-    ? readFailure(new Defect(Cause.squash(cause)))
+    ? readFailure({ _tag: "Defect", thrown: Cause.squash(cause) })
     : TransportError.closed("local")
 }

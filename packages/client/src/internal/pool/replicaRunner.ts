@@ -8,14 +8,13 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { PoolError } from "../../PoolError.ts"
 import type { Queries, TransactionOptions } from "../../Queries.ts"
-import type { QueryError } from "../../QueryError.ts"
 import type { Session } from "../../Session.ts"
 import { withoutComment } from "../model/comment.ts"
 import { errorType } from "../session/observer.ts"
+import type { Pool } from "./model.ts"
 import type { PoolRunner } from "./poolRunner.ts"
-import { selectPosition, type WrittenPosition } from "./writtenPosition.ts"
+import { makeWrittenPosition, selectPosition } from "./writtenPosition.ts"
 
 /** The reason why a session with a standby is not used. */
 class StandbyUnfit {
@@ -50,7 +49,7 @@ const waitFor = (position: bigint, milliseconds: number): string => {
 }
 
 /** Returns the position that a server answers. */
-export const askPosition = <E>({ values }: Pick<Queries<E>, "values">, statement: string) =>
+const askPosition = <E>({ values }: Pick<Queries<E>, "values">, statement: string) =>
   Effect.map(withoutComment(values(statement)), ({ rows }) => BigInt(String(rows[0]?.[0])))
 
 /** Succeeds once the server of a session has replayed up to the position, within `maxWait`. */
@@ -69,11 +68,11 @@ const awaitReplay = Effect.fnUntraced(function*(session: Session, position: bigi
 
 /** @internal */
 export const makeReplicaRunner = (
-  primary: PoolRunner,
+  { pool, runner: primary }: { readonly pool: Pool; readonly runner: PoolRunner },
   standby: PoolRunner,
-  written: WrittenPosition<QueryError | PoolError>,
   maxWait: number
 ): Omit<PoolRunner, "transactionAfter"> => {
+  const written = makeWrittenPosition((statement) => askPosition(pool, statement))
   /** The position that the server of a session is known to have replayed. */
   const known = new WeakMap<Session, bigint>()
 

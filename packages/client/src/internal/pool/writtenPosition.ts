@@ -7,7 +7,6 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import type { Statements } from "../query/runner.ts"
 
 /** Returns the statement for a position in the log as a number, which every preset decodes from a text. */
@@ -36,59 +35,55 @@ const changesCommit = (statements: Statements): boolean =>
     ? commitSetting.test(statements.text) || statements.parameters.includes("synchronous_commit")
     : statements.some(changesCommit)
 
-/** @internal */
-export class WrittenPosition<E> {
-  private readonly ask: (statement: string) => Effect.Effect<bigint, E>
+/** Makes the position; `ask` returns the answer of the primary to one of the statements of this module. */
+export const makeWrittenPosition = <E>(ask: (statement: string) => Effect.Effect<bigint, E>) => {
   /** The number of operations that may have written and have ended. */
-  private ended = 0
+  let ended = 0
   /** The number of operations that may write more than once before they end. */
-  private open = 0
+  let open = 0
   /** The greatest `ended` of an answer, and the least position that covers so many. */
-  private known = { ended: 0, position: BigInt(0) }
-  private isDoubtful = false
-  private isAsynchronous = false
+  let known = { ended: 0, position: BigInt(0) }
+  let isDoubtful = false
+  let isAsynchronous = false
 
-  /** `ask` returns the answer of the primary to one of the statements of this module. */
-  constructor(ask: (statement: string) => Effect.Effect<bigint, E>) {
-    this.ask = ask
-  }
+  return {
+    /** Runs an operation that may write. */
+    during: <A, E1, R>(operation: Effect.Effect<A, E1, R>): Effect.Effect<A, E1, R> =>
+      Effect.ensuring(operation, Effect.sync(() => ended++)),
 
-  /** Runs an operation that may write. */
-  during<A, E1, R>(operation: Effect.Effect<A, E1, R>): Effect.Effect<A, E1, R> {
-    return Effect.ensuring(operation, Effect.sync(() => this.ended++))
-  }
+    /** Notes, until the scope closes, that there may be writes whose ends cannot be told. */
+    whileOpen: Effect.acquireRelease(
+      Effect.sync(() => void open++),
+      () =>
+        Effect.sync(() => {
+          open--
+          ended++
+        })
+    ),
 
-  /** Notes, until the scope closes, that there may be writes whose ends cannot be told. */
-  readonly whileOpen: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
-    Effect.sync(() => void this.open++),
-    () =>
-      Effect.sync(() => {
-        this.open--
-        this.ended++
+    /** Notes if statements that are going to run may change what the commits after them wait for. */
+    inspect: (statements: Statements): void => {
+      isAsynchronous ||= changesCommit(statements)
+    },
+
+    /** Notes that a standby has not reached the position, which may be one of a primary that has been replaced. */
+    doubt: (): void => {
+      isDoubtful = true
+    },
+
+    /** The position that covers all that has ended. */
+    current: Effect.suspend((): Effect.Effect<bigint, E> => {
+      if (open > 0) ended++
+      const covered = ended
+      if (covered === known.ended && !isDoubtful) return Effect.succeed(known.position)
+      return Effect.map(ask(isAsynchronous ? selectInserted : selectFlushed), (position) => {
+        // Both cover as many, and a later answer is less only if it is that of another primary.
+        if (covered > known.ended || (covered === known.ended && position < known.position)) {
+          known = { ended: covered, position }
+        }
+        isDoubtful = false
+        return known.position
       })
-  )
-
-  /** Notes if statements that are going to run may change what the commits after them wait for. */
-  inspect(statements: Statements): void {
-    this.isAsynchronous ||= changesCommit(statements)
-  }
-
-  /** Notes that a standby has not reached the position, which may be one of a primary that has been replaced. */
-  doubt(): void {
-    this.isDoubtful = true
-  }
-
-  /** The position that covers all that has ended. */
-  readonly current: Effect.Effect<bigint, E> = Effect.suspend(() => {
-    if (this.open > 0) this.ended++
-    const { ended } = this
-    if (ended === this.known.ended && !this.isDoubtful) return Effect.succeed(this.known.position)
-    return Effect.map(this.ask(this.isAsynchronous ? selectInserted : selectFlushed), (position) => {
-      const { known } = this
-      // Both cover as many, and a later answer is less only if it is that of another primary.
-      if (ended > known.ended || (ended === known.ended && position < known.position)) this.known = { ended, position }
-      this.isDoubtful = false
-      return this.known.position
     })
-  })
+  }
 }

@@ -23,7 +23,6 @@ import { parseAndDescribe, syncMessage } from "../statement/prepared.ts"
 import { makeReads } from "./reads.ts"
 import { checkExtended, hasLateColumns, type PlanStatement, type QueryRunner, refusal, runExchange } from "./runner.ts"
 
-/** Parse and Describe of a statement, with a name or unnamed. */
 /** Runs an effect when the session is free, unless the statement is refused. */
 const whenAllowed = <A>(
   runner: QueryRunner,
@@ -33,6 +32,7 @@ const whenAllowed = <A>(
 ): Effect.Effect<A, QueryError> =>
   gate.whenOpen(statement, () => Effect.andThen(checkExtended(runner, statement), Effect.suspend(run)))
 
+/** Parses and describes a statement, with a name or unnamed. */
 const describeAs = (
   runner: QueryRunner,
   gate: Gate,

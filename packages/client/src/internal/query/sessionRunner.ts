@@ -10,33 +10,23 @@ import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { QueryError } from "../../QueryError.ts"
 import { operationOf, withoutLiterals } from "../../QueryText.ts"
-import type { Engine } from "../engine/engine.ts"
 import { Gate } from "../engine/gate.ts"
 import type { Commenter, StatementComment } from "../model/comment.ts"
 import type { Observer, Operation } from "../session/observer.ts"
 import { withQueryTimeout } from "../session/timeout.ts"
 import { Planner, withComment } from "../statement/plan.ts"
-import { StatementCache } from "../statement/prepared.ts"
-import { SessionTypes } from "../statement/sessionTypes.ts"
-import type { TypeCatalogue } from "../statement/typeCatalogue.ts"
+import { type CacheOptions, StatementCache } from "../statement/prepared.ts"
+import { SessionTypes, type TypeOptions } from "../statement/sessionTypes.ts"
 import { textOf } from "./batch.ts"
 import { noStatement, type OperationKind, type QueryRunner, type RunOnSession, type Statements } from "./runner.ts"
 import { CurrentTransaction, gateIn, transaction } from "./transaction.ts"
 
 /** @internal */
-export interface Options {
-  readonly engine: Engine
-  readonly types: TypeCatalogue
+export interface Options extends TypeOptions, Omit<CacheOptions, "types" | "capacity"> {
   readonly defaultPreset: Preset.Preset
   /** The format of the results of simple queries. */
   readonly simpleFormat: () => Type.Format
   readonly statementCacheSize: number
-  readonly processId: number | undefined
-  readonly hasFloatDatetimes: boolean
-  /** Milliseconds for which the types of cached statements are assumed to be unchanged. */
-  readonly typeCheckInterval: number
-  /** The search path that the server reported; absent before PostgreSQL 18. */
-  readonly searchPath: string | undefined
   /** Milliseconds allowed for each query. */
   readonly queryTimeout: number | undefined
   readonly observer: Observer

@@ -3,22 +3,21 @@
  *
  * @internal
  */
-import type * as Type from "@hyperfect/values/Type"
+import type { FieldDescription } from "@hyperfect/protocol/backend/RowDescription"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as ValueError from "@hyperfect/values/ValueError"
 import { holdsType } from "./typeParts.ts"
 
 const floatOids = TypeRegistry.oidsOf("float")
 
-/**
- * Throws a `ValueError.Reason` for columns whose values may be inexact in text. `instead` names the lossless
- * alternative.
- */
-export const refuseFloats = (
-  columns: ReadonlyArray<{ readonly name: string; readonly type: Type.Any | undefined }>,
-  instead: string
-): void => {
-  for (const [index, { name, type }] of columns.entries()) {
+const instead = "`query`, `values` or `stream`, which read all digits"
+
+type Types = Pick<TypeRegistry.TypeRegistry, "find">
+
+/** Throws a `ValueError.Reason` for columns whose values may be inexact in text. */
+export const refuseFloats = (fields: ReadonlyArray<FieldDescription>, types: Types): void => {
+  for (const [index, { name, typeOid }] of fields.entries()) {
+    const type = types.find(typeOid)
     if (type === undefined || !holdsType(type, floatOids)) continue
     const reason = ValueError.reason("FormatUnsupported", type.name, 0, instead, "a text of 15 digits")
     throw ValueError.atColumn(reason, name, index)

@@ -12,10 +12,8 @@ import * as Scope from "effect/Scope"
  * surrounding one.
  */
 export const releasedOnFailure = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.flatMap(
-    Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope)),
-    (scope) =>
-      Scope.provide(effect, scope).pipe(
-        Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
-      )
-  ) as Effect.Effect<A, E, R | Scope.Scope>
+  Effect.gen(function*() {
+    const own = yield* Scope.fork(yield* Effect.scope)
+    const close = (exit: Exit.Exit<A, E>) => Exit.isFailure(exit) ? Scope.close(own, exit) : Effect.void
+    return yield* Effect.onExit(Scope.provide(effect, own), close)
+  }) as Effect.Effect<A, E, R | Scope.Scope>

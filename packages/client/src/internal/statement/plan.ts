@@ -30,12 +30,11 @@ import { refuseFloats } from "../session/hyperText.ts"
 import { flatMapEager, trySync } from "../session/queryError.ts"
 import { Declarations } from "./declarations.ts"
 import { textEncoders } from "./floatDatetimes.ts"
-import type { KnownTypes } from "./lookedUpTypes.ts"
 import { declaredTypes, encodersForTypes, encodersForUndescribed, encodersOfTypes, typeOids } from "./parameters.ts"
 import type { Pins } from "./pins.ts"
 import { parseAndDescribe, type Prepared, type StatementCache } from "./prepared.ts"
-import { Records } from "./records.ts"
-import type { TypeCatalogue } from "./typeCatalogue.ts"
+import { makeRecords, type Records } from "./records.ts"
+import type { KnownTypes, TypeCatalogue } from "./typeCatalogue.ts"
 
 /** The parts of a statement that are needed to run it. */
 export interface Request extends Pick<Statement, "text" | "parameters" | "preset" | "isUnprepared"> {
@@ -170,8 +169,7 @@ export class Planner {
       if (reading === undefined) {
         const registry = isResolving ? types.registry : types.initial
         if (!this.engine.dialect.exactFloats && format === Type.text) {
-          const columns = fields.map(({ name, typeOid }) => ({ name, type: registry.find(typeOid) }))
-          refuseFloats(columns, "`query`, `values` or `stream`, which read all digits")
+          refuseFloats(fields, registry)
         }
         const oids = fields.map(({ typeOid }) => typeOid)
         const isUnresolved = isResolving && types.unresolved(oids).length > 0
@@ -232,7 +230,7 @@ export class Planner {
       describe: () => known,
       known,
       records: prepared.holdsRecords
-        ? new Records(this.types, preset, this.statementCache.types.resolve)
+        ? makeRecords(this.types, preset, this.statementCache.types.resolve)
         : undefined
     }
   }

@@ -20,13 +20,12 @@ import { DescriptionSink, type StatementDescription } from "../engine/sinks.ts"
 import { keptText, type StatementComment } from "../model/comment.ts"
 import { failQuery, type StatementLike } from "../session/queryError.ts"
 import { makeBind, textPreset } from "./floatDatetimes.ts"
-import type { KnownTypes } from "./lookedUpTypes.ts"
 import { isUndecided } from "./parameters.ts"
 import type { Pinnable, Pins } from "./pins.ts"
 import { holdRecords } from "./records.ts"
 import { SchemaEpoch } from "./schemaEpoch.ts"
 import { endOfGuard, type SessionTypes } from "./sessionTypes.ts"
-import type { TypeCatalogue } from "./typeCatalogue.ts"
+import type { KnownTypes, TypeCatalogue } from "./typeCatalogue.ts"
 
 /** The writer of a statement's Bind, and the decoders of its rows, for one preset. */
 interface PresetCodec {
@@ -248,12 +247,14 @@ interface Wanted {
 export const statementKey = (text: string, parameterTypes: ReadonlyArray<number>): string =>
   parameterTypes.length === 0 ? text : `${parameterTypes.join()} ${text}`
 
-interface Options {
+/** @internal */
+export interface CacheOptions {
   readonly engine: Engine
   readonly types: SessionTypes
   /** The maximum number of statements that are cached implicitly. */
   readonly capacity: number
   readonly processId: number | undefined
+  /** The search path that the server reported; absent before PostgreSQL 18. */
   readonly searchPath: string | undefined
 }
 
@@ -285,7 +286,7 @@ export class StatementCache {
    * The names contain the server's process id, by which the server, or a pooler, distinguishes its clients: behind a
    * pooler, several sessions may share one server session.
    */
-  constructor({ capacity, engine, processId, searchPath, types }: Options) {
+  constructor({ capacity, engine, processId, searchPath, types }: CacheOptions) {
     this.engine = engine
     this.types = types
     this.capacity = capacity

@@ -57,24 +57,21 @@ const visitResult = (result: QueryResult<object> | ColumnsResult, visit: Visit):
   }
 }
 
-/** The records in the results of a statement that is read by a preset. */
-export class Records {
-  private readonly types: TypeCatalogue
-  private readonly preset: Preset.Preset
-  private readonly resolve: (oids: ReadonlyArray<number>) => Effect.Effect<void>
-
-  constructor(
-    types: TypeCatalogue,
-    preset: Preset.Preset,
-    resolve: (oids: ReadonlyArray<number>) => Effect.Effect<void>
-  ) {
-    this.types = types
-    this.preset = preset
-    this.resolve = resolve
+/** Makes what completes the records in the results of a statement that is read by a preset. */
+export const makeRecords = (
+  types: TypeCatalogue,
+  preset: Preset.Preset,
+  resolve: (oids: ReadonlyArray<number>) => Effect.Effect<void>
+) => {
+  const read = (value: UnknownValue.UnknownValue, column: string): unknown => {
+    const { bytes, typeOid } = value
+    const type = types.registry.find(typeOid)
+    const binary = type && preset(type, column).binary
+    return binary === undefined ? value : binary.read(bytes, 0, bytes.length, -1)
   }
 
   /** Decodes the values of a result whose types were unknown, after looking them up. */
-  complete<A>(result: A, statement: StatementLike): Effect.Effect<A, QueryError> {
+  const complete = <A>(result: A, statement: StatementLike): Effect.Effect<A, QueryError> => {
     const gathered = result as QueryResult<object> | ColumnsResult | object | undefined
     if (gathered === undefined || !("fields" in gathered)) return Effect.succeed(result)
     const oids = new Set<number>()
@@ -83,34 +80,32 @@ export class Records {
       return value
     })
     if (oids.size === 0) return Effect.succeed(result)
-    this.types.meet(oids)
-    const read = () => {
-      visitResult(gathered, (value, column) => this.read(value, column))
+    types.meet(oids)
+    const decode = () => {
+      visitResult(gathered, read)
       return result
     }
-    return Effect.flatMap(this.resolve([...oids]), () => trySync(statement, read))
-  }
-
-  private read(value: UnknownValue.UnknownValue, column: string): unknown {
-    const { bytes, typeOid } = value
-    const type = this.types.registry.find(typeOid)
-    const binary = type && this.preset(type, column).binary
-    return binary === undefined ? value : binary.read(bytes, 0, bytes.length, -1)
+    return Effect.flatMap(resolve([...oids]), () => trySync(statement, decode))
   }
 
   /** Returns a decoder that notes unknown types, so that they are looked up for the next statement. */
-  watch<Row>(known: RowsDecoder<Row>): RowsDecoder<Row> {
+  const watch = <Row>(known: RowsDecoder<Row>): RowsDecoder<Row> => {
     const { fields, reader } = known
     return {
       ...known,
       reader: (bytes, start, end) => {
         const row = reader(bytes, start, end)
         visitRow(fields, row as object, (value) => {
-          this.types.meet([value.typeOid])
+          types.meet([value.typeOid])
           return value
         })
         return row
       }
     }
   }
+
+  return { complete, watch }
 }
+
+/** @internal */
+export type Records = ReturnType<typeof makeRecords>

@@ -28,9 +28,12 @@ const savepoint = "hyperfect_types"
 /** Ends a guard, whether the guarded exchange has failed or not: it does nothing that could be lost. */
 export const endOfGuard = `rollback to savepoint ${savepoint}; release savepoint ${savepoint}`
 
-interface Options {
+/** @internal */
+export interface TypeOptions {
   readonly types: TypeCatalogue
+  /** Milliseconds for which the types of cached statements are assumed to be unchanged. */
   readonly typeCheckInterval: number
+  /** True if the server represents dates and times as floating-point numbers. */
   readonly hasFloatDatetimes: boolean
 }
 
@@ -46,7 +49,7 @@ export class SessionTypes {
   /** True if the server represents dates and times as floating-point numbers. */
   readonly hasFloatDatetimes: boolean
 
-  constructor(engine: Engine, { hasFloatDatetimes, typeCheckInterval, types }: Options) {
+  constructor(engine: Engine, { hasFloatDatetimes, typeCheckInterval, types }: TypeOptions) {
     this.engine = engine
     this.shared = types
     this.checkInterval = typeCheckInterval
