@@ -558,11 +558,9 @@ export const fromValues = (table: Table, options: FromOptions = {}): Stream.Stre
  * @category models
  * @since 0.1.0
  */
-export interface QueryOptions {
+export interface QueryOptions extends Pick<FromOptions, "format"> {
   /** The columns of the query with their types; queried from the server when absent. */
   readonly columns?: ReadonlyArray<Column> | undefined
-  /** As in {@link FromOptions}. */
-  readonly format?: CopyFormat.CopyFormat | undefined
 }
 
 /**

@@ -95,10 +95,7 @@ export const layer = (
  * @category layers
  * @since 0.1.0
  */
-export const layerUri = (
-  uri: string,
-  options?: Options
-): Layer.Layer<Notifications, ConnectionConfigError, Services> =>
+export const layerUri = (uri: string, options?: Options): Layer.Layer<Notifications, ConnectionConfigError, Services> =>
   Layer.effect(Notifications, Effect.flatMap(ConnectionConfig.fromUri(uri), (config) => make(config, options)))
 
 /**

@@ -9,7 +9,7 @@ import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
 import { Transport } from "@hyperfect/transport/Transport"
 import * as TransportError from "@hyperfect/transport/TransportError"
 import * as Effect from "effect/Effect"
-import type { ConnectionConfig } from "../../ConnectionConfig.ts"
+import type { ConnectionConfig, SslMode } from "../../ConnectionConfig.ts"
 import { toMillis } from "../config/durations.ts"
 
 /**
@@ -27,23 +27,18 @@ export type Encryption = "plain" | "tls" | "tls-if-offered"
  *
  * @internal
  */
-export const encryptionAttempts = (
-  config: ConnectionConfig,
-  endpoint: Endpoint.Endpoint
-): readonly [Encryption, Encryption?] => {
-  if (endpoint._tag === "Unix") return ["plain"]
-  switch (config.sslMode ?? "prefer") {
-    case "disable":
-      return ["plain"]
-    case "allow":
-      return ["plain", "tls"]
-    case "prefer":
-      return ["tls-if-offered", "plain"]
-    case "require":
-    case "verify-ca":
-    case "verify-full":
-      return ["tls"]
-  }
+export const encryptionAttempts = ({ sslMode = "prefer" }: ConnectionConfig, endpoint: Endpoint.Endpoint): Attempts =>
+  attempts[endpoint._tag === "Unix" ? "disable" : sslMode]
+
+type Attempts = readonly [Encryption, Encryption?]
+
+const attempts: Readonly<Record<SslMode, Attempts>> = {
+  "disable": ["plain"],
+  "allow": ["plain", "tls"],
+  "prefer": ["tls-if-offered", "plain"],
+  "require": ["tls"],
+  "verify-ca": ["tls"],
+  "verify-full": ["tls"]
 }
 
 const tlsOptions = (config: ConnectionConfig, endpoint: Endpoint.Endpoint): Connection.TlsOptions => ({

@@ -76,10 +76,7 @@ export interface Options {
 }
 
 /** Makes a service that listens on a session of this configuration, opened on demand; `refresh` replaces the session. */
-export const makeListening = Effect.fnUntraced(function*(
-  config: ConnectionConfig,
-  options: Options = {}
-) {
+export const makeListening = Effect.fnUntraced(function*(config: ConnectionConfig, options: Options = {}) {
   const context = yield* Effect.context<Scope.Scope | Transport | Authenticate.Services>()
   const scope = yield* Scope.make()
   const run = Effect.runForkWith(context)

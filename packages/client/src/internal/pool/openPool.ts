@@ -60,7 +60,7 @@ export const openPool = Effect.fnUntraced(
       (endpoint) => Effect.provideContext(canReach(config, endpoint), context),
       options.hostRecheck ?? defaultRecheck,
       fork,
-      () => sessions.retryNow()
+      () => sessions.opener.retryNow()
     )
     const sessions: SessionPool = new SessionPool(
       settings,
@@ -85,8 +85,8 @@ export const openPool = Effect.fnUntraced(
         Effect.sync(() => notices.end())
       )
     )
-    if (!mayBeEmpty) yield* sessions.openOne
-    if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.openOne }
+    if (!mayBeEmpty) yield* sessions.opener.open
+    if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.opener.open }
     yield* Effect.forkIn(sessions.run, scope, { startImmediately: true })
     if (metrics !== undefined) {
       yield* Effect.forkIn(metrics.run(() => sessions.stats(), settings), scope, { startImmediately: true })
@@ -104,10 +104,10 @@ export const openPool = Effect.fnUntraced(
       soleSession: runner.soleSession,
       ...listening,
       get server() {
-        return sessions.lastSession.server
+        return sessions.opener.lastSession!.server
       },
       get authentication() {
-        return sessions.lastSession.authentication
+        return sessions.opener.lastSession!.authentication
       },
       refresh: Effect.sync(() => {
         hosts.forget()

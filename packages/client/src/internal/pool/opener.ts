@@ -39,7 +39,7 @@ export class Opener {
   startedAt: number | undefined
   /** The most recent failure to open a session; cleared by a success. */
   lastFailure: OpenError | undefined
-  /** The most recently opened session. */
+  /** The most recently opened session. Once the pool has been made there is always one. */
   lastSession: Session | undefined
   /** The start of the first of the attempts that have failed in a row. */
   private failingSince: number | undefined
@@ -184,7 +184,7 @@ export class Opener {
     this.wake()
   }
 
-  /** Opens a session and adds it to the pool. */
+  /** Opens a session and adds it to the pool, even if none is needed. */
   readonly open: Effect.Effect<void, OpenError> = Effect.uninterruptibleMask((restore) =>
     Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.make()

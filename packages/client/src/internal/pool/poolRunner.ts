@@ -160,10 +160,7 @@ export const makePoolRunner = (
   /**
    * A statement that leaves a transaction open fails: the transaction is rolled back, and no other query may join it.
    */
-  const runOnce = <A, E, R>(
-    ask: (session: QueryRunner) => Effect.Effect<A, E, R>,
-    isDirty: boolean
-  ) =>
+  const runOnce = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>, isDirty: boolean) =>
     alone(({ engine, runner }) => {
       if (isDirty) engine.changes.mark(sessionState.dirty)
       return Effect.flatMap(

@@ -14,7 +14,6 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as PoolError from "../../PoolError.ts"
 import type { Stats } from "../../PoolStats.ts"
-import type { Session } from "../../Session.ts"
 import type { OpenSession } from "../client/openSession.ts"
 import type { OpenError } from "../connect/backoff.ts"
 import { sessionState } from "../session/state.ts"
@@ -31,7 +30,7 @@ export class SessionPool {
   private readonly state: PoolState
   private readonly queue: AcquireQueue
   private readonly maintenance: Maintenance
-  private readonly opener: Opener
+  readonly opener: Opener
   private dispatching: "no" | "yes" | "again" = "no"
   private onSole: (() => void) | undefined
 
@@ -58,11 +57,6 @@ export class SessionPool {
     this.opener = new Opener(this.state, connect, this.queue, this.maintenance)
   }
 
-  /** The most recently opened session. Once the pool has been made there is always one. */
-  get lastSession(): Session {
-    return this.opener.lastSession!
-  }
-
   stats(): Stats {
     const { counts, slots } = this.state
     let [idle, taken, queries] = [0, 0, 0]
@@ -81,11 +75,6 @@ export class SessionPool {
       waiting: this.queue.count,
       ...counts
     }
-  }
-
-  /** Opens a session, even if none is needed. */
-  get openOne(): Effect.Effect<void, OpenError> {
-    return this.opener.open
   }
 
   /** The background work of the pool, for as long as it lives. */
@@ -163,13 +152,8 @@ export class SessionPool {
   refresh(): void {
     this.state.refreshes++
     this.retireAll()
-    this.retryNow()
-    this.dispatch()
-  }
-
-  /** Ends the delay after failed attempts to open a session. */
-  retryNow(): void {
     this.opener.retryNow()
+    this.dispatch()
   }
 
   private retireAll(except?: Slot): void {

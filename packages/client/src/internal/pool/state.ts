@@ -11,13 +11,7 @@ import type { Slot } from "./waiterList.ts"
 export interface PoolState {
   readonly settings: Settings
   readonly slots: Set<Slot>
-  readonly counts: {
-    opened: number
-    closed: number
-    connectFailures: number
-    timeouts: number
-    refused: number
-  }
+  readonly counts: Record<"opened" | "closed" | "connectFailures" | "timeouts" | "refused", number>
   /** The session that is to be the only one: no other is opened until it is released. */
   sole: Slot | undefined
   /** The number of refreshes; a session that was begun before the last one is not kept. */

@@ -116,7 +116,7 @@ export const runExchange = <A, S extends Sink<A>>(
     // It may have been closed since it was passed, for instance while a statement was prepared.
     if (!gate.isOpen) return resume(gate.whenOpen(statement, again))
     // Another fiber may have run since the plan was made, and have driven its statement out of the cache.
-    if (plan?.prepared?.isClosed === true) return resume(again())
+    if (plan?.prepared?.origin.isClosed === true) return resume(again())
     const exchange = new Exchange<A, S>(flow, makeSink(), typeof statement === "string" ? statement : statement.text)
     engine.submit(exchange, write, () => resume(outcomeOf(exchange)))
     return engine.cancellation.abandon(exchange)

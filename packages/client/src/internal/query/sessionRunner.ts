@@ -35,10 +35,7 @@ export interface Options extends TypeOptions, Omit<CacheOptions, "types" | "capa
 }
 
 /** Describes an operation for telemetry. A text with parameters contains no values, and is reported unchanged. */
-const describe = <A>(
-  { name, rows }: OperationKind<A>,
-  statements: Statements
-): Operation<A> => {
+const describe = <A>({ name, rows }: OperationKind<A>, statements: Statements): Operation<A> => {
   if (!("text" in statements)) return { operation: name, size: statements.length }
   const { parameters, text } = statements
   return name === undefined
@@ -79,10 +76,7 @@ export const makeSessionRunner = (options: Options): QueryRunner => {
   const effect: QueryRunner["effect"] = (kind, statements, run) =>
     Effect.withFiber((fiber) =>
       observer.isEnabled(fiber)
-        ? observer.effect(
-          describe(kind, statements),
-          Effect.withFiber((fiber) => within(fiber, kind, statements, run))
-        )
+        ? observer.effect(describe(kind, statements), Effect.withFiber((fiber) => within(fiber, kind, statements, run)))
         : within(fiber, kind, statements, run)
     )
   const runner: QueryRunner = {

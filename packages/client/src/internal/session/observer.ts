@@ -148,13 +148,7 @@ export class Observer {
       )
     }))
 
-  private begin(
-    fiber: Fiber.Fiber<unknown, unknown>,
-    { name, operation = "query", size, text }: Operation<never>
-  ): Effect.Effect<{
-    readonly span: Tracer.Span | undefined
-    readonly end: (exit: Exit.Exit<unknown, unknown>, rows?: number) => void
-  }> {
+  private begin(fiber: Fiber.Fiber<unknown, unknown>, { name, operation = "query", size, text }: Operation<never>) {
     const clock = fiber.getRef(Clock)
     const start = clock.monotonicTimeNanosUnsafe()
     const make: Effect.Effect<Tracer.Span | undefined> = this.isTraced(fiber)
@@ -170,7 +164,7 @@ export class Observer {
       : Effect.succeed(undefined)
     return Effect.map(make, (span) => ({
       span,
-      end: (exit, rows) => {
+      end: (exit: Exit.Exit<unknown, unknown>, rows?: number): void => {
         const error = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
         if (span !== undefined) {
           if (rows !== undefined) span.attribute("db.response.returned_rows", rows)

@@ -7,18 +7,9 @@
  */
 import { operationOf, withoutLiterals } from "../../QueryText.ts"
 
-const repeatableCommands: ReadonlySet<string> = new Set([
-  "SELECT",
-  "VALUES",
-  "TABLE",
-  "WITH",
-  "INSERT",
-  "UPDATE",
-  "DELETE",
-  "MERGE",
-  "SHOW",
-  "EXPLAIN"
-])
+const repeatableCommands: ReadonlySet<string> = new Set(
+  ["SELECT", "VALUES", "TABLE", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "EXPLAIN"]
+)
 
 /** True if the text may have several statements; a semicolon in a literal counts as a separator. */
 const hasSeveralStatements = (text: string): boolean => {

@@ -168,9 +168,7 @@ export class Planner {
       let reading = ofPreset.get(key)
       if (reading === undefined) {
         const registry = isResolving ? types.registry : types.initial
-        if (!this.engine.dialect.exactFloats && format === Type.text) {
-          refuseFloats(fields, registry)
-        }
+        if (!this.engine.dialect.exactFloats && format === Type.text) refuseFloats(fields, registry)
         const oids = fields.map(({ typeOid }) => typeOid)
         const isUnresolved = isResolving && types.unresolved(oids).length > 0
         if (isUnresolved && !isFinal) return undefined

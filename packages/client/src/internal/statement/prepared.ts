@@ -87,11 +87,6 @@ export class Prepared {
     return this.origin.declared
   }
 
-  /** True if the server has been or will be told to close it. */
-  get isClosed(): boolean {
-    return this.origin.isClosed
-  }
-
   private findMisfits(): ReadonlyArray<number> {
     if (!this.isInferred) return none
     const found = this.parameterTypes.flatMap((oid, i) =>

@@ -14,34 +14,14 @@ import { operationOf } from "../../QueryText.ts"
 import { mayMatch } from "../session/statementKind.ts"
 
 /** Tags of commands that change neither names nor tables nor types. Commands that count rows are already excluded. */
-const harmlessTags: ReadonlySet<string> = new Set([
-  "ANALYZE",
-  "CHECKPOINT",
-  "CLOSE CURSOR",
-  "CLOSE CURSOR ALL",
-  "CLUSTER",
-  "COMMENT",
-  "DEALLOCATE",
-  "DECLARE CURSOR",
-  "DISCARD PLANS",
-  "DISCARD SEQUENCES",
-  "EXPLAIN",
-  "GRANT",
-  "LISTEN",
-  "LOCK TABLE",
-  "NOTIFY",
-  "PREPARE",
-  "REFRESH MATERIALIZED VIEW",
-  "REINDEX",
-  "RELEASE",
-  "REVOKE",
-  "SAVEPOINT",
-  "SET CONSTRAINTS",
-  "SHOW",
-  "TRUNCATE TABLE",
-  "UNLISTEN",
-  "VACUUM"
-])
+const harmlessTags: ReadonlySet<string> = new Set(
+  (
+    "ANALYZE, CHECKPOINT, CLOSE CURSOR, CLOSE CURSOR ALL, CLUSTER, COMMENT, DEALLOCATE, DECLARE CURSOR, " +
+    "DISCARD PLANS, DISCARD SEQUENCES, EXPLAIN, GRANT, LISTEN, LOCK TABLE, NOTIFY, PREPARE, " +
+    "REFRESH MATERIALIZED VIEW, REINDEX, RELEASE, REVOKE, SAVEPOINT, SET CONSTRAINTS, SHOW, " +
+    "TRUNCATE TABLE, UNLISTEN, VACUUM"
+  ).split(", ")
+)
 
 /** The first words of statements that change none of these, as far as the text tells. */
 const harmlessCommands: ReadonlySet<string> = new Set(
