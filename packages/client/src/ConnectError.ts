@@ -69,10 +69,7 @@ export interface Failure {
  */
 export class NoServerFound extends ProtocolError.TaggedError<NoServerFound, boolean>()("NoServerFound", {
   /** In the order in which they were tried. */
-  failures: Schema.NonEmptyArray(Schema.Struct({
-    endpoint: Schema.String,
-    cause: Cause
-  }))
+  failures: Schema.NonEmptyArray(Schema.Struct({ endpoint: Schema.String, cause: Cause }))
 }, ({ failures }) => {
   const each = failures.map(({ cause, endpoint }) =>
     cause.message.includes(endpoint) ? cause.message : `${endpoint}: ${cause.message}`

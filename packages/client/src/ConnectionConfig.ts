@@ -214,9 +214,7 @@ export const withToken: WithSecret = withSecret(TokenUnavailable, (token) => ({ 
  * @category combinators
  * @since 0.1.0
  */
-export const withTokenProvider = (
-  config: ConnectionConfig
-): Effect.Effect<ConnectionConfig, never, TokenProvider> =>
+export const withTokenProvider = (config: ConnectionConfig): Effect.Effect<ConnectionConfig, never, TokenProvider> =>
   Effect.map(TokenProvider, (tokenProvider): ConnectionConfig => ({ ...config, tokenProvider }))
 
 /** Tells the user, as psql does. */

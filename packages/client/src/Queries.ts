@@ -279,10 +279,7 @@ export interface Queries<out E = never> {
    * early cancels the statement; in a transaction, which the cancel would fail, the remaining rows are read and dropped
    * instead.
    */
-  readonly stream: (
-    statement: Statement | string,
-    options?: StreamOptions
-  ) => Stream.Stream<ObjectRow, QueryError | E>
+  readonly stream: (statement: Statement | string, options?: StreamOptions) => Stream.Stream<ObjectRow, QueryError | E>
   /** Works as {@link stream}, with rows as arrays. */
   readonly streamValues: (
     statement: Statement | string,

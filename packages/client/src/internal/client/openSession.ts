@@ -68,13 +68,9 @@ const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
     const copying = engine.queue.current()?.state === states.CopyingIn
     const { lastRequest } = engine.cancellation
     engine.close(scopeEnded)
-    const finalMessages = copying
-      ? Effect.andThen(connection.write(copyFail), connection.write(terminate))
-      : connection.write(terminate)
-    const all = Effect.all([Effect.ignore(finalMessages), lastRequest], {
-      concurrency: "unbounded",
-      discard: true
-    })
+    const finalMessages = Effect.forEach(copying ? [copyFail, terminate] : [terminate], (bytes) =>
+      connection.write(bytes))
+    const all = Effect.all([Effect.ignore(finalMessages), lastRequest], { concurrency: "unbounded", discard: true })
     return Effect.timeoutOption(all, "1 second")
   })
 

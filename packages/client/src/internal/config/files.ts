@@ -41,8 +41,6 @@ const variables = (names: ReadonlyArray<readonly [key: string, name: string | un
       options.flatMap(Option.toArray)
   )
 
-const first = (...options: ReadonlyArray<Option.Option<string>>) => Option.getOrUndefined(Option.firstSomeOf(options))
-
 /** @internal */
 export const environment: Config.Config<Environment & { readonly parameters: Readonly<Record<string, string>> }> =
   Config.map(
@@ -50,9 +48,7 @@ export const environment: Config.Config<Environment & { readonly parameters: Rea
       settings: variables(keywords.map((key) => [key, settingTable[key].variable])),
       parameters: variables(Object.entries(parameters)),
       requireSsl: variable("PGREQUIRESSL"),
-      user: variable("USER"),
-      logName: variable("LOGNAME"),
-      userName: variable("USERNAME"),
+      users: Config.all([variable("USER"), variable("LOGNAME"), variable("USERNAME")]),
       home: variable("HOME"),
       appData: variable("APPDATA"),
       system: variable("OS"),
@@ -71,7 +67,7 @@ export const environment: Config.Config<Environment & { readonly parameters: Rea
       return {
         settings,
         parameters: Object.fromEntries(found.parameters),
-        user: first(found.user, found.logName, found.userName),
+        user: Option.getOrUndefined(Option.firstSomeOf(found.users)),
         home: isWindows
           ? { path: `${appData}/postgresql`, isWindows }
           : home === undefined

@@ -212,9 +212,7 @@ const table = {
   ssl_min_protocol_version: { variable: "PGSSLMINPROTOCOLVERSION", ...tlsVersion("minTlsVersion") },
   ssl_max_protocol_version: { variable: "PGSSLMAXPROTOCOLVERSION", ...tlsVersion("maxTlsVersion") },
   sslcompression: { variable: "PGSSLCOMPRESSION", ...noEffect("TLS libraries no longer compress") },
-  sslkeylogfile: unsupported(
-    "with that file, anyone can decrypt the connection; Node.js writes one with --tls-keylog"
-  ),
+  sslkeylogfile: unsupported("with that file, anyone can decrypt the connection; Node.js writes one with --tls-keylog"),
   requirepeer: {
     variable: "PGREQUIREPEER",
     ...unsupported("the runtime does not report the user at the other end of a Unix socket")
@@ -250,10 +248,7 @@ const table = {
     ...choice("targetSessionAttrs", "any", "read-write", "read-only", "primary", "standby", "prefer-standby")
   },
   load_balance_hosts: { variable: "PGLOADBALANCEHOSTS", ...choice("loadBalanceHosts", "disable", "random") },
-  keepalives: {
-    place: "keepAlive",
-    read: (text) => Result.map(integer("is 0 or 1")(text), (number) => number !== 0)
-  },
+  keepalives: { place: "keepAlive", read: (text) => Result.map(integer("is 0 or 1")(text), (number) => number !== 0) },
   keepalives_idle: { place: "keepAliveInitialDelay", read: positiveMilliseconds },
   keepalives_interval: { place: "keepAliveInterval", read: positiveMilliseconds },
   keepalives_count: {

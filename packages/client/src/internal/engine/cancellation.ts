@@ -135,9 +135,7 @@ export class Cancellation {
   )
 
   private readonly requestAtOnce: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.ignoreCause(
-      Effect.scoped(Effect.flatten(this.options.openCancelRequest ?? Effect.succeed(Effect.void)))
-    )
+    Effect.ignoreCause(Effect.scoped(Effect.flatten(this.options.openCancelRequest ?? Effect.succeed(Effect.void))))
   )
 
   /** Asks the server at the end of the session to cancel an abandoned exchange for which no request was sent. */

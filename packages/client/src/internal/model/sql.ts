@@ -241,13 +241,7 @@ export const fromTextUnsafe = (
   parameters: ReadonlyArray<unknown> = [],
   preset?: Preset.Preset
 ): Statement =>
-  new StatementImpl(
-    parameters.length === 0 ? [{ _tag: "Text", text }] : undefined,
-    text,
-    parameters,
-    undefined,
-    preset
-  )
+  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters, undefined, preset)
 
 const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
   if (segments === undefined) {

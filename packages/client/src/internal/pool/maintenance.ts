@@ -146,9 +146,7 @@ export class Maintenance {
   })
 
   /** Evicts idle and expired sessions periodically. */
-  readonly evictLoop: Effect.Effect<never> = Effect.forever(
-    Effect.andThen(Effect.sleep(evictInterval), this.evictOnce)
-  )
+  readonly evictLoop: Effect.Effect<never> = Effect.forever(Effect.andThen(Effect.sleep(evictInterval), this.evictOnce))
 
   /** Waits for sessions in use, then cancels their work, and closes all sessions. */
   readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function*() {

@@ -80,10 +80,7 @@ export const openPool = Effect.fnUntraced(
       fork
     )
     yield* Effect.addFinalizer(() =>
-      Effect.ensuring(
-        Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)),
-        Effect.sync(() => notices.end())
-      )
+      Effect.ensuring(Effect.andThen(sessions.drain, Scope.close(scope, Exit.void)), Effect.sync(() => notices.end()))
     )
     if (!mayBeEmpty) yield* sessions.opener.open
     if (options.warmUp === true) { for (let i = 1; i < settings.min; i++) yield* sessions.opener.open }

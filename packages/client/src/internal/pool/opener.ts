@@ -201,9 +201,7 @@ export class Opener {
       if (Exit.isFailure(exit)) {
         // A failure to release what `onConnect` acquired must not hide the original error.
         const closed = yield* Effect.exit(Scope.close(scope, exit))
-        return yield* Effect.failCause(
-          Exit.isFailure(closed) ? Cause.combine(exit.cause, closed.cause) : exit.cause
-        )
+        return yield* Effect.failCause(Exit.isFailure(closed) ? Cause.combine(exit.cause, closed.cause) : exit.cause)
       }
       const isRetired = this.state.sole !== undefined || refreshes !== this.state.refreshes
       this.add(exit.value, scope, yield* Random.next, isRetired)

@@ -206,11 +206,7 @@ export const makePoolRunner = (
       ({ engine }) => refuse(engine.dialect, "the only session of a pool in a transaction", ""),
       () => Effect.map(sole, ({ session }) => session)
     ),
-    effect: <S extends Statements, A, E, R>(
-      kind: OperationKind<A>,
-      statements: S,
-      run: RunOnSession<S, A, E, R>
-    ) => {
+    effect: <S extends Statements, A, E, R>(kind: OperationKind<A>, statements: S, run: RunOnSession<S, A, E, R>) => {
       const ask = (session: QueryRunner) => session.effect(kind, statements, run)
       return inTransaction<A, E | QueryError | PoolError.PoolError, R>(ask, () => runOutside(kind, statements, ask))
     },

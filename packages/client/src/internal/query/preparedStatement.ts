@@ -63,17 +63,10 @@ const withTypes = (
   { defaultPreset, statementCache }: Planner,
   { fields, parameterTypes }: StatementDescription,
   preset = defaultPreset
-): Description => ({
-  parameterTypes,
-  fields: Preset.typed(preset, fields, statementCache.types.current.registry)
-})
+): Description => ({ parameterTypes, fields: Preset.typed(preset, fields, statementCache.types.current.registry) })
 
 /** Describes a statement without running it. */
-export const describe = (
-  runner: QueryRunner,
-  gate: Gate,
-  statement: Request
-): Effect.Effect<Description, QueryError> =>
+export const describe = (runner: QueryRunner, gate: Gate, statement: Request): Effect.Effect<Description, QueryError> =>
   Effect.map(
     describeValues(runner, gate, statement),
     (described) => withTypes(runner.planner, described, statement.preset)

@@ -16,10 +16,7 @@ export const NoticeSink = Context.Reference<Sink | undefined>("@hyperfect/client
 })
 
 /** Logs a notice at the level of its severity. */
-export const logNotice = (
-  { fields }: Backend.NoticeResponse,
-  processId: number | undefined
-): Effect.Effect<void> => {
+export const logNotice = ({ fields }: Backend.NoticeResponse, processId: number | undefined): Effect.Effect<void> => {
   const severity = ErrorField.get(fields, "severity") ?? ErrorField.get(fields, "severityLocalized") ?? ""
   const log = severity === "WARNING"
     ? Effect.logWarning

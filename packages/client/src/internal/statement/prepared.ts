@@ -95,10 +95,12 @@ export class Prepared {
     return found.length === 0 ? none : found
   }
 
-  /** True if all of its types that can be looked up have been. */
+  /** True if all of its types that can be looked up have been, and all types that any record has been found to hold. */
   get hasCurrentTypes(): boolean {
-    return !this.needsCatalogue ||
-      (this.typesVersion === this.types.version && (!this.holdsRecords || this.hasTypesOfRecords))
+    if (!this.needsCatalogue) return true
+    return this.typesVersion === this.types.version &&
+      (!this.holdsRecords ||
+        (this.registry === this.types.registry && this.types.unresolvedInRecords.length === 0))
   }
 
   /** True if one of its composite types was not compared with the catalogue for this number of milliseconds. */
@@ -131,11 +133,6 @@ export class Prepared {
   isDescribedBy({ fields, parameterTypes }: StatementDescription): boolean {
     return isSameList(parameterTypes, this.parameterTypes) &&
       isSameList(fields.map(({ typeOid }) => typeOid), this.fields.map(({ typeOid }) => typeOid))
-  }
-
-  /** True if its records are read with all types that any record has been found to hold. */
-  private get hasTypesOfRecords(): boolean {
-    return this.registry === this.types.registry && this.types.unresolvedInRecords.length === 0
   }
 
   /** True if it has just been prepared, and none of its types had to be looked up. */
@@ -429,12 +426,7 @@ export class StatementCache {
     })
   }
 
-  private prepare(
-    home: Home,
-    key: string,
-    wanted: Wanted,
-    pins: Pins
-  ): Effect.Effect<Prepared, QueryError> {
+  private prepare(home: Home, key: string, wanted: Wanted, pins: Pins): Effect.Effect<Prepared, QueryError> {
     const outcome = Deferred.makeUnsafe<Prepared, Failure>()
     const name = this.freshName()
     if (home === this.entries) this.evictOldest()

@@ -182,7 +182,7 @@ export class TypeCatalogue {
         })
       ),
       Effect.ignore,
-      Effect.andThen(Effect.suspend(() => (version === this.version ? Effect.void : this.resolveTypes(oids, ask))))
+      Effect.flatMap(() => (version === this.version ? Effect.void : this.resolveTypes(oids, ask)))
     )
   }
 
