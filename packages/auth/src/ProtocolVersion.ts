@@ -76,10 +76,7 @@ export interface Range {
  * @category getters
  * @since 0.1.0
  */
-export const limits = ({ maxProtocolVersion, minProtocolVersion = "3.0" }: Range): {
-  readonly min: ProtocolVersion
-  readonly max: ProtocolVersion
-} => ({
+export const limits = ({ maxProtocolVersion, minProtocolVersion = "3.0" }: Range) => ({
   min: minProtocolVersion,
   max: maxProtocolVersion ?? (minProtocolVersion === "3.0" ? "3.0" : latest)
 })

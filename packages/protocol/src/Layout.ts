@@ -19,18 +19,6 @@ export interface Int {
 }
 
 /**
- * One byte that represents a character, such as the status of ReadyForQuery.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Char {
-  readonly _tag: "Char"
-  /** The allowed characters; any byte except zero if absent. */
-  readonly allowed?: ReadonlyArray<string> | undefined
-}
-
-/**
  * UTF-8 text that ends with a zero byte.
  *
  * @category models
@@ -40,17 +28,6 @@ export interface CString {
   readonly _tag: "CString"
   /** Hides the text in traces: always, or if a sibling field has one of the listed values. */
   readonly secret?: true | { readonly field: string; readonly in: ReadonlyArray<string> } | undefined
-}
-
-/**
- * A fixed number of bytes.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Bytes {
-  readonly _tag: "Bytes"
-  readonly length: number
 }
 
 /**
@@ -66,46 +43,13 @@ export interface Rest {
 }
 
 /**
- * A length, then that many bytes; length -1 is `null`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Nullable {
-  readonly _tag: "Nullable"
-}
-
-/**
- * A count, then that many items.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Counted {
-  readonly _tag: "Counted"
-  readonly count: Int
-  readonly item: Layout
-}
-
-/**
- * The maximum number of items of a {@link Terminated} list. A three-byte item becomes an object twenty times that size,
+ * The maximum number of items of a `Terminated` list. A three-byte item becomes an object twenty times that size,
  * so the message length alone does not bound memory; no list of the protocol has 100 items.
  *
  * @category constants
  * @since 0.1.0
  */
 export const maxTerminatedItems = 1024
-
-/**
- * Items up to a zero byte, at most {@link maxTerminatedItems}. An item never begins with a zero byte.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Terminated {
-  readonly _tag: "Terminated"
-  readonly item: Layout
-}
 
 /**
  * Consecutive fields.
@@ -135,7 +79,21 @@ export interface Field {
  * @category models
  * @since 0.1.0
  */
-export type Layout = Int | Char | CString | Bytes | Rest | Nullable | Counted | Terminated | Struct
+export type Layout =
+  | Int
+  /** One byte that represents a character: one of those allowed, or any except zero. */
+  | { readonly _tag: "Char"; readonly allowed?: ReadonlyArray<string> | undefined }
+  | CString
+  /** A fixed number of bytes. */
+  | { readonly _tag: "Bytes"; readonly length: number }
+  | Rest
+  /** A length, then that many bytes; length -1 is `null`. */
+  | { readonly _tag: "Nullable" }
+  /** A count, then that many items. */
+  | { readonly _tag: "Counted"; readonly count: Int; readonly item: Layout }
+  /** Items up to a zero byte, at most {@link maxTerminatedItems}. An item never begins with a zero byte. */
+  | { readonly _tag: "Terminated"; readonly item: Layout }
+  | Struct
 
 const sizes = { Int8: 1, UInt8: 1, Int16: 2, UInt16: 2, Int32: 4, UInt32: 4, Int64: 8 } as const
 

@@ -99,19 +99,11 @@ export const quote = (text: string): string => `'${textOf(text, writeText).repla
 export const format = (value: unknown): string => formatNested(value, 0)
 
 const formatNested = (value: unknown, depth: number): string => {
-  switch (typeof value) {
-    case "number":
-      if (!Number.isFinite(value) || Object.is(value, -0)) return `${quote(typedText(value))}::double precision`
-      return formatNumber(value)
-    case "bigint":
-      return formatNumber(value)
-    case "boolean":
-      return String(value)
-    case "string":
-      return formatText(value)
-    default:
-      return formatObject(value, depth)
-  }
+  if (typeof value === "string") return formatText(value)
+  if (typeof value === "boolean") return String(value)
+  if (typeof value !== "number" && typeof value !== "bigint") return formatObject(value, depth)
+  const isPlain = typeof value === "bigint" || (Number.isFinite(value) && !Object.is(value, -0))
+  return isPlain ? formatNumber(value) : `${quote(typedText(value))}::double precision`
 }
 
 const formatObject = (value: unknown, depth: number): string => {

@@ -208,10 +208,9 @@ const tooLarge = (thrown: unknown): Reason | undefined =>
  * @since 0.1.0
  */
 export const fromThrown = (thrown: unknown): ValueError => {
-  if (isReason(thrown)) return new ValueError({ reason: thrown })
-  const large = tooLarge(thrown)
-  if (large !== undefined) return new ValueError({ reason: large })
-  throw thrown
+  const found = isReason(thrown) ? thrown : tooLarge(thrown)
+  if (found === undefined) throw thrown
+  return new ValueError({ reason: found })
 }
 
 /**
