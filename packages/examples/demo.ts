@@ -5,7 +5,7 @@
  *
  * On the server of a URI the tables are temporary: nothing there is modified or left behind.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Client, Query, Statement } from "@hyperfect/client"
 import { Hyper, Hyperd, HyperTable } from "@hyperfect/hyper"
 import { NodePlatform } from "@hyperfect/node"
@@ -152,6 +152,6 @@ const command = Command.make("demo", flags, ({ data, postgres, url }) => {
 })
 
 Command.run(command, { version: "0.0.0" }).pipe(
-  Effect.provide(NodePlatform.layer),
+  Effect.provide([NodePlatform.layer, NodeServices.layer]),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -9,7 +9,7 @@
  *
  * The table is that of `hyper/orders.ts`: a header `id,region,total,placed` in CSV, `orders` in PostgreSQL.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Client } from "@hyperfect/client"
 import { Hyper, Hyperd } from "@hyperfect/hyper"
 import { NodePlatform } from "@hyperfect/node"
@@ -61,6 +61,6 @@ const check = Command.make(
 const command = Command.make("hyper").pipe(Command.withSubcommands([csv, postgres, parquet, chart, check]))
 
 Command.run(command, { version: "0.0.0" }).pipe(
-  Effect.provide(Hyperd.layer().pipe(Layer.provideMerge(NodePlatform.layer))),
+  Effect.provide([Hyperd.layer().pipe(Layer.provideMerge(NodePlatform.layer)), NodeServices.layer]),
   NodeRuntime.runMain
 )

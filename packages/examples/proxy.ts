@@ -7,7 +7,7 @@
  * The first has its own users and logs their queries; passwords come from `PROXY_SERVER_PASSWORD` and `PROXY_PASSWORD`.
  * The second accepts WebSockets.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Account, ScramVerifier } from "@hyperfect/auth"
 import { ConnectionConfig } from "@hyperfect/client"
 import { NodePlatform } from "@hyperfect/node"
@@ -55,6 +55,6 @@ const webSockets = Command.make("websockets", common, ({ port, server }) =>
   })))
 
 Command.run(Command.make("proxy").pipe(Command.withSubcommands([audit, webSockets])), { version: "0.0.0" }).pipe(
-  Effect.provide(NodePlatform.layer),
+  Effect.provide([NodePlatform.layer, NodeServices.layer]),
   NodeRuntime.runMain
 )
