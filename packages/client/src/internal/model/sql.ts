@@ -83,7 +83,8 @@ export const isStatement = (u: unknown): u is Statement => typeof u === "object"
  * @category guards
  * @since 0.1.0
  */
-export const isFragment = (u: unknown): u is Fragment => typeof u === "object" && u !== null && fragment in u
+export const isFragment = (u: unknown): u is Fragment =>
+  ((typeof u === "object" && u !== null) || typeof u === "function") && fragment in u
 
 /** Data of a template that all statements made from it share. */
 interface Template {
