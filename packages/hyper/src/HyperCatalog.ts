@@ -84,6 +84,21 @@ export interface Column {
 }
 
 /**
+ * An `ASSUMED FOREIGN KEY` of a table, to the assumed primary key of another one in the same database.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ForeignKey {
+  readonly columns: ReadonlyArray<string>
+  readonly references: {
+    readonly schema: string
+    readonly table: string
+    readonly columns: ReadonlyArray<string>
+  }
+}
+
+/**
  * The definition of a table.
  *
  * @category models
@@ -93,6 +108,10 @@ export interface Table extends TableEntry {
   readonly columns: ReadonlyArray<Column>
   /** The columns of its `ASSUMED PRIMARY KEY`, which the server does not enforce. */
   readonly primaryKey: ReadonlyArray<string>
+  /** The columns of each `ASSUMED UNIQUE`, which the server does not enforce either; `undefined` if there is none. */
+  readonly uniqueKeys?: ReadonlyArray<ReadonlyArray<string>> | undefined
+  /** The foreign keys, which the server does not enforce either; `undefined` if there are none. */
+  readonly foreignKeys?: ReadonlyArray<ForeignKey> | undefined
 }
 
 const values = (statement: Statement) =>
@@ -263,6 +282,35 @@ const definitionQuery = ({ catalog, name, schema }: Resolved): Statement =>
     where n.nspname = ${literal(schema)} and c.relname = ${literal(name.table)} and c.relkind = 'r'
     order by a.attnum`
 
+type Constraint = readonly [
+  kind: string,
+  key: ReadonlyArray<number>,
+  schema: string | null,
+  table: string | null,
+  references: ReadonlyArray<number> | null
+]
+
+const constraintQuery = ({ catalog, name, schema }: Resolved): Statement =>
+  sql`select k.contype, k.conkey, m.nspname, d.relname, k.confkey
+    from ${catalog}.pg_constraint k join ${catalog}.pg_class c on k.conrelid = c.oid
+    join ${catalog}.pg_namespace n on c.relnamespace = n.oid
+    left join ${catalog}.pg_class d on k.confrelid = d.oid left join ${catalog}.pg_namespace m on d.relnamespace = m.oid
+    where n.nspname = ${literal(schema)} and c.relname = ${literal(name.table)} and c.relkind = 'r' and k.contype <> 'p'
+    order by k.conname`
+
+const numberedColumns = (catalog: Statement, schema: string, table: string) =>
+  Effect.map(
+    values(
+      sql`select a.attnum, a.attname from ${catalog}.pg_attribute a join ${catalog}.pg_class c on a.attrelid = c.oid
+        join ${catalog}.pg_namespace n on c.relnamespace = n.oid
+        where n.nspname = ${literal(schema)} and c.relname = ${literal(table)} and c.relkind = 'r' and a.attnum > 0`
+    ),
+    (rows) => new Map(rows.map(([number, name]) => [Number(number), String(name)]))
+  )
+
+const namesOf = (columns: ReadonlyMap<number, string>, key: ReadonlyArray<number> | null): ReadonlyArray<string> =>
+  (key ?? []).flatMap((number) => columns.get(number) ?? [])
+
 type Attribute = readonly [
   name: string,
   typeOid: number,
@@ -329,6 +377,20 @@ export const table = (
     const rows = yield* values(definitionQuery(resolved))
     if (rows.length === 0) return yield* fail(new CatalogError_.TableMissing({ table: resolved.name.sql.text }))
     const attributes = (rows as unknown as ReadonlyArray<Attribute>).filter(([column]) => column !== null)
+    const columns = new Map(attributes.map(([column, , , , , , , number]) => [number, column]))
+    const uniqueKeys: Array<ReadonlyArray<string>> = []
+    const foreignKeys: Array<ForeignKey> = []
+    const constraints = (yield* values(constraintQuery(resolved))) as unknown as ReadonlyArray<Constraint>
+    for (const [kind, key, schema, table, references] of constraints) {
+      if (kind === "u") uniqueKeys.push(namesOf(columns, key))
+      else if (schema !== null && table !== null) {
+        const referenced = yield* numberedColumns(resolved.catalog, schema, table)
+        foreignKeys.push({
+          columns: namesOf(columns, key),
+          references: { schema, table, columns: namesOf(referenced, references) }
+        })
+      }
+    }
     return {
       ...options,
       name,
@@ -341,9 +403,9 @@ export const table = (
         collation: collation ?? undefined,
         default: expression === null ? undefined : portableDefault(expression)
       })),
-      primaryKey: (attributes[0]?.[8] ?? []).flatMap((number) =>
-        attributes.flatMap(([column, , , , , , , attribute]) => attribute === number ? [column] : [])
-      )
+      primaryKey: namesOf(columns, attributes[0]?.[8] ?? null),
+      ...uniqueKeys.length === 0 ? {} : { uniqueKeys },
+      ...foreignKeys.length === 0 ? {} : { foreignKeys }
     }
   })
 
@@ -387,7 +449,8 @@ export const rowCount = (
  *
  * **Gotchas**
  *
- * Types and defaults are SQL text that is run: use definitions from a server or from your own source only.
+ * - Types and defaults are SQL text that is run: use definitions from a server or from your own source only.
+ * - The tables of its foreign keys must exist, in the same database.
  *
  * **Example** (The same columns in another database)
  *
@@ -409,10 +472,34 @@ export const createTable = (
   options: { readonly ifNotExists?: boolean | undefined } = {}
 ): Effect.Effect<void, ClientError | CatalogError | DatabaseVersionError, Client> =>
   Effect.flatMap(resolveTable(definition.name, definition), ({ name }) => {
-    const { columns, primaryKey, temporary = false } = definition
-    const statement = TableName.createTable(name, temporary, columns, primaryKey, options.ifNotExists === true)
+    const { columns, foreignKeys = [], primaryKey, temporary = false, uniqueKeys = [] } = definition
+    const constraints = [
+      ...uniqueKeys.map((key) => `ASSUMED UNIQUE (${TableName.columnList(key)})`),
+      ...foreignKeys.map((key) => foreignKeyDefinition(key, name.database))
+    ]
+    const statement = TableName.createTable(
+      name,
+      temporary,
+      columns,
+      primaryKey,
+      options.ifNotExists === true,
+      constraints
+    )
     return FileVersion.mapUnsupported(execute(statement), name.sql.text, columns)
   })
+
+/**
+ * Returns the definition of a foreign key.
+ *
+ * @internal
+ */
+export const foreignKeyDefinition = (
+  { columns, references: { columns: referenced, schema, table } }: ForeignKey,
+  database: string | undefined
+): string =>
+  `ASSUMED FOREIGN KEY (${TableName.columnList(columns)}) REFERENCES ${
+    TableName.make(table, { database, schema }).sql.text
+  } (${TableName.columnList(referenced)})`
 
 /**
  * Drops a table. If it does not exist, this fails with a `ServerError`.

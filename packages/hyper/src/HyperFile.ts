@@ -1,8 +1,8 @@
 /**
  * Copies of tables and of whole database files, with another format version or without unused space.
  *
- * Columns keep their types, nullability, collations and defaults, tables their schema and `ASSUMED PRIMARY KEY`. Tables
- * are created from the catalog and filled by the server; no rows are sent to this program.
+ * Columns keep their types, nullability, collations and defaults, tables their schema and assumed keys. Comments on columns
+ * are not copied. Tables are created from the catalog and filled by the server; no rows are sent to this program.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import * as FileVersion from "./internal/fileVersion.ts"
 import * as TableName from "./internal/tableName.ts"
 import type { SaveError } from "./SaveError.ts"
 
-const { identifier, list, literal, sql } = Statement
+const { fromTextUnsafe, identifier, list, literal, sql } = Statement
 
 /**
  * The databases of a copy, and its tables.
@@ -93,7 +93,7 @@ const versionOf = (database: string) =>
  *
  * **Details**
  *
- * Missing schemas are created. All rows are inserted in one transaction. If anything fails, the schemas and tables that
+ * Missing schemas are created. An `ASSUMED FOREIGN KEY` to a table that is not copied is left out. All rows are inserted in one transaction. If anything fails, the schemas and tables that
  * were created are dropped. A type that the version of the target cannot store fails with a `DatabaseVersionError` before anything
  * is created, a table that exists with the `ServerError` `DuplicateTable`.
  *
@@ -151,8 +151,18 @@ export const copyTables = (
       }
       // The server refuses to create tables after rows were inserted in a transaction.
       for (const { definition, target } of named) {
-        yield* HyperCatalog.createTable({ ...definition, database: to })
-        undo.unshift(sql`DROP TABLE ${target}`)
+        yield* HyperCatalog.createTable({ ...definition, foreignKeys: undefined, database: to })
+        // The new tables that refer to it are dropped with it.
+        undo.unshift(sql`DROP TABLE ${target} CASCADE`)
+      }
+      // Tables can refer to each other, or to themselves.
+      for (const { definition: { foreignKeys = [] }, target } of named) {
+        for (const key of foreignKeys) {
+          const { schema, table } = key.references
+          if (!named.some((other) => other.schema === schema && other.name === table)) continue
+          const added = fromTextUnsafe(HyperCatalog.foreignKeyDefinition(key, to))
+          yield* client.simple(sql`ALTER TABLE ${target} ADD ${added}`.text)
+        }
       }
       return yield* client.transaction(Effect.forEach(named, ({ definition, name, schema, source, target }) => {
         const columns = list(definition.columns.map((column) => identifier(column.name)))

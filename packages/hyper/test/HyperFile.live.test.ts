@@ -70,6 +70,55 @@ layer(HyperdServer.layer().pipe(Layer.provideMerge(NodePlatform.layer)), { exclu
         assert.deepStrictEqual(yield* files, ["from.hyper", "to.hyper"])
       }))
 
+    it.effect("copies assumed keys of every kind, of tables that refer to each other", () =>
+      Effect.gen(function*() {
+        const { from, to } = yield* folder(2, [
+          `create table "Extract".p (b int not null, a int not null, c int, assumed primary key (a, b), assumed unique (c))`,
+          `create table "q ""1""" (x int, y int, z int not null assumed primary key, assumed unique (z, y), assumed unique (x),
+            assumed foreign key (x, y) references "Extract".p (b, a))`,
+          `alter table "Extract".p add assumed foreign key (c) references "q ""1"""`,
+          `alter table "q ""1""" add assumed foreign key (y) references "q ""1"""`
+        ])
+        const expected = yield* content(from)
+        yield* Hyper.convert(from, to, { version: 3 })
+        assert.deepStrictEqual(yield* content(to), { ...expected, version: 3 })
+        const [q] = expected.tables.filter(({ name }) => name === "q \"1\"")
+        assert.deepStrictEqual(q!.uniqueKeys, [["x"], ["z", "y"]])
+        const toQ = { schema: "public", table: "q \"1\"", columns: ["z"] }
+        assert.sameDeepMembers([...q!.foreignKeys!], [
+          { columns: ["y", "x"], references: { schema: "Extract", table: "p", columns: ["a", "b"] } },
+          { columns: ["y"], references: toQ }
+        ])
+        const [p] = expected.tables.filter(({ name }) => name === "p")
+        assert.deepStrictEqual([p!.uniqueKeys, p!.foreignKeys], [[["c"]], [{ columns: ["c"], references: toQ }]])
+        yield* Effect.gen(function*() {
+          // A key to a table that is not copied is left out; one to a table that exists can be created with its table.
+          const tables = [{ name: "q \"1\"" }]
+          yield* Hyper.copyTables({ from: "source", to: "part.hyper", tables })
+          const copied = yield* HyperCatalog.table("q \"1\"", { database: "part.hyper" })
+          assert.deepStrictEqual(copied.foreignKeys, [{ columns: ["y"], references: toQ }])
+          yield* HyperCatalog.createTable({ ...copied, name: "r" })
+          assert.deepStrictEqual(yield* HyperCatalog.table("r", { database: "part.hyper" }), { ...copied, name: "r" })
+          // What a failure leaves: nothing, although the tables refer to each other.
+          const failing = [{ name: "p", schema: "Extract" }, { name: "q \"1\"" }]
+          const error = yield* Effect.flip(Hyper.copyTables({ from: "source", to: "part.hyper", tables: failing }))
+          assert.strictEqual(reasonOf(error), "ServerError DuplicateTable")
+          yield* HyperCatalog.dropTable("r", { database: "part.hyper" })
+          yield* HyperCatalog.dropTable("q \"1\"", { database: "part.hyper" })
+          const client = yield* Client
+          const broken = Object.create(client, {
+            transaction: { value: () => Effect.fail(new Error("broken")) }
+          }) as typeof client
+          yield* Effect.flip(Effect.provideService(
+            Hyper.copyTables({ from: "source", to: "part.hyper", tables: failing }),
+            Client,
+            broken
+          ))
+          assert.deepStrictEqual(yield* HyperCatalog.tables({ database: "part.hyper" }), [])
+          assert.deepStrictEqual(yield* HyperCatalog.schemas({ database: "part.hyper" }), ["public"])
+        }).pipe(Hyper.withDatabase({ database: "part.hyper", create: "replace", attach: { source: from } }))
+      }))
+
     it.effect("copyDatabase keeps the version, and convert can replace its own source", () =>
       Effect.gen(function*() {
         const { files, from, to } = yield* folder(2)

@@ -56,17 +56,23 @@ export const columnDefinition = (column: ColumnDefinition): string =>
     ...column.nullable ? [] : ["NOT NULL"]
   ].join(" ")
 
+/** Returns quoted names of columns. */
+export const columnList = (names: ReadonlyArray<string>): string =>
+  names.map((name) => Statement.identifier(name).text).join(", ")
+
 /** Returns the statement that creates a table. */
 export const createTable = (
   name: TableName,
   isTemporary: boolean,
   columns: ReadonlyArray<ColumnDefinition>,
   primaryKey: ReadonlyArray<string>,
-  ifNotExists: boolean
+  ifNotExists: boolean,
+  constraints: ReadonlyArray<string> = []
 ): Statement.Statement => {
   const quote = (column: string) => Statement.identifier(column).text
   const definitions = columns.map((column) => `${quote(column.name)} ${columnDefinition(column)}`)
-  if (primaryKey.length > 0) definitions.push(`ASSUMED PRIMARY KEY (${primaryKey.map(quote).join(", ")})`)
+  if (primaryKey.length > 0) definitions.push(`ASSUMED PRIMARY KEY (${columnList(primaryKey)})`)
+  definitions.push(...constraints)
   return Statement.fromTextUnsafe([
     isTemporary ? "CREATE TEMPORARY TABLE" : "CREATE TABLE",
     ...ifNotExists ? ["IF NOT EXISTS"] : [],
