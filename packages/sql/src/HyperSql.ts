@@ -44,7 +44,12 @@ export interface HyperSql extends SqlClient.SqlClient {
    * it returns that session.
    */
   readonly session: Effect.Effect<Client.Client["Service"], SqlError, Scope.Scope>
-  /** Makes the fragment of a `jsonb` parameter. */
+  /**
+   * Makes the fragment of a `jsonb` parameter.
+   *
+   * Documents from outside must be passed this way: `effect/sql` takes a value of a statement, or of `insert` and
+   * `update`, for SQL text if it is an object with the keys of a segment or a fragment, which JSON can have.
+   */
   readonly json: (value: unknown) => Statement.Fragment
 }
 
@@ -114,6 +119,9 @@ const drivers = { hyper: "hyper", postgres: "hyperfect" } as const
  *
  * `reserve` acquires a session of a pool. On a client of a single session, it returns that session: the statements of
  * other fibers then run between those of the reserved connection.
+ *
+ * In `client.transaction`, a `withTransaction` is a savepoint: the callbacks of its `afterCommit` run when the savepoint has
+ * ended, although the transaction may still be rolled back. Begin with `withTransaction` where there are any.
  *
  * @category constructors
  * @since 0.1.0

@@ -93,6 +93,15 @@ const programs: Readonly<Record<string, Program>> = {
       (statement, sql) => Effect.succeed(sql`select a + ${1}::int as b from (${statement}) s`)
     ),
   "values": (sql) => sql`select 1 as a, 2 as a`.values,
+  "raw results": (sql) =>
+    Effect.forEach(
+      [sql`select 1 as a`, sql`select * from generate_series(1, 2) where false`],
+      (statement) =>
+        Effect.map(
+          statement.raw as Effect.Effect<Readonly<Record<"command" | "rowCount" | "rows", unknown>>, SqlError>,
+          ({ command, rowCount, rows }) => [command, rowCount, rows]
+        )
+    ),
   "unprepared statements": (sql) => sql`select ${1}::int as a`.unprepared,
   "inserts and returning": (sql) =>
     Effect.andThen(

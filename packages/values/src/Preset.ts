@@ -403,6 +403,8 @@ export const json: Preset = replacing(new Map(plainDocuments), oids([...textInAl
  * | `int2`, `int4`, `oid`, `regclass`, `float4`, `float8` | number | the same |
  * | `int8` | `bigint` | the same |
  * | `numeric`, `date`, `uuid`, `inet`, `cidr`, text types | string | the same |
+ * | `date` before the common era | string, as printed: `0044-03-15 BC` | `-0043-03-15` |
+ * | `void` | `undefined` | an empty string |
  * | `timetz` | string, as printed: `03:04:05+02` | `03:04:05+02:00` |
  * | `timestamptz`, `timestamp` (its fields as those of UTC) | `Date` | the same |
  * | `infinity` of these | `Infinity`, `-Infinity` | an invalid `Date` |

@@ -5,8 +5,10 @@
  */
 import type * as Client from "@hyperfect/client/Client"
 import type * as Queries from "@hyperfect/client/Queries"
+import type { QueryResult } from "@hyperfect/client/QueryResult"
 import * as Statement from "@hyperfect/client/Statement"
 import * as Preset from "@hyperfect/values/Preset"
+import type { ObjectRow } from "@hyperfect/values/RowReader"
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { Connection } from "effect/sql/SqlConnection"
@@ -42,6 +44,9 @@ const toExecuteError = (error: Failure) => toSqlError(error, "execute")
 const onRaw = mapToSqlError("executeRaw")
 const onValues = mapToSqlError("executeValues")
 
+/** Effect's driver has the first word of the command tag beside the rows. */
+const withCommand = (result: QueryResult<ObjectRow>) => ({ ...result, command: result.commandTag.split(" ")[0] })
+
 /** Runs Effect's statements on a session, or on a client that works in the transaction of the calling fiber. */
 export class ClientConnection implements Connection {
   private readonly queries: Queries.Queries<Exclude<Client.ClientError, { readonly _tag: "none" }>>
@@ -66,7 +71,7 @@ export class ClientConnection implements Connection {
   }
 
   executeRaw(text: string, parameters: ReadonlyArray<unknown>) {
-    return onRaw(this.queries.query(statementOf(text, parameters)))
+    return onRaw(Effect.map(this.queries.query(statementOf(text, parameters)), withCommand))
   }
 
   executeValues(text: string, parameters: ReadonlyArray<unknown>) {
