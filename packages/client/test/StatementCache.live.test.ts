@@ -74,6 +74,25 @@ describeServers({
         assert.include(rows.map(([statement]) => statement), "select 'often'")
       }))
 
+    it.effect("keeps few long statements, and does not close short ones for them", () =>
+      Effect.gen(function*() {
+        const session = yield* openSession()
+        yield* session.query("select 'short'")
+        const long = (i: number) => `select ${i} as ${"x".repeat(100_000)}`
+        for (const i of range(30)) yield* session.execute(long(i))
+        yield* session.execute(long(29))
+        const kept = Effect.map(
+          session.simple("select left(statement, 14) as s from pg_prepared_statements order by prepare_time"),
+          ([result]) => result!.rows.map(({ s }) => (s as string).trimEnd())
+        )
+        // Those evicted by the last one are closed with the next one.
+        yield* session.query("select 'next'")
+        const last = range(10).map((i) => `select ${20 + i} as x`)
+        assert.deepStrictEqual(yield* kept, ["select 'short'", ...last, "select 'next'"])
+        yield* session.execute(`select '${"x".repeat(2_000_000)}' as huge`)
+        assert.deepStrictEqual(yield* kept, ["select 'short'", "select 'next'", "select 'xxxxxx"])
+      }))
+
     it.effect("closes all statements of a burst eventually", () =>
       Effect.gen(function*() {
         const session = yield* openSession({ statementCacheSize: 2 })

@@ -169,7 +169,9 @@ export interface ConnectionConfig extends ProtocolVersion.Range {
   /** The authentication methods that the server may request. */
   readonly policy?: Policy.Policy | undefined
   /**
-   * The maximum number of prepared statements kept per session; 256 when absent. On Hyper none are kept.
+   * The maximum number of prepared statements kept per session; 256 when absent. On Hyper none are kept. Of the texts
+   * with at least 16,384 characters, such as an INSERT of many rows, only those used last are kept: up to 1,048,576
+   * characters together, or a longer one alone.
    *
    * With 0 no statement is prepared under a name. This is required by poolers in transaction or statement mode that do
    * not support prepared statements: PgBouncer before 1.21, or with `max_prepared_statements = 0`. With PgBouncer's own

@@ -239,6 +239,13 @@ interface Wanted {
 export const statementKey = (text: string, parameterTypes: ReadonlyArray<number>): string =>
   parameterTypes.length === 0 ? text : `${parameterTypes.join()} ${text}`
 
+/**
+ * The length from which the text of a statement is long, and the length up to which long texts are kept together. The
+ * parameters of a long INSERT occupy many times the memory of its text, here and in each session of the server.
+ */
+const longText = 16_384
+const maxLongTexts = 1_048_576
+
 /** @internal */
 export interface CacheOptions {
   readonly engine: Engine
@@ -429,7 +436,7 @@ export class StatementCache {
   private prepare(home: Home, key: string, wanted: Wanted, pins: Pins): Effect.Effect<Prepared, QueryError> {
     const outcome = Deferred.makeUnsafe<Prepared, Failure>()
     const name = this.freshName()
-    if (home === this.entries) this.evictOldest()
+    if (home === this.entries) this.makeRoom(key)
     // Not tied to the fiber that requests it first: others may wait for the same statement.
     const { exchange, submit } = this.parse(name, wanted, (exit) => {
       if (Exit.isSuccess(exit)) {
@@ -528,11 +535,23 @@ export class StatementCache {
     })
   }
 
-  private evictOldest(): void {
-    if (this.entries.size < this.capacity) return
-    const [key, oldest] = this.entries.entries().next().value!
+  /** Evicts the least recently used statements in favour of a new one, if there are too many, or too many long texts. */
+  private makeRoom(key: string): void {
+    if (this.entries.size >= this.capacity) this.evict(this.entries.keys().next().value!)
+    if (key.length < longText) return
+    const long = [...this.entries.keys()].filter(({ length }) => length >= longText)
+    let size = long.reduce((sum, { length }) => sum + length, key.length)
+    for (const oldest of long) {
+      if (size <= maxLongTexts) return
+      size -= oldest.length
+      this.evict(oldest)
+    }
+  }
+
+  private evict(key: string): void {
+    const entry = this.entries.get(key)
     this.entries.delete(key)
-    if (oldest instanceof Prepared) this.toClose.push(oldest.origin)
+    if (entry instanceof Prepared) this.toClose.push(entry.origin)
   }
 
   /** Takes the statements that may be closed. Those held by a plan are about to be run. */
