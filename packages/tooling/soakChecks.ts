@@ -87,7 +87,7 @@ export const checkIdlePool = (pool: Pool.Pool, report: Report) =>
       })),
       settleTimeout
     ))
-    if (Exit.isFailure(all)) report.violations.push(`not all places are to be had: ${Cause.pretty(all.cause)}`)
+    if (Exit.isFailure(all)) report.violations.push(`not all sessions can be acquired: ${Cause.pretty(all.cause)}`)
   })
 
 /** Checks that nothing is left of the pool after it is closed, on either side. */

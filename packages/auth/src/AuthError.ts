@@ -17,7 +17,7 @@ import { ProtocolVersion } from "./ProtocolVersion.ts"
  *
  * @internal
  */
-export const noSecret = "it is no Redacted string, or one of another copy of effect"
+export const noSecret = "it is not a Redacted string, or belongs to another copy of effect"
 
 const { printable } = ErrorField
 const fields = Schema.Array(ErrorField.ErrorField)
@@ -49,7 +49,7 @@ export class PasswordUnavailable extends TaggedReason<PasswordUnavailable>()("Pa
   problem: Schema.String,
   /** The underlying failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}, ({ problem }) => `there is no password to be had: ${problem}`) {}
+}, ({ problem }) => `could not obtain a password: ${problem}`) {}
 
 /**
  * The password is text that cannot be sent to a server.
@@ -111,7 +111,7 @@ export class TokenUnavailable extends TaggedReason<TokenUnavailable>()("TokenUna
   problem: Schema.String,
   /** The underlying failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}, ({ problem }) => `there is no OAuth token to be had: ${problem}`) {}
+}, ({ problem }) => `could not obtain an OAuth token: ${problem}`) {}
 
 /**
  * The provider of GSSAPI or SSPI could not start or continue a security context.
@@ -124,7 +124,7 @@ export class GssUnavailable extends TaggedReason<GssUnavailable>()("GssUnavailab
   problem: Schema.String,
   /** The provider's failure; keep secrets out of it, too. */
   cause: Schema.optionalKey(Schema.Defect())
-}, ({ problem }) => `there is no security context to be had: ${problem}`) {}
+}, ({ problem }) => `could not establish a security context: ${problem}`) {}
 
 /**
  * The server requested a method that the client's policy does not allow. Nothing was sent.

@@ -88,7 +88,7 @@ export interface Session extends Startup.Negotiated {
   readonly channelBound: boolean
   /** The settings that the server reported, in the order received. */
   readonly parameters: ReadonlyMap<string, string>
-  /** The key for canceling a query of this session; 0 is a valid process id. */
+  /** The key for cancelling a query of this session; 0 is a valid process id. */
   readonly key: Backend.BackendKeyData | undefined
   readonly status: Backend.ReadyForQuery["status"]
   readonly notices: ReadonlyArray<Backend.NoticeResponse>
@@ -209,7 +209,7 @@ export const client = Effect.fnUntraced(function*<E = never, R = never>(
 })
 
 /**
- * The key for canceling a query of a session.
+ * The key for cancelling a query of a session.
  *
  * @category models
  * @since 0.1.0
@@ -233,7 +233,7 @@ export interface ServerOptions<out E = never, out R = never> {
   /** The newest supported protocol version. Defaults to the latest. Hyper's dialect supports 3.0 only. */
   readonly maxProtocolVersion?: ProtocolVersion.ProtocolVersion | undefined
   /**
-   * The key for canceling a query of the session. Defaults to a random one. In version 3.0 its secret must be four
+   * The key for cancelling a query of the session. Defaults to a random one. In version 3.0 its secret must be four
    * bytes, in later versions it may be up to 256.
    */
   readonly key?: Key | ((version: ProtocolVersion.ProtocolVersion) => Key) | undefined

@@ -136,7 +136,7 @@ export const layerDevice = (
       const page = metadata.device_authorization_endpoint
       if (page === undefined) {
         return yield* AuthorizationServer.tokenUnavailable(
-          `${options.issuer} has no page where a user could let us have a token`
+          `${options.issuer} has no page on which a user can authorize a token`
         )
       }
       const code = yield* AuthorizationServer.authorizeDevice(options, page, scope)

@@ -421,7 +421,7 @@ describe("OAuthBearer.withTokenProvider", () => {
         new AuthError.TokenUnavailable({ problem: "the user did not answer" })
       )
       const failure = reason(result)
-      assert.strictEqual(failure.message, "there is no OAuth token to be had: the user did not answer")
+      assert.strictEqual(failure.message, "could not obtain an OAuth token: the user did not answer")
       assert.strictEqual(attempts, 1)
     }))
 

@@ -153,7 +153,7 @@ describe("OAuthFlow.layerDevice", () => {
   ends(
     "there is no page",
     { [urls.document]: always(200, { issuer, token_endpoint: urls.token }) },
-    `${issuer} has no page where a user could let us have a token`
+    `${issuer} has no page on which a user can authorize a token`
   )
   ends(
     "no code is issued",
@@ -357,7 +357,7 @@ describe("OAuthFlow > provider failures", () => {
       const error = yield* Effect.flip(Context.get(context, OAuthBearer.TokenProvider).token(discovery))
       assert.strictEqual(
         AuthError.fromReason(error).message,
-        "there is no OAuth token to be had: the authorization server refuses a token (500)"
+        "could not obtain an OAuth token: the authorization server refuses a token (500)"
       )
     }))
 })

@@ -308,8 +308,8 @@ const formatFor = (client: Client["Service"], columns: Columns): CopyFormat.Copy
 const moneyOids = TypeRegistry.oidsOf("money")
 
 /**
- * Fails if columns that have a text format only stand beside money, whose text depends on a server setting and which
- * can therefore be written in binary only.
+ * Fails if there are both columns that have only a text format, and money, whose text depends on a server setting, so
+ * that it can only be written in binary.
  */
 const checkMoney = (client: Client["Service"], columns: Columns, table: Statement): Effect.Effect<void, QueryError> => {
   const money = columns.find(({ type }) => holdsType(type, moneyOids))

@@ -40,7 +40,7 @@ export interface Dialect {
   /**
    * The session keeps statements that are prepared under a name. False for poolers in transaction mode without prepared
    * statements: statements are sent unnamed, in one group each, and `prepare` is refused. On Hyper only `prepare` uses
-   * them: a statement whose table was dropped and created anew goes on reading the old one (H-06).
+   * them: a statement whose table was dropped and created again continues to read the old one (H-06).
    */
   readonly namedStatements: boolean
   /**
@@ -53,7 +53,7 @@ export interface Dialect {
    * sent in PostgreSQL's.
    */
   readonly valueEncoding: "hyper" | "postgres"
-  /** The format of results of which the column types are not known in advance: text, or HyperBinary. */
+  /** The format of results whose column types are not known in advance: text, or HyperBinary. */
   readonly resultFormat: Type.Format
   /** RowDescription reports the format of each column. Hyper always reports 0 (H-08). */
   readonly reportedFormats: boolean

@@ -8,8 +8,8 @@
  *
  * **Lifetimes.** A pool lives as long as its scope. Closing it waits up to `drainTimeout` for running work, cancels the
  * rest on the server, and closes the sessions. A session is closed after `idleTimeout`, at the end of its `lifetime`,
- * when its connection breaks, and when it cannot be reset. A finalizer returns every borrowed slot, and all maintenance
- * of sessions has time limits, so no slot leaks.
+ * when its connection breaks, and when it cannot be reset. A finalizer releases every acquired slot, and all
+ * maintenance of sessions has time limits, so no slot leaks.
  *
  * **Limits.** The pool knows the state that a statement leaves in its session from the server's reports and, for
  * statements run through the pool, from their text. It does not notice changes made by functions, advisory locks, or,
@@ -23,9 +23,9 @@
  * connection, and `statementCacheSize: 0` is required if the pooler does not support prepared statements: PgBouncer
  * before 1.21, or with `max_prepared_statements = 0`.
  *
- * Effect's own `Pool` is not used: it lends an item either to one borrower or to a fixed number of them, and cannot mix
- * shared and exclusive borrowers on one item. It also fills one item before it opens another, has no limit on waiters,
- * and does not distinguish transient from permanent failures to open.
+ * Effect's own `Pool` is not used: it gives an item either to one user or to a fixed number of them, and cannot mix
+ * shared and exclusive use of one item. It also fills one item before it opens another, has no limit on waiters, and
+ * does not distinguish transient from permanent failures to open.
  *
  * @since 0.1.0
  */

@@ -119,7 +119,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 export class TransactionLeftOpen extends TaggedReason<TransactionLeftOpen>()(
   "TransactionLeftOpen",
   {},
-  () => "the statement left a transaction open, which was rolled back; use `transaction`, or a session of one's own"
+  () => "the statement left a transaction open, which was rolled back; use `transaction`, or acquire a session"
 ) {}
 
 const Reason = Schema.Union([AcquireTimeout, QueueFull, Closed, ConnectFailed, Unavailable, TransactionLeftOpen])

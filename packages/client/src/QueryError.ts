@@ -132,7 +132,7 @@ export interface QueryContext {
   readonly statement: Redacted.Redacted<string>
   /**
    * True if repeating the same work may succeed and cannot do harm: the server rolled it back for a transient reason,
-   * or it was never sent. A failure of a transaction is to be retried with the whole transaction. False on a single
+   * or it was never sent. After a failure in a transaction, the whole transaction has to be retried. False on a single
    * session that is dead, since it remains dead; a pool has others.
    */
   readonly isRetryable: boolean

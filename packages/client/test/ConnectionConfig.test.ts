@@ -75,7 +75,11 @@ describe("fromUri", () => {
     ["postgresql://app@a,b,c?port=1,2", "port", "has 2 ports for 3 hosts"],
     ["postgresql://app@db?port=-1", "port"],
     ["postgresql://app@db?sslmode", "uri", "a parameter of the query has no value"],
-    ["postgresql://app@db?sslmode=on", "sslmode", "is one of disable, allow, prefer, require, verify-ca, verify-full"],
+    [
+      "postgresql://app@db?sslmode=on",
+      "sslmode",
+      "must be one of disable, allow, prefer, require, verify-ca, verify-full"
+    ],
     ["postgresql://app@db?ssl_mode=require", "ssl_mode", "is not a setting; did you mean sslmode?"],
     ["postgresql://app@db?pasword=secret", "pasword", "is not a setting; did you mean password?"],
     ["postgresql://app@db?__proto__=1", "__proto__"],
@@ -112,7 +116,7 @@ describe("fromUri", () => {
     ],
     ["postgresql://app@db?constructor=1", "constructor"],
     ["postgresql://app@db?Host=x", "Host", "is not a setting; did you mean host?"],
-    ["postgresql://app@db?connect_timeout=1.5", "connect_timeout", "is a whole number of seconds"],
+    ["postgresql://app@db?connect_timeout=1.5", "connect_timeout", "must be a whole number of seconds"],
     ["postgresql://app@db?connect_timeout=", "connect_timeout"],
     ["postgresql://app@db/%zz", "dbname", "is not percent-encoded UTF-8"],
     ["postgresql://app:%ff@db/", "password", "is not percent-encoded UTF-8"],

@@ -87,7 +87,7 @@ describe("config", () => {
     [{ PGUSER: "app", PGPORT: "s3cret" }, "port: is not a number from 1 to 65535"],
     [
       { PGUSER: "app", PGSSLMODE: "on" },
-      "sslmode: is one of disable, allow, prefer, require, verify-ca, verify-full"
+      "sslmode: must be one of disable, allow, prefer, require, verify-ca, verify-full"
     ],
     [{ PGUSER: "app", PGSERVICE: "shop" }, "service: is looked up by ConnectionConfig.load only"],
     [{ PGUSER: "app", PGREQUIREPEER: "postgres" }, "requirepeer: is not supported"]
@@ -172,7 +172,7 @@ describe("layerConfig", () => {
       const config = yield* provided(ConnectionConfig.layerConfig(), variables)
       assert.deepStrictEqual<object>(config, { user: "app", endpoint: Endpoint.tcp("db", 5432) })
       const error = yield* Effect.flip(provided(ConnectionConfig.layerConfig(), { ...variables, PGSSLMODE: "on" }))
-      assert.include(error.message, "sslmode: is one of")
+      assert.include(error.message, "sslmode: must be one of")
     }))
 
   it.effect("provides the configuration of a connection string in the environment", () =>
@@ -335,7 +335,7 @@ describe("load > a password file", () => {
         )
         assert.deepStrictEqual(passwords(config), [undefined])
         assert.strictEqual(lines.length, 1)
-        assert.match(lines[0]!, /^Warn: .*\.pgpass is not used: it can be used by others/)
+        assert.match(lines[0]!, /^Warn: .*\.pgpass is not used: it is accessible to users other than its owner/)
         assert.notInclude(lines[0]!, "s3cret")
       })
   )
@@ -425,7 +425,7 @@ describe("load > certificates", () => {
     ["sslcert=~/c sslkey=~/no", "sslkey: the file ~/no cannot be read"],
     [
       "sslcert=~/c sslkey=~/open",
-      "sslkey: the file ~/open can be used by others than its owner; its permissions " +
+      "sslkey: the file ~/open is accessible to users other than its owner; its permissions " +
       "should be 0600 or less"
     ],
     ["sslrootcert=~/text", "sslrootcert: the file ~/text is not in PEM"],

@@ -47,9 +47,9 @@ describe("a keyword/value string", () => {
     }))
 
   it.effect.each<readonly [text: string, message: string]>([
-    ["host", "conninfo: the setting at character 1 has no =; values with blanks want quotes"],
-    ["user=a s3cret", "conninfo: the setting at character 8 has no =; values with blanks want quotes"],
-    ["password=my s3cret user=a", "conninfo: the setting at character 13 has no =; values with blanks want quotes"],
+    ["host", "conninfo: the setting at character 1 has no =; values with blanks must be quoted"],
+    ["user=a s3cret", "conninfo: the setting at character 8 has no =; values with blanks must be quoted"],
+    ["password=my s3cret user=a", "conninfo: the setting at character 13 has no =; values with blanks must be quoted"],
     ["password='s3cret", "conninfo: a quoted value does not end"],
     ["password='s3cret\\", "conninfo: a quoted value does not end"],
     ["password='s3cret\\'", "conninfo: a quoted value does not end"],

@@ -129,12 +129,12 @@ describe("a URI", () => {
     // The cases of libpq.
     ["postgresql://host/db?u%7aer=someotheruser&port=12345", "uzer: is not a setting; did you mean user?"],
     ["postgresql://host?uzer=", "uzer: is not a setting; did you mean user?"],
-    ["postgre://", "conninfo: the setting at character 1 has no =; values with blanks want quotes"],
+    ["postgre://", "conninfo: the setting at character 1 has no =; values with blanks must be quoted"],
     ["postgres://[::1", "host: is an IPv6 address without its closing bracket"],
     ["postgres://[]", "host: is an IPv6 address in brackets, but there is nothing in them"],
     [
       "postgres://[::1]z",
-      "host: is an IPv6 address that something other than a port, a path or another host follows"
+      "host: is an IPv6 address followed by something other than a port, a path or another host"
     ],
     ["postgresql://host?zzz", "uri: a parameter of the query has no value"],
     ["postgresql://host?value1&value2", "uri: a parameter of the query has no value"],
@@ -153,7 +153,7 @@ describe("a URI", () => {
     ["postgresql://host?%zz=a", "uri: is not percent-encoded UTF-8"],
     ["postgresql://host?ssl=false", "ssl: is not a setting; did you mean sslmode?"],
     ["postgresql://host:%zz", "port: is not percent-encoded UTF-8"],
-    ["POSTGRESQL://host", "conninfo: the setting at character 1 has no =; values with blanks want quotes"]
+    ["POSTGRESQL://host", "conninfo: the setting at character 1 has no =; values with blanks must be quoted"]
   ])("is refused: %s", ([uri, message]) =>
     Effect.gen(function*() {
       assert.strictEqual(yield* parse(uri), message)

@@ -51,7 +51,7 @@ describeServers({
         vault.isSealed = true
         const error = yield* Effect.flip(Session.make(config))
         assert(error._tag === "AuthError" && error.reason._tag === "PasswordUnavailable")
-        assert.strictEqual(error.message, "there is no password to be had: VaultError")
+        assert.strictEqual(error.message, "could not obtain a password: VaultError")
         assert.deepStrictEqual(error.reason.cause, new VaultError({ status: 503 }))
         assert.isTrue(error.isRetryable)
         vault.isSealed = false
@@ -73,7 +73,7 @@ describeServers({
         vault.isSealed = true
         const error = yield* Effect.flip(borrow(3))
         assert(error._tag === "PoolError" && error.reason._tag === "AcquireTimeout")
-        assert.include(error.message, "there is no password to be had: VaultError")
+        assert.include(error.message, "could not obtain a password: VaultError")
         // Open sessions keep working, and the pool recovers as soon as the vault does.
         assert.deepStrictEqual((yield* patiently(pool.values("select 1"))).rows, [[1]])
         vault.isSealed = false

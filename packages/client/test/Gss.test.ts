@@ -58,7 +58,7 @@ describe("GSSAPI", () => {
       for (const gss of [() => () => failure, () => () => Effect.succeed(() => failure)]) {
         const error = yield* Effect.flip(authenticate(gss))
         assert(error._tag === "AuthError" && error.reason._tag === "GssUnavailable")
-        assert.strictEqual(error.message, "there is no security context to be had: the ticket has expired")
+        assert.strictEqual(error.message, "could not establish a security context: the ticket has expired")
       }
     }))
 })

@@ -89,7 +89,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "copyOut of another statement: the statement that it expects": {
     make: onSession((session) => Stream.runDrain(session.copyOut("select 1"))),
-    text: "copyOut expects a COPY ... TO STDOUT, but the statement was another one"
+    text: "copyOut expects a COPY ... TO STDOUT, but got another statement"
   },
   "an undefined parameter: its number and null": {
     make: onSession((session) => session.query(sql`select ${1}::int, ${undefined}::int`)),
@@ -106,7 +106,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   "a self-signed certificate: the host and sslrootcert": {
     make: withTls({}),
     text: new RegExp(
-      "^the TLS handshake with 127\\.0\\.0\\.1:\\d+ failed: the certificate of 127\\.0\\.0\\.1 is signed by itself or by an " +
+      "^the TLS handshake with 127\\.0\\.0\\.1:\\d+ failed: the certificate of 127\\.0\\.0\\.1 is self-signed, or signed by an " +
         "authority that is not trusted \\(DEPTH_ZERO_SELF_SIGNED_CERT\\); set sslrootcert to the certificate of its " +
         "authority, or sslmode=require without sslrootcert to accept any certificate$"
     )
@@ -231,7 +231,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "a password that is a plain string: Redacted.make": {
     make: openSession({ password: "s3cret" as unknown as Redacted.Redacted<string> }),
-    text: "password: is no Redacted: Redacted.make makes one, which is not printed"
+    text: "password: is not a Redacted value; create one with Redacted.make, so that it is never printed"
   },
   "a database that does not exist: its name": {
     make: openSession({ database: "nowhere" }),
@@ -248,7 +248,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "session attributes that do not exist: those that do": {
     make: openSession({ targetSessionAttrs: "master" as "primary" }),
-    text: "target_session_attrs: is one of any, read-write, read-only, primary, standby, prefer-standby"
+    text: "target_session_attrs: must be one of any, read-write, read-only, primary, standby, prefer-standby"
   },
   "a primary server where a standby is required: the endpoint and its state": {
     make: openSession({ targetSessionAttrs: "standby" }),
@@ -310,7 +310,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   "two columns of one name: the ways to tell them apart": {
     make: onSession((session) => session.query("select 1 as a, 2 as a")),
     text: "column 1 \"a\", int4 (binary): DuplicateColumn: wanted names that differ; rename one with AS, " +
-      "read rows as arrays, or say which counts with Preset.withDuplicates, found the name of column 0 again"
+      "read rows as arrays, or choose one with Preset.withDuplicates, found the name of column 0 again"
   },
   "a query that exceeds its time: the limit": {
     make: onSession((session) => Query.timeout(session.query("select pg_sleep(5)"), "50 millis")),
@@ -334,7 +334,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "copyIn of another statement: the statement that it expects": {
     make: onSession((session) => session.copyIn("select 1", Stream.empty)),
-    text: "copyIn expects a COPY ... FROM STDIN, but the statement was another one"
+    text: "copyIn expects a COPY ... FROM STDIN, but got another statement"
   },
   "a pool after its scope: that it is closed": {
     make: Effect.flatMap(Effect.scoped(openPool({ max: 1 })), ({ pool }) => pool.query("select 1")),

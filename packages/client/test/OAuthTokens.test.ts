@@ -88,7 +88,7 @@ describe("OAuth tokens > session", () => {
     Effect.gen(function*() {
       const asking = yield* ConnectionConfig.withTokenProvider(config)
       const error = yield* advanceClock(Effect.flip(Session.make(asking)))
-      assert.strictEqual(error.message, "there is no OAuth token to be had: the user has not agreed in time")
+      assert.strictEqual(error.message, "could not obtain an OAuth token: the user has not agreed in time")
     }).pipe(Effect.provide(layerOAuth({ autoApprove: false, codeLifetime: 20 }))))
 
   it.effect("is opened with a token from an effect, which may fail", () =>

@@ -35,7 +35,7 @@ export class DatabaseMissing extends TaggedReason<DatabaseMissing>()("DatabaseMi
  */
 export class DatabaseAmbiguous extends TaggedReason<DatabaseAmbiguous>()("DatabaseAmbiguous", {
   attached: Schema.Array(Schema.String)
-}, ({ attached }) => `the session has several databases attached, name one of ${list(attached)}`) {}
+}, ({ attached }) => `the session has several databases attached; name one of ${list(attached)}`) {}
 
 /**
  * The database has no such schema.

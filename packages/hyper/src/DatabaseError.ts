@@ -101,7 +101,7 @@ export class Inaccessible extends TaggedReason<Inaccessible>()("Inaccessible", f
     ? `${path} cannot be created; check the space on its disk`
     : ofOtherUser.test(text)
     ? `${path} was created by another user, and opens for no other; connect as that user`
-    : `${path} is out of the server's reach; check its path, and the server's rights to it`
+    : `${path} is not accessible to the server; check its path, and the server's rights to it`
 }) {}
 
 const Reason = Schema.Union([Missing, Locked, Corrupt, VersionUnsupported, InUse, Inaccessible])

@@ -208,7 +208,7 @@ const openAfter = 64 * 1024
 export const tryArrow = <A>(evaluate: () => A): Effect.Effect<A, ArrowError> =>
   Effect.try({ try: evaluate, catch: (thrown) => thrown as ArrowError })
 
-/** Joins several Arrow IPC streams into one, of which the fields are checked before the first message is returned. */
+/** Joins several Arrow IPC streams into one, whose fields are checked before its first message is returned. */
 const joinedStream = <E, R>(
   data: Stream.Stream<Uint8Array, E, R>,
   check: (fields: ReadonlyArray<ArrowSchema.ArrowField>) => Effect.Effect<void, ArrowMismatch>

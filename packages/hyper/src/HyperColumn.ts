@@ -100,7 +100,7 @@ export const Real: Schema.declare<number> = withType(
     toCodecArbitrary: () =>
       Schema.link<number>()(Schema.Number, {
         decode: SchemaGetter.transform(Math.fround),
-        encode: SchemaGetter.forbidden(() => "generated values go one way")
+        encode: SchemaGetter.forbidden(() => "values cannot be turned back into generated ones")
       })
   }),
   ColumnType.make("real", BuiltIn.float4)
@@ -127,7 +127,7 @@ export const Oid: Schema.Int = withType(
 
 const checkInteger = (what: string, value: number, minimum: number, maximum: number): void => {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    throw new RangeError(`${what} is a whole number from ${minimum} to ${maximum}, not ${value}`)
+    throw new RangeError(`${what} must be a whole number from ${minimum} to ${maximum}, not ${value}`)
   }
 }
 
@@ -165,7 +165,7 @@ export const Numeric = (precision: number, scale: number):
           Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -limit, maximum: limit })),
           {
             decode: SchemaGetter.transform((unscaled: bigint) => BigDecimal.make(unscaled, scale)),
-            encode: SchemaGetter.forbidden(() => "generated values go one way")
+            encode: SchemaGetter.forbidden(() => "values cannot be turned back into generated ones")
           }
         ),
       toFormatter: () => BigDecimal.format
@@ -279,7 +279,7 @@ export const GeographyText: Schema.declare<string> = withType(
     toCodecArbitrary: () =>
       Schema.link<string>()(Schema.Int.check(Schema.isBetween({ minimum: -90, maximum: 90 })), {
         decode: SchemaGetter.transform((degrees: number) => `POINT (${2 * degrees} ${degrees})`),
-        encode: SchemaGetter.forbidden(() => "generated values go one way")
+        encode: SchemaGetter.forbidden(() => "values cannot be turned back into generated ones")
       })
   }),
   ColumnType.make("geography", StrictTypes.geographyText)
@@ -297,8 +297,8 @@ const convertGeography = <A, B>(
   })
 
 /**
- * `geography` as well-known binary (WKB), in either byte order. It is sent as {@link GeographyText}, of which the
- * details and gotchas are true here as well, and read as little-endian WKB.
+ * `geography` as well-known binary (WKB), in either byte order. It is sent as {@link GeographyText}, whose details and
+ * gotchas also apply here, and read as little-endian WKB.
  *
  * @category columns
  * @since 0.1.0
@@ -314,7 +314,7 @@ export const GeographyWkb: Schema.decodeTo<Schema.Uint8Array, Schema.declare<str
 )
 
 /**
- * `geography`, in the bytes that Hyper returns for it, of which the form is not documented.
+ * `geography`, in the bytes that Hyper returns for it, whose form is not documented.
  *
  * **When to use**
  *

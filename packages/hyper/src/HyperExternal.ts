@@ -167,7 +167,7 @@ const accepts = (kind: OptionKind, value: unknown): boolean =>
 const optionList = (formats: typeof readable, options: { readonly format: string }): Statement.Statement => {
   const { format, ...others } = options as { readonly format: string } & Readonly<Record<string, unknown>>
   if (!Object.hasOwn(formats, format)) {
-    throw new TypeError(`format is one of ${Object.keys(formats).join(", ")}, not ${JSON.stringify(format)}`)
+    throw new TypeError(`format must be one of ${Object.keys(formats).join(", ")}, not ${JSON.stringify(format)}`)
   }
   const entries = Object.entries(others).filter(([, value]) => value !== undefined).map(([name, value]) => {
     const kinds = formats[format]!
@@ -175,7 +175,7 @@ const optionList = (formats: typeof readable, options: { readonly format: string
     const kind = kinds[name]!
     if (!accepts(kind, value)) {
       const wanted = typeof kind === "string" ? `a ${kind}` : `one of ${kind.join(", ")}`
-      throw new TypeError(`${name} is ${wanted}, not ${JSON.stringify(value)}`)
+      throw new TypeError(`${name} must be ${wanted}, not ${JSON.stringify(value)}`)
     }
     return sql`${identifier(name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))} => ${literal(value)}`
   })
@@ -184,7 +184,7 @@ const optionList = (formats: typeof readable, options: { readonly format: string
 
 /** Returns the literal of the paths. Throws for a path that no server accepts, such as one with U+0000. */
 const source = (paths: string | ReadonlyArray<string>): Statement.Statement => {
-  if (paths.length === 0) throw new TypeError("there is no path of a file")
+  if (paths.length === 0) throw new TypeError("no file was given")
   return literal(paths)
 }
 

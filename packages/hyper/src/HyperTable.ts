@@ -285,7 +285,7 @@ export const make = <const F extends Fields>(
   const columns = Object.entries(fields).map(([column, schema]) => TableColumn.make(name, column, schema))
   if (columns.length === 0) throw new TypeError(`the table ${JSON.stringify(name)} has no columns`)
   if (options.temporary === true && (options.schema ?? options.database) !== undefined) {
-    throw new TypeError(`the table ${JSON.stringify(name)} is temporary, and so in no schema and no database`)
+    throw new TypeError(`the table ${JSON.stringify(name)} is temporary, so it cannot have a schema or a database`)
   }
   const unknown = primaryKey.find((column) => !Object.hasOwn(fields, column))
   if (unknown !== undefined) {
@@ -315,7 +315,7 @@ export const make = <const F extends Fields>(
   const insert: HyperTable<F>["insert"] = (rows, { messageSize = defaultMessageSize, onProgress } = {}) =>
     Effect.gen(function*() {
       if (!Number.isInteger(messageSize) || messageSize < 1 || messageSize > maxMessageSize) {
-        throw new RangeError(`messageSize is a whole number from 1 to ${maxMessageSize}, not ${messageSize}`)
+        throw new RangeError(`messageSize must be a whole number from 1 to ${maxMessageSize}, not ${messageSize}`)
       }
       const client = yield* Client
       const start = yield* Clock.monotonicTimeNanos

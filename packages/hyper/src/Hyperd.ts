@@ -243,7 +243,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const bound = HyperEndpoint.parse(descriptor)
   const asksForPort = endpoints.some((endpoint) => endpoint._tag === "Tcp" && endpoint.port === 0)
   if (bound === undefined || asksForPort && bound._tag !== "Tcp") {
-    return yield* fromReason(new EndpointUnusable({ endpoint: descriptor, problem: "it is none that was asked for" }))
+    return yield* fromReason(
+      new EndpointUnusable({ endpoint: descriptor, problem: "it is not one of the requested endpoints" })
+    )
   }
   const [endpoint, ...others] = endpoints.map((asked) =>
     CommandLine.connectableEndpoint(asked._tag === "Tcp" && asked.port === 0 ? bound : asked)

@@ -50,7 +50,7 @@ export interface Entry {
 export interface Options {
   /** `"start"` for the entries since the start of the server, as far as they are kept; `"now"` when absent. */
   readonly from?: "start" | "now" | undefined
-  /** The time after which the files are looked at again; 100 milliseconds when absent. */
+  /** The time after which the files are checked again; 100 milliseconds when absent. */
   readonly pollInterval?: Duration.Input | undefined
 }
 

@@ -30,7 +30,7 @@ export class SaveError extends TaggedError<SaveError>()("SaveError", {
 }, (self) => {
   const databases = self.databases.map((path) => JSON.stringify(path)).join(", ") || "the database"
   const problem = self.outcome === "lost"
-    ? `${databases} could not be saved, what was written since it was opened is lost`
+    ? `${databases} could not be saved; everything written since it was opened is lost`
     : `it is not known whether ${databases} was saved`
   return ErrorField.printable(`${problem}: ${messageOf(self.cause)}`)
 }) {}

@@ -242,7 +242,7 @@ describe("Hyper", () => {
           const error = yield* Effect.flip(Hyper.make({ [setting]: "a moment" }))
           assert(error._tag === "ConnectionConfigError")
           assert.strictEqual(error.setting, setting)
-          assert.include(error.message, "is no duration")
+          assert.include(error.message, "must be a duration")
         }
       }))
 
@@ -416,7 +416,7 @@ describe("Hyper > failure to save a database", () => {
         const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         assert.isTrue(defect instanceof SaveError)
         assert.include(defect, { outcome: "lost", isRetryable: false })
-        assert.match(String(defect), /"full.hyper" could not be saved, .* is lost: .*unable to save database/)
+        assert.match(String(defect), /"full.hyper" could not be saved; .* is lost: .*unable to save database/)
       }).pipe(Effect.scoped, Effect.provide(NodePlatform.layer)),
     60_000
   )

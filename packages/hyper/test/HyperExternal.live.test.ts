@@ -337,16 +337,16 @@ describe("HyperExternal", () => {
       HyperExternal.scan(paths, options as HyperExternal.ScanOptions)
     assert.throws(
       scan({ format: "orc" }),
-      /format is one of csv, parquet, arrowfile, arrowstream, json, iceberg, not "orc"/
+      /format must be one of csv, parquet, arrowfile, arrowstream, json, iceberg, not "orc"/
     )
     assert.throws(scan({ format: "__proto__" }), TypeError)
     assert.throws(scan({ format: "csv" }), /pass columns/)
-    assert.throws(scan({ format: "parquet" }, ""), /no path/)
-    assert.throws(scan({ format: "parquet" }, []), /no path/)
+    assert.throws(scan({ format: "parquet" }, ""), /no file/)
+    assert.throws(scan({ format: "parquet" }, []), /no file/)
     assert.throws(scan({ format: "parquet", header: true }), /header is not an option of parquet/)
     assert.throws(scan({ format: "csv", columns, constructor: true }), /constructor is not an option/)
-    assert.throws(scan({ format: "csv", columns, delimiter: "||" }), /delimiter is a character, not "\|\|"/)
-    assert.throws(scan({ format: "csv", columns, encoding: "latin1" }), /encoding is one of/)
+    assert.throws(scan({ format: "csv", columns, delimiter: "||" }), /delimiter must be a character, not "\|\|"/)
+    assert.throws(scan({ format: "csv", columns, encoding: "latin1" }), /encoding must be one of/)
     assert.throws(scan({ format: "csv", columns: { a: Schema.Date } }), /has no database type/)
     assert.strictEqual(
       HyperExternal.scan(["a'", "b\\"], { format: "csv", columns, header: true, null: undefined }).text,
@@ -370,7 +370,7 @@ describe("HyperExternal", () => {
         // The scope of the server dies, because the server has ended.
         Effect.exit
       )
-      assert.match(outcomes[0]!, /codec is one of snappy, gzip, zstd, not \\?"lz4/)
+      assert.match(outcomes[0]!, /codec must be one of snappy, gzip, zstd, not \\?"lz4/)
       assert.deepStrictEqual(outcomes.slice(1), ["SELECT 1", "TransportError"])
     }))
 })

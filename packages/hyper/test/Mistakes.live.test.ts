@@ -40,7 +40,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "a mode of create that does not exist: those that do": {
     make: Hyper.make({ database: "x.hyper", create: "maybe" as "always" }),
-    text: "create: is one of never, always, atomic, if-not-exists, replace"
+    text: "create: must be one of never, always, atomic, if-not-exists, replace"
   },
   "a server program that does not exist: the places and the package": {
     make: Hyperd.make({ path: "/nowhere/hyperd" }),
@@ -116,11 +116,11 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   "a varchar of no length: the lengths that are possible": {
     make: thrownBy(() => HyperTable.Varchar(0)),
-    text: "a length is a whole number from 1 to 10485760, not 0"
+    text: "a length must be a whole number from 1 to 10485760, not 0"
   },
   "a numeric of too many digits: the precisions that are possible": {
     make: thrownBy(() => HyperTable.Numeric(50, 2)),
-    text: "a precision is a whole number from 1 to 38, not 50"
+    text: "a precision must be a whole number from 1 to 38, not 50"
   },
   "a table without columns: its name": {
     make: thrownBy(() => HyperTable.make("empty", {})),

@@ -64,7 +64,7 @@ export const Reason = Schema.Union([
  */
 export type Reason = typeof Reason.Type
 
-/** The length word of `HTTP/1.1`, whose first letter is taken for the tag. */
+/** The length word of `HTTP/1.1`, whose first letter is in the place of the tag. */
 const httpLength = `${0x54_54_50_2f} in message "H"`
 
 /** The reasons after which the start of the next message is unknown. */

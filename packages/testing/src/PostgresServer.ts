@@ -7,8 +7,9 @@
  * own Unix socket, so any number of servers can run at once. When the scope closes, the server is stopped and its
  * directory removed; this also happens if the current process is killed, which the server detects.
  *
- * `initdb` takes half a second of each start. The environment variable `HYPERFECT_POSTGRES_DATA` names a folder, such as one
- * that a test runner makes for a run and removes after it, in which what it has made is kept, to be copied for later servers.
+ * `initdb` takes half a second of each start. If the environment variable `HYPERFECT_POSTGRES_DATA` names a folder, its
+ * output is kept there and copied for later servers. A test runner can make such a folder for a run, and remove it
+ * afterwards.
  *
  * PostgreSQL refuses to run as root. If the current user is root, it runs as `nobody`, with a copy of its programs if
  * that user cannot read the installed ones.
@@ -266,10 +267,10 @@ const makeDirectory = Effect.fnUntraced(function*(options: Resolved) {
 
 type Directory = Effect.Success<ReturnType<typeof makeDirectory>>
 
-/** The folder of data that `initdb` has made, for servers that come later to copy. */
+/** The folder in which the data made by `initdb` is kept, for later servers to copy. */
 const keptFolder = Config.option(Config.String("HYPERFECT_POSTGRES_DATA"))
 
-/** Makes the data of a server whose only role has this name: by `initdb`, or as a copy of what it has made before. */
+/** Makes the data of a server whose only role has this name: by `initdb`, or by copying data that it made earlier. */
 const makeData = Effect.fnUntraced(function*({ data, installation }: Directory, user: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -424,9 +425,9 @@ export interface Pair {
   readonly primary: PostgresServer["Service"]
   readonly standby: PostgresServer["Service"]
   /**
-   * Waits until the primary's process has ended, by a signal to its `pid`, and starts it again on its data and port. The
-   * given settings override those of the pair: with `{ default_transaction_read_only: true }` it takes no writes beside a
-   * standby that was promoted.
+   * Waits until the primary's process has ended, by a signal to its `pid`, and starts it again on its data and port.
+   * The given settings override those of the pair: with `{ default_transaction_read_only: true }` it accepts no writes
+   * while a promoted standby runs.
    */
   readonly restartPrimary: (
     settings?: Options["settings"]

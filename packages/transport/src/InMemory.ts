@@ -190,7 +190,7 @@ export const layer = <R>(
           const { client, server } = makePair(options, `client ${++count}`, Endpoint.format(endpoint))
           return handler(server, endpoint).pipe(
             Effect.tapCause((cause) =>
-              Cause.hasDies(cause) ? Effect.logError("the handler of a line in memory died", cause) : Effect.void
+              Cause.hasDies(cause) ? Effect.logError("the handler of an in-memory connection died", cause) : Effect.void
             ),
             Effect.ignore,
             Effect.ensuring(server.close),

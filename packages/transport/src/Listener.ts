@@ -114,7 +114,7 @@ export const serve = Effect.fnUntraced(function*<R>(
         Effect.provide(context),
         Effect.onExit(close),
         Effect.catchCause((cause) =>
-          Cause.hasDies(cause) ? Effect.logError("what served a connection died", cause) : Effect.void
+          Cause.hasDies(cause) ? Effect.logError("the handler of a connection died", cause) : Effect.void
         ),
         Effect.forkIn(owner, { startImmediately: true })
       )

@@ -157,7 +157,7 @@ export const fromSocket = (
         const missing = unsupportedOption(options)
         const upgrade = missing === undefined
           ? Effect.mapError(reader.upgrade(upgradeOptions(options)), ({ reason }) => reason.cause)
-          : Effect.fail(new Error(`sockets cannot be told about ${missing}`))
+          : Effect.fail(new Error(`sockets do not support ${missing}`))
         return upgrade.pipe(
           Effect.mapError((cause) =>
             TransportError.fromReason(

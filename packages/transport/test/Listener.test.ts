@@ -50,7 +50,7 @@ describe("Listener.serve", () => {
         assert.strictEqual(yield* readAll(yield* connect), "Closed")
         assert.strictEqual((yield* (yield* connect).pull)[0].length, 5)
       })).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(String(message)))])))
-      assert.deepStrictEqual(logged, ["what served a connection died"])
+      assert.deepStrictEqual(logged, ["the handler of a connection died"])
     }))
 
   it.effect("closes open connections with its scope, and stops listening", () =>

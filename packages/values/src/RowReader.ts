@@ -139,7 +139,7 @@ const refuseDuplicates = (columns: ReadonlyArray<Plan.Column>): void => {
           "DuplicateColumn",
           typeName,
           format,
-          "names that differ; rename one with AS, read rows as arrays, or say which counts with Preset.withDuplicates",
+          "names that differ; rename one with AS, read rows as arrays, or choose one with Preset.withDuplicates",
           `the name of column ${first} again`
         ),
         name,

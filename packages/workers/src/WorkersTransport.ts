@@ -165,7 +165,7 @@ const fromLine = (acquire: Effect.Effect<Line, Socket.SocketError>): Socket.Sock
             const missing = unsupportedOption(options, opened.host)
             return missing === undefined
               ? Effect.tryPromise({ try: () => opened.startTls(), catch: upgradeError })
-              : Effect.fail(upgradeError(new Error(`Workers cannot be told about ${missing}`)))
+              : Effect.fail(upgradeError(new Error(`Workers do not support ${missing}`)))
           }
         }
       })

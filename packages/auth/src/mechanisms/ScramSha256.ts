@@ -145,7 +145,7 @@ const selectBinding = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * A user who proves to know the password, without sending it.
+ * A user who proves knowledge of the password without sending it.
  *
  * @category models
  * @since 0.1.0

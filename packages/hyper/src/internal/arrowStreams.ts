@@ -84,7 +84,7 @@ const rootTable = (flatbuffer: DataView): FlatTable => tableAt(flatbuffer, flatb
 
 /**
  * Joins any number of consecutive streams of one schema, cut at any position, into one stream. It returns parts of the
- * chunks that it is given, and omits the end markers: Hyper takes the first one for the end of all data, without an
+ * chunks that it is given, and omits the end markers: Hyper treats the first one as the end of all data, without an
  * error (H-24).
  *
  * Both `push` and `end` throw an {@link ArrowError}.

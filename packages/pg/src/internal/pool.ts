@@ -65,18 +65,18 @@ class LeasedClient extends SessionClient {
   /** Returns the connection to the pool when its queries have ended. After an error the query that runs is cancelled. */
   readonly release = (error?: Error | boolean): void => {
     const { lease } = this
-    if (lease === undefined) throw new Error("the client was released before")
+    if (lease === undefined) throw new Error("the client has already been released")
     this.lease = undefined
     const isCancelled = error !== undefined && error !== false
     void this.idle(isCancelled).then(() => runPromise(Scope.close(lease, Exit.void)))
     this.pool.emit("release", error, this)
   }
 
-  /** Fails: a client of a pool is connected. */
+  /** Fails: a client of a pool is already connected. */
   connect(): Promise<this>
   connect(callback: Callback<this>): void
   connect(callback?: Callback<this>): unknown {
-    return settle(() => Promise.reject(new Error("a client of a pool is connected")), callback)
+    return settle(() => Promise.reject(new Error("a client of a pool is already connected")), callback)
   }
 
   /** Releases the client, as after an error. */

@@ -83,7 +83,7 @@ export const makeQueryFunction = (run: (request: Request) => Promise<Result>) =>
   values?: ReadonlyArray<unknown> | Callback<Result> | null,
   callback?: Callback<Result>
 ): unknown => {
-  if (config === null || config === undefined) throw new TypeError("query wants a text, or an object with one")
+  if (config === null || config === undefined) throw new TypeError("query expects a text, or an object with one")
   if (config instanceof Query) {
     const { request } = config
     const given = callback ?? (typeof values === "function" ? values : request.callback)
@@ -117,7 +117,7 @@ export class NamedTexts {
   textOf({ name, text }: Request): string {
     const known = name === undefined ? undefined : this.texts.get(name)
     const found = text ?? known ?? (name === undefined ? undefined : "")
-    if (typeof found !== "string") throw new TypeError("a query wants a text, or the name of an earlier query")
+    if (typeof found !== "string") throw new TypeError("a query needs a text, or the name of an earlier query")
     if (known !== undefined && known !== found) {
       throw new Error(`Prepared statements must be unique - '${name}' was used for a different statement`)
     }

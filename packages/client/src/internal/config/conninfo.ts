@@ -32,7 +32,7 @@ export const parseConninfo = (text: string): Settings => {
     const [head, key, equals] = match(keyword, text, at)!
     // The rest may be part of a password with a blank in it, so it is not shown.
     if (equals === "") {
-      const problem = `the setting at character ${at + 1} has no =; values with blanks want quotes`
+      const problem = `the setting at character ${at + 1} has no =; values with blanks must be quoted`
       return throwConfigError("conninfo", "invalid", problem)
     }
     at += head.length

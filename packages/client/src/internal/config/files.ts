@@ -113,7 +113,7 @@ export const applyService = Effect.fnUntraced(function*(settings: Settings, envi
   return yield* configError("service", "missing", problem)
 })
 
-const usableByOthers = "can be used by others than its owner; its permissions should be 0600 or less"
+const usableByOthers = "is accessible to users other than its owner; its permissions should be 0600 or less"
 
 /**
  * Reads the entries of the password file. As in libpq, a file that other users can access is ignored with a warning.

@@ -80,7 +80,7 @@ const list = orDefault((text) => Result.succeed(text.split(",")))
 
 const oneOf = <const A extends string>(choices: ReadonlyArray<A>): Reader<A> => (text) => {
   const found = choices.find((choice) => choice === text)
-  return found === undefined ? refuse("invalid", `is one of ${choices.join(", ")}`) : Result.succeed(found)
+  return found === undefined ? refuse("invalid", `must be one of ${choices.join(", ")}`) : Result.succeed(found)
 }
 
 const choice = <const Place extends keyof Places>(place: Place, ...choices: ReadonlyArray<Places[Place] & string>) => ({
@@ -97,7 +97,7 @@ const integer = (problem: string): Reader<number> => (text) => {
 
 /** Converts seconds, as in libpq's texts, to milliseconds; a negative number counts as 0. */
 const milliseconds = (text: string) =>
-  Result.map(integer("is a whole number of seconds")(text), (seconds) => Math.max(0, seconds!) * 1000)
+  Result.map(integer("must be a whole number of seconds")(text), (seconds) => Math.max(0, seconds!) * 1000)
 
 /** Reads PEM text of a certificate, key or list; only `ConnectionConfig.load` reads files. */
 const positiveMilliseconds = (text: string) => Result.map(milliseconds(text), (time) => time === 0 ? undefined : time)
@@ -198,7 +198,7 @@ const table = {
       text === "require"
         ? refuse(
           "unsupported",
-          "can only be disable or allow: the runtime does not tell whether the server has asked for it"
+          "can only be disable or allow: the runtime does not report if the server has requested it"
         )
         : oneOf(["disable", "allow"])(text)
   },
@@ -253,7 +253,7 @@ const table = {
   keepalives_interval: { place: "keepAliveInterval", read: positiveMilliseconds },
   keepalives_count: {
     place: "keepAliveCount",
-    read: (text) => Result.map(integer("is a whole number")(text), (count) => count! > 0 ? count : undefined)
+    read: (text) => Result.map(integer("must be a whole number")(text), (count) => count! > 0 ? count : undefined)
   },
   tcp_user_timeout: unsupported(
     "the runtime's sockets do not support it; keepalives_idle detects lost idle connections",

@@ -4,7 +4,7 @@
  *
  * They differ from the URIs of RFC 3986: there may be several hosts, `#` has no meaning, and the first `@` ends the
  * password. Stricter than libpq, the parser refuses an `@` in a host or in the database's name, which an unencoded `@`
- * or `/` in a password leads to: a part of the password would be taken for a host, and the rest of it sent there.
+ * or `/` in a password leads to: a part of the password would be mistaken for a host, and the rest of it sent there.
  *
  * @since 0.1.0
  */
@@ -53,7 +53,7 @@ const parseHosts = (text: string, start: number, settings: Settings): number => 
       hosts.push(text.slice(at, end))
       afterAddress.lastIndex = ++end
       if (!afterAddress.test(text)) {
-        throwInvalidHost("is an IPv6 address that something other than a port, a path or another host follows")
+        throwInvalidHost("is an IPv6 address followed by something other than a port, a path or another host")
       }
     } else {
       end = endOf(text, at, /[:/?,]/)

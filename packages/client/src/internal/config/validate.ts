@@ -29,21 +29,21 @@ export const validate = (config: ConnectionConfig): ConnectionConfigError | unde
     const isFetched = (field === "password" || field === "token") && Effect.isEffect(secret)
     return secret === undefined || isFetched || Redacted.isRedacted(secret)
       ? undefined
-      : invalid(field, "is no Redacted: Redacted.make makes one, which is not printed")
+      : invalid(field, "is not a Redacted value; create one with Redacted.make, so that it is never printed")
   }
   for (const { choices, isSecret, keyword, place } of checkedSettings) {
     const value = values[place]
     const flaw = isSecret === true ? requireRedacted(place) : undefined
     if (flaw !== undefined) return flaw
     if (value !== undefined && choices?.includes(value as string) === false) {
-      return invalid(keyword, `is one of ${choices.join(", ")}`)
+      return invalid(keyword, `must be one of ${choices.join(", ")}`)
     }
   }
   const flaw = requireRedacted("token")
   if (flaw !== undefined) return flaw
   for (const name of durationSettings) {
     if (values[name] !== undefined && !isDuration(values[name])) {
-      return invalid(name, "is no duration, such as \"5 seconds\" or a number of milliseconds")
+      return invalid(name, "must be a duration, such as \"5 seconds\" or a number of milliseconds")
     }
   }
   const known = postgres as unknown as Readonly<Record<string, unknown>>

@@ -67,7 +67,7 @@ const certificateProblem = (code: string | undefined, host: string): { problem: 
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
       return {
-        problem: `the certificate of ${host} is signed by itself or by an authority that is not trusted`,
+        problem: `the certificate of ${host} is self-signed, or signed by an authority that is not trusted`,
         hint: `set sslrootcert to the certificate of its authority, ${acceptAnyCertificate}`
       }
     case "UNABLE_TO_GET_ISSUER_CERT":

@@ -1,7 +1,7 @@
 /**
  * The memory of servers that could not be reached, shared by the sessions of a pool.
  *
- * They are tried last, so that only the first session waits for a dead server, and looked at again in the background.
+ * They are tried last, so that only the first session waits for a dead server, and checked again in the background.
  *
  * @internal
  */

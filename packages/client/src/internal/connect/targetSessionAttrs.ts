@@ -64,7 +64,7 @@ export const checkSessionAttrs = Effect.fnUntraced(function*(
 })
 
 /**
- * Returns the role of a session that was accepted as `wanted`, by the settings that its server goes on to report;
+ * Returns the role of a session that was accepted as `wanted`, by the settings that its server reports afterwards;
  * `undefined` if any role will do.
  *
  * @internal

@@ -306,7 +306,7 @@ export class Engine {
     })
   }
 
-  /** Ends a COPY for which there is no more data, so that nothing sent behind it is taken for data. */
+  /** Ends a COPY for which there is no more data, so that nothing sent after it is mistaken for data. */
   readonly failCopy = (exchange: Exchange, message: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.queue.withdraw(exchange) || exchange.state === states.Ended) return Effect.void

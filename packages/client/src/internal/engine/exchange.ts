@@ -164,7 +164,7 @@ export interface Flow {
   /** The kind of COPY that it handles. Any other kind is ended as soon as the server begins it. */
   readonly copy?: CopyDirection
   /**
-   * True if it goes on writing after its frames: until it has ended or written its last bytes, no other exchange is
+   * True if it continues to write after its frames: until it has ended or written its last bytes, no other exchange is
    * written.
    */
   readonly blocksPipeline?: boolean
@@ -279,8 +279,8 @@ export class Exchange<A = unknown, S extends Sink<A> = Sink<A>> {
   }
 
   /**
-   * True if other exchanges have to wait until it has written its last bytes or ended. A text of the simple protocol may
-   * contain a COPY FROM STDIN: until that was refused its data, other frames would be taken for data.
+   * True if other exchanges have to wait until it has written its last bytes or ended. A text of the simple protocol
+   * may contain a COPY FROM STDIN: until its data was refused, other frames would be mistaken for data.
    */
   get blocksPipeline(): boolean {
     return this.flow.blocksPipeline === true || (this.flow === flows.simple && mayCopy(this.text))

@@ -57,13 +57,13 @@ export const insert = (rows: Iterable<Row>, options: ColumnOptions = {}): Statem
   const all = [...rows]
   const columns = options.columns ?? Object.keys(all[0] ?? {})
   if (all.length === 0 || columns.length === 0) {
-    throw new TypeError("an INSERT wants at least one row with at least one column")
+    throw new TypeError("an INSERT needs at least one row with at least one column")
   }
   const tuples = all.map((row, i) => {
     const missing = columns.find((column) => !Object.hasOwn(row, column))
     if (missing !== undefined) throw new TypeError(`row ${i} has no column ${JSON.stringify(missing)}`)
     if (options.columns === undefined && Object.keys(row).length !== columns.length) {
-      throw new TypeError(`row ${i} has other columns than the first one`)
+      throw new TypeError(`row ${i} has other columns than row 0`)
     }
     return sql`(${list(columns.map((column) => row[column]))})`
   })
@@ -100,7 +100,7 @@ export const insert = (rows: Iterable<Row>, options: ColumnOptions = {}): Statem
  */
 export const set = (row: Row, options: ColumnOptions = {}): Statement => {
   const columns = options.columns?.filter((column) => Object.hasOwn(row, column)) ?? Object.keys(row)
-  if (columns.length === 0) throw new TypeError("an UPDATE wants at least one column")
+  if (columns.length === 0) throw new TypeError("an UPDATE needs at least one column")
   const { names = unchanged } = options
   return list(columns.map((column) => sql`${identifier(names(column))} = ${row[column]}`))
 }
@@ -151,10 +151,10 @@ export const unnest = <const Columns extends Readonly<Record<string, Type.Any>>>
   const { name = "rows", names = unchanged } = options
   const all = [...rows]
   const columns = Object.entries(types)
-  if (columns.length === 0) throw new TypeError("unnest wants at least one column")
+  if (columns.length === 0) throw new TypeError("unnest needs at least one column")
   const arrays = columns.map(([column, type]) => {
     if (type.arrayOid === 0) {
-      throw new TypeError(`unnest takes no column of arrays, which ${JSON.stringify(column)} is: pass it as jsonb`)
+      throw new TypeError(`unnest does not support arrays: pass the column ${JSON.stringify(column)} as jsonb`)
     }
     return Parameter.make(all.map((row) => row[column] ?? null), BuiltIn.array(type))
   })

@@ -79,13 +79,13 @@ export interface Options {
    */
   readonly onConnect?: ((session: Session.Session) => Effect.Effect<unknown, QueryError, Scope.Scope>) | undefined
   /**
-   * Runs in the borrower on each session that it acquires. Every query then has a session of its own, since settings
-   * made for one borrower must not affect another.
+   * Runs in the borrower on each session that it acquires. Every query then acquires a session exclusively, since
+   * settings made for one caller must not affect another.
    */
   readonly onAcquire?: ((session: Session.Session) => Effect.Effect<unknown, QueryError>) | undefined
   /**
    * The delays before new attempts, which bound the time that a promotion goes unnoticed: between attempts to open a
-   * session, from 100 ms to 10 seconds when absent; and, of several hosts or addresses, between looks in the background at
+   * session, from 100 ms to 10 seconds when absent; and, of several hosts or addresses, between background checks of
    * those that could not be reached, from 1 to 10 seconds when absent. Where the schedule ends, the delays between attempts
    * are the default ones, and the pool forgets that servers were down.
    */
@@ -114,9 +114,9 @@ export interface Pool
    *
    * **When to use**
    *
-   * Use after a change that sessions do not notice: of a certificate or password, of a role's settings or memberships, or
-   * of the server that the host's name stands for. Hosts that were down are tried in their order again, without further delay. The session that
-   * listens to channels is replaced at once, and its subscribers go on with a `Gap`.
+   * Use after a change that sessions do not notice: of a certificate or password, of a role's settings or memberships,
+   * or of the server to which the host's name refers. Hosts that were down are tried in their order again, without
+   * further delay. The session that listens to channels is replaced at once, and its subscribers continue with a `Gap`.
    */
   readonly refresh: Effect.Effect<void>
   readonly stats: () => Stats

@@ -84,7 +84,7 @@ export class Opener {
     return !isClosed && !this.isFull() && (this.queue.count > 0 || slots.size < settings.min || this.isProbing())
   }
 
-  /** True if attempts go on although no caller waits, since callers fail until one succeeds. */
+  /** True if attempts continue although no caller waits, since callers fail until one succeeds. */
   private isProbing(): boolean {
     const { settings, slots } = this.state
     return settings.failFastAfter < Infinity && slots.size === 0 && this.lastFailure !== undefined &&

@@ -138,7 +138,10 @@ export const makePoolRunner = (
 
   const scoped = acquireScoped((restore) => acquire(true, restore), runOnAcquire)
 
-  /** Acquires a session to be the only one. If another one is to be, it waits in the queue until that is released. */
+  /**
+   * Acquires a session to be the only one of the pool. If there is such a session already, it waits in the queue until
+   * that is released.
+   */
   const acquireSole = (restore: Restore): Effect.Effect<Slot, PoolError.PoolError> =>
     Effect.flatMap(acquire(true, restore), (slot) => {
       if (sessions.claimSole(slot)) return Effect.succeed(slot)

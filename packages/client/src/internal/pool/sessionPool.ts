@@ -121,7 +121,7 @@ export class SessionPool {
     })
   }
 
-  /** Lets a session that is held exclusively be the only one, unless another one is to be. */
+  /** Makes a session that is held exclusively the only one of the pool, unless there is such a session already. */
   claimSole(slot: Slot): boolean {
     this.state.sole ??= slot
     return this.state.sole === slot

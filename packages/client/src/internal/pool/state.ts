@@ -16,7 +16,7 @@ export interface PoolState {
   sole: Slot | undefined
   /** The number of refreshes; a session that was begun before the last one is not kept. */
   refreshes: number
-  /** True once the pool lends no more sessions. */
+  /** True once no more sessions can be acquired. */
   isClosed: boolean
   readonly now: () => number
   /** Runs a fiber for as long as the pool lives. */

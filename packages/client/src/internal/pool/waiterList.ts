@@ -23,7 +23,7 @@ export interface Slot {
   readonly expiresAt: number
   /** The number of single queries in flight on it. */
   inFlight: number
-  /** True while a borrower or the pool itself has it exclusively. */
+  /** True while a caller or the pool itself has it exclusively. */
   isExclusive: boolean
   /** The fiber that has it exclusively. */
   holder: number | undefined

@@ -160,7 +160,7 @@ const copyChunks = <E, R>(
       if (!isReady) {
         yield* outcome
         const feature = "copying into what is no COPY ... FROM STDIN"
-        const problem = "copyIn expects a COPY ... FROM STDIN, but the statement was another one"
+        const problem = "copyIn expects a COPY ... FROM STDIN, but got another statement"
         return yield* failQuery(unsupported(engine.dialect, feature, problem), exchange.sent, statement)
       }
       // If the server refuses while data is still to come, the source is not read further.

@@ -145,7 +145,7 @@ export const copyOut = <A>(
     const reader = yield* trySync(statement, makeReader)
     let hasStarted = false
     const feature = "copying from what is no COPY ... TO STDOUT"
-    const problem = "copyOut expects a COPY ... TO STDOUT, but the statement was another one"
+    const problem = "copyOut expects a COPY ... TO STDOUT, but got another statement"
     return toStream<A>(runner, own, statement, {
       start: (consumer) => new Exchange(flows.copyOut, new CopyStream(reader, () => hasStarted = true, consumer)),
       write: writeQuery(sentText(statement)),

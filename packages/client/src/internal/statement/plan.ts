@@ -6,7 +6,7 @@
  * - PostgreSQL, unnamed: Parse, Bind, Describe and Execute in one group, if statements are not cached. The column types
  *   are not known when Bind declares their format, so results are in text.
  * - Hyper: also one such group, with types declared from the values and results in HyperBinary. No named statements are
- *   used: a statement whose table is created anew would go on reading the old one (H-06).
+ *   used: a statement whose table is created again would continue to read the old one (H-06).
  *
  * @internal
  */

@@ -156,7 +156,7 @@ const prepareServer = Effect.fnUntraced(
     if (!modes.includes(create)) {
       const problem = create === "atomic"
         ? "atomic replaces a file, which must be on the machine of this program: use Hyper.layer"
-        : `is one of ${modes.join(", ")}`
+        : `must be one of ${modes.join(", ")}`
       return yield* new ConnectionConfigError({ setting: "create", kind: "invalid", problem })
     }
     const isCreated = database !== undefined && create !== "never"

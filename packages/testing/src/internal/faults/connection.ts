@@ -168,7 +168,7 @@ export const make = (
         if (received === reading.stallAfter || sent === writing.stallAfter) {
           return Effect.andThen(ended.await, startTls(options))
         }
-        // Bytes held back from before the handshake would be taken for a part of the secured stream.
+        // Bytes held back from before the handshake would be mistaken for a part of the secured stream.
         return held.length === 0
           ? connection.startTls(options)
           : Effect.andThen(cutWith(closedLocally, closedLocally), wrongVersion)

@@ -58,7 +58,7 @@ export const make = ({ delimiter = "\t", header = false, null: nothing = "\\N" }
   Lines.checkDelimiterAndNull(delimiter, nothing)
   Lines.checkOption(
     !/[\\.a-z0-9]/.test(delimiter),
-    "a delimiter that is no lower-case letter, digit, point or backslash"
+    "a delimiter other than a lower-case letter, a digit, a point or a backslash"
   )
   const separator = delimiter.charCodeAt(0)
   const nullBytes = Utf8.encodeUnsafe(nothing)

@@ -74,7 +74,7 @@ export const define = <A extends object, Fields extends ReadonlyArray<unknown>>(
 export const generatedBy = <A, G>(arbitrary: Schema.Codec<G, G>, fromArbitrary: (generated: G) => A) => () =>
   Schema.link<A>()(arbitrary, {
     decode: SchemaGetter.transform(fromArbitrary),
-    encode: SchemaGetter.forbidden(() => "generated values go one way")
+    encode: SchemaGetter.forbidden(() => "values cannot be turned back into generated ones")
   })
 
 /** Succeeds with the value of an option, or fails with the issue of an input that is not the expected one. */

@@ -79,7 +79,7 @@ export const read = <A>(
       if (leaf !== 0 && depth > leaf) return fail("dimensions of different depth")
       current[depth - 1] = 0
     } else if (byte === close) {
-      if (depth === 0) return fail("a bracket too many")
+      if (depth === 0) return fail("an extra bracket")
       const count = current[depth - 1]!
       if (expectValue && count !== 0) return fail("a missing element")
       if (leaf === 0) leaf = depth
