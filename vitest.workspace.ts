@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config"
 const conditions = ["@hyperfect/source"]
 const root = import.meta.dirname
 
-/** Their files leave something behind in the modules that they share: servers that are started once, counts of what is open. */
-const isolated = ["examples", "hyper", "node", "testing"]
+/** Their files count what is open in their process, or start servers once for a module. */
+const isolated = ["examples", "node"]
 const names = readdirSync(`${root}/packages`).filter((name) => existsSync(`${root}/packages/${name}/test`))
 
 export default defineConfig({

@@ -1,4 +1,4 @@
-import { afterAll, assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import * as Hyperd from "@hyperfect/hyper/Hyperd"
 import { HyperdError } from "@hyperfect/hyper/HyperdError"
@@ -15,18 +15,14 @@ import * as MessageChannel from "@hyperfect/transport/MessageChannel"
 import * as TlsNegotiation from "@hyperfect/transport/TlsNegotiation"
 import * as Transport from "@hyperfect/transport/Transport"
 import { Cause, ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Redacted, Scope } from "effect"
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { eventually, isAlive, runAndKill } from "../../testing/test/processes.ts"
+import { useOwnTemporary } from "../../testing/test/temporary.ts"
 
 const live = NodePlatform.layer
 
-// A separate temporary directory, so that files of concurrent tests are not counted.
-const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
-chmodSync(ownTemporary, 0o1777)
-process.env.TMPDIR = ownTemporary
-afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
+const ownTemporary = useOwnTemporary()
 
 const temporary = (): ReadonlyArray<string> =>
   readdirSync(ownTemporary).filter((name) => name.startsWith("hyperfect-hyperd-"))

@@ -1,4 +1,4 @@
-import { afterAll, assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Session from "@hyperfect/client/Session"
 import * as NodePlatform from "@hyperfect/node/NodePlatform"
 import * as ErrorField from "@hyperfect/protocol/ErrorField"
@@ -6,22 +6,18 @@ import * as Frontend from "@hyperfect/protocol/Frontend"
 import * as Certificates from "@hyperfect/testing/Certificates"
 import * as PostgresServer from "@hyperfect/testing/PostgresServer"
 import { ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Option, Random, Redacted, Scope } from "effect"
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, mkdtempSync, readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { eventually, isAlive, runAndKill } from "./processes.ts"
 import { query, receiveUntil, startSession } from "./rawSession.ts"
+import { useOwnTemporary } from "./temporary.ts"
 
 const { PostgresServer: Server, make } = PostgresServer
 
 const start = (options: PostgresServer.Options) =>
   Layer.fresh(PostgresServer.layer(options)).pipe(Layer.provideMerge(NodePlatform.layer))
 
-// A separate temporary directory, so that files of concurrent tests are not counted.
-const ownTemporary = mkdtempSync(join(tmpdir(), "hyperfect-test-"))
-chmodSync(ownTemporary, 0o1777)
-process.env.TMPDIR = ownTemporary
-afterAll(() => rmSync(ownTemporary, { recursive: true, force: true }))
+const ownTemporary = useOwnTemporary()
 
 const directories = (): ReadonlyArray<string> =>
   readdirSync(ownTemporary).filter((name) => name.startsWith("hyperfect-postgres-"))
