@@ -301,11 +301,19 @@ const formats = {
 const hasBinary = ({ server: { dialect, version } }: Client["Service"], { type }: Column): boolean =>
   type[formats[dialect.copyFormat].form] !== undefined && !(mayHaveFloatDatetimes.test(version) && holdsDatetimes(type))
 
-/** The server's binary format if all columns support it. */
-const formatFor = (client: Client["Service"], columns: Columns): CopyFormat.CopyFormat =>
-  columns.every((column) => hasBinary(client, column)) ? formats[client.server.dialect.copyFormat].format : textFormat
-
 const moneyOids = TypeRegistry.oidsOf("money")
+
+/** True for columns with values that only text can hold, such as empty vectors, unless money needs binary. */
+const preferText = (columns: Columns): boolean =>
+  columns.some(({ type }) => type.prefersText === true) && !columns.some(({ type }) => holdsType(type, moneyOids))
+
+/** The server's binary format if all columns support it. */
+const formatFor = (client: Client["Service"], columns: Columns): CopyFormat.CopyFormat => {
+  const { copyFormat } = client.server.dialect
+  return columns.every((column) => hasBinary(client, column)) && !(copyFormat === "binary" && preferText(columns))
+    ? formats[copyFormat].format
+    : textFormat
+}
 
 /**
  * Fails if there are both columns that have only a text format, and money, whose text depends on a server setting, so

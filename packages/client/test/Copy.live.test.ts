@@ -336,6 +336,15 @@ describeServers({
         assert.isTrue(refused._tag === "ValueError" && refused.reason._tag === "FormatUnsupported")
       }))
 
+    it.effect("empty vectors of the catalogue, which have no binary form, are copied", () =>
+      Effect.gen(function*() {
+        const { provideClient, session } = yield* openWithClient
+        const table = yield* createTable(session, "i int2vector, o oidvector, many oidvector[]")
+        const rows = [{ i: [], o: [7], many: [[], null] }, { i: [1, 2], o: [], many: null }]
+        yield* provideClient(Copy.into(rows, table))
+        assert.deepStrictEqual(yield* provideClient(collect(Copy.from(table))), rows)
+      }))
+
     it.effect("a row that cannot be decoded ends the copy, however much is to come, and the session stays usable", () =>
       Effect.gen(function*() {
         const { provideClient, session } = yield* openWithClient
