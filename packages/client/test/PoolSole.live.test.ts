@@ -44,7 +44,7 @@ describeServers({
         yield* Effect.all(Array.from({ length: 10 }, () => one), { concurrency: "unbounded" })
       }))
 
-    it.effect("fails if a session of the pool does not end, or in a transaction, and the pool goes on", () =>
+    it.effect("fails if a session of the pool does not end, or in a transaction, and the pool remains usable", () =>
       Effect.gen(function*() {
         const { pool } = yield* openPool({ max: 2, acquireTimeout: "1 second" })
         const scope = yield* Scope.make()

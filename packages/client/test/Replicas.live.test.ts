@@ -105,7 +105,7 @@ layer(layerPair, { excludeTestServices: true, timeout: "60 seconds" })("Replicas
       })
   )
 
-  it.effect("see what another fiber has been told amid a stream, a statement and a session that are still open", () =>
+  it.effect("see commits confirmed to another fiber while a stream, a statement and a session are open", () =>
     Effect.gen(function*() {
       const pair = yield* Pair
       const db = yield* open(pair, { maxWait: "5 millis" })
@@ -240,7 +240,7 @@ layer(layerPair, { excludeTestServices: true, timeout: "60 seconds" })("Replicas
       yield* waitUntil(() => db.standbyStats().idle === db.standbyStats().size)
     }))
 
-  it.effect("show each reader what it was told, in order, while others write", () =>
+  it.effect("show each reader the confirmed commits, in order, while others write", () =>
     Effect.gen(function*() {
       const db = yield* open(yield* Pair, { max: 8, maxWait: "20 millis" })
       const table = uniqueName("lists")

@@ -43,7 +43,7 @@ const disorder = (name: string) =>
     on a.term < b.term and a.ended > b.begun`
 
 layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected leader", (it) => {
-  it.effect("is stopped when its session ends, and one copy goes on in the next term, never two at once", () =>
+  it.effect("is stopped when its session ends, and one copy leads the next term, never two at once", () =>
     Effect.gen(function*() {
       const pool = yield* openPool
       const tick = yield* makeWork(pool, "taken_over")
@@ -81,7 +81,7 @@ layer(server, { excludeTestServices: true, timeout: "60 seconds" })("an elected 
       assert.deepStrictEqual((yield* pool.values(disorder("taken_over"))).rows, [[0]])
     }))
 
-  it.effect("that is not told yet is waited for in its transaction, and can begin no other", () =>
+  it.effect("that does not know of its loss yet is waited for, and can begin no other transaction", () =>
     Effect.gen(function*() {
       const pool = yield* openPool
       // No query of its own can be behind the statement that waits for the first term.

@@ -99,7 +99,7 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds" })("HyperGrpc", (
       }
     }))
 
-  it.effect("cancels the query when its consumer leaves, and goes on", () =>
+  it.effect("cancels the query when its consumer leaves, and remains usable", () =>
     Effect.gen(function*() {
       const grpc = yield* HyperGrpc.HyperGrpc
       const endless = "select n from generate_series(1, 100000000000) as g(n)"

@@ -229,7 +229,7 @@ describe("Hyper", () => {
         assert.strictEqual(yield* condition(Hyper.make({ user: "nobody" })), "AuthError Rejected")
       }))
 
-    it.effect("H12: takes durations in any form, and refuses what is none", () =>
+    it.effect("H12: accepts durations in any form, and refuses other values", () =>
       Effect.gen(function*() {
         const slow = "select count(*) from generate_series(1, 100000000000) as g(n)"
         for (const queryTimeout of [50, "50 millis", Duration.millis(50), { milliseconds: 50 }] as const) {

@@ -122,7 +122,7 @@ describe.each(clients)("Hyper.save of %s", (_, options) => {
       })
     ))
 
-  it.live("is refused in a transaction, which goes on", () =>
+  it.live("is refused in a transaction, which continues", () =>
     withServers(({ folder, on, rowsInCopy }) =>
       Effect.gen(function*() {
         const database = join(folder, "transaction.hyper")

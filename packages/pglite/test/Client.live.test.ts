@@ -47,7 +47,7 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds" })("PGlite", (it)
       assert(error._tag === "ServerError" && error.reason._tag === "DivisionByZero")
     }))
 
-  it.effect("copies in both directions, and goes on after a COPY that fails", () =>
+  it.effect("copies in both directions, also after a COPY that failed", () =>
     Effect.gen(function*() {
       const session = yield* Session.make(Pglite.config)
       yield* session.query("create temporary table t (n int, s text)")

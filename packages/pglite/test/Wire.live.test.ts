@@ -32,7 +32,7 @@ const namesOf = (messages: ReadonlyArray<{ readonly _tag: string }>) =>
 const rowsOf = (text: string) => Effect.promise(() => db.query(text).then(({ rows }) => rows))
 
 describe("Pglite > wire", () => {
-  it.live("a portal is suspended at its row limit, and goes on with the next Execute", () =>
+  it.live("a portal is suspended at its row limit, and continues with the next Execute", () =>
     live(Effect.scoped(Effect.gen(function*() {
       const { send, until } = yield* open
       yield* send(

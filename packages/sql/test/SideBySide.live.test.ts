@@ -189,7 +189,7 @@ layer(layerServer, { excludeTestServices: true, timeout: "60 seconds" })("HyperS
       })
   )
 
-  it.effect("knows reasons of SQLSTATEs that the other driver does not", () =>
+  it.effect("has reasons for SQLSTATEs that the other driver does not know", () =>
     Effect.gen(function*() {
       const reasons = { "25P03": "ConnectionError", "25P04": "StatementTimeoutError", "53300": "ConnectionError" }
       const program: Program = (sql) =>

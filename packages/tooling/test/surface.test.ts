@@ -41,7 +41,7 @@ describe("unusedExports", () => {
     assert.notInclude(unusedExports(tree(text)), "values/Range.empty")
   })
 
-  it("takes a use by the module that exports a name again for one of that name", () => {
+  it("counts the use of a name through a module that re-exports it", () => {
     const used = unusedExports(tree(`import { Range } from "@hyperfect/values"\nRange.daterange + Range.limit`))
     assert.deepStrictEqual(used, ["values/Range.empty"])
   })
