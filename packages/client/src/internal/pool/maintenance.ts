@@ -54,10 +54,9 @@ export class Maintenance {
   }
 
   /** True if an idle session may be lent as it is; after a long idle time it is checked first. */
-  isFresh(slot: Slot, waiting: number): boolean {
-    const { now, settings } = this.state
-    const freshFor = Math.max(settings.checkAfter, minCheckAfter)
-    if (now() - Math.max(slot.idleSince, slot.checkedAt) < freshFor) return true
+  isFresh(slot: Slot, waiting: number, now: number): boolean {
+    const freshFor = Math.max(this.state.settings.checkAfter, minCheckAfter)
+    if (now - Math.max(slot.idleSince, slot.checkedAt) < freshFor) return true
     // Checks only as many as are wanted: unneeded sessions stay idle until they are evicted.
     if (this.checking === 0 || this.checking < waiting) {
       this.checking++
@@ -67,12 +66,12 @@ export class Maintenance {
   }
 
   /** Decides what happens to a session that was released. */
-  recycle(slot: Slot): void {
-    const { isClosed, now, slots } = this.state
+  recycle(slot: Slot, now = this.state.now()): void {
+    const { isClosed, slots } = this.state
     if (!slots.has(slot) || slot.isExclusive || slot.inFlight > 0) return
     const { engine, session } = slot
     // A session that expires before it can be lent would be replaced by another one, without end.
-    const isOver = isClosed || slot.isRetired || (slot.hasServed && now() >= slot.expiresAt)
+    const isOver = isClosed || slot.isRetired || (slot.hasServed && now >= slot.expiresAt)
     // Nothing can unload code or free a name.
     const isSpoilt = engine.changes.state === sessionState.unresettable ||
       (engine.changes.state !== sessionState.clean && engine.dialect.reset === undefined)

@@ -74,8 +74,9 @@ export class Opener {
 
   /** True if a new session can be expected soon. */
   canOpen(): boolean {
+    if (this.isFull()) return false
     const now = this.state.now()
-    return !this.isFull() && now >= this.backoff.retryAt &&
+    return now >= this.backoff.retryAt &&
       (this.startedAt === undefined || now - this.startedAt < slowThreshold)
   }
 

@@ -42,13 +42,11 @@ const otherSessions = 2
 const elsewhere = <A, E, R>(
   run: Effect.Effect<A, E, R>,
   mayRepeat: () => boolean = () => true
-): Effect.Effect<A, E, R> => {
-  const isLost = (error: E) => mayRepeat() && wasNotSent(error)
-  return Effect.catch(
-    run,
-    (error) => isLost(error) ? Effect.retry(run, { times: otherSessions - 1, while: isLost }) : Effect.fail(error)
-  )
-}
+): Effect.Effect<A, E, R> =>
+  Effect.catch(run, (error) => {
+    const isLost = (error: E) => mayRepeat() && wasNotSent(error)
+    return isLost(error) ? Effect.retry(run, { times: otherSessions - 1, while: isLost }) : Effect.fail(error)
+  })
 
 /** Runs operations on the sessions of a pool. */
 export interface PoolRunner extends Runner<PoolError.PoolError>, Pick<Pool, "session" | "soleSession"> {
@@ -87,11 +85,11 @@ export const makePoolRunner = (
   /** Runs in the session of the fiber's transaction, if it is in one. */
   const inTransaction = <A, E, R>(
     inside: (session: QueryRunner) => Effect.Effect<A, E, R>,
-    outside: () => Effect.Effect<A, E, R>
+    outside: (fiberId: number) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> =>
     Effect.withFiber((fiber) => {
       const session = sessionIn(sessions, fiber.getRef(CurrentTransaction))
-      return session === undefined ? outside() : inside(session)
+      return session === undefined ? outside(fiber.id) : inside(session)
     })
 
   const whileAcquired = <A, E, R>(isAlone: boolean, use: (slot: Slot) => Effect.Effect<A, E, R>) =>
@@ -104,19 +102,20 @@ export const makePoolRunner = (
         ))
     )
 
-  const runShared = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>) =>
-    Effect.withFiber(({ id }) => {
-      let slot: Slot | undefined
-      const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError, R> => {
-        slot = sessions.acquireUnsafe(false, id)
-        return slot === undefined ? whileAcquired(false, ({ runner }) => ask(runner)) : ask(slot.runner)
-      })
-      // The finalizer is installed before the slot is acquired, so that no interruption can come in between.
-      return Effect.onExit(now, () => {
-        if (slot !== undefined) sessions.release(slot, false)
-        return Effect.void
-      })
+  /** Runs in the fiber that the effect is made for, any number of times. */
+  const runShared = <A, E, R>(ask: (session: QueryRunner) => Effect.Effect<A, E, R>, fiberId: number) => {
+    let slot: Slot | undefined
+    const now = Effect.suspend((): Effect.Effect<A, E | PoolError.PoolError, R> => {
+      slot = sessions.acquireUnsafe(false, fiberId)
+      return slot === undefined ? whileAcquired(false, ({ runner }) => ask(runner)) : ask(slot.runner)
     })
+    // The finalizer is installed before the slot is acquired, so that no interruption can come in between.
+    return Effect.onExitPrimitive(now, () => {
+      if (slot !== undefined) sessions.release(slot, false)
+      slot = undefined
+      return undefined
+    })
+  }
 
   const alone = <A, E, R>(ask: (slot: Slot) => Effect.Effect<A, E, R>) =>
     whileAcquired(true, (slot) => Effect.andThen(runOnAcquire(slot), Effect.suspend(() => ask(slot))))
@@ -176,13 +175,14 @@ export const makePoolRunner = (
   const runOutside = <A, E, R>(
     { access }: OperationKind<never>,
     statements: Statements,
-    ask: (session: QueryRunner) => Effect.Effect<A, E, R>
+    ask: (session: QueryRunner) => Effect.Effect<A, E, R>,
+    fiberId: number
   ): Effect.Effect<A, E | QueryError | PoolError.PoolError, R> => {
     if (access === "once") return alone(({ runner }) => ask(runner))
     const runsText = access !== "shared"
     return elsewhere<A, E | QueryError | PoolError.PoolError, R>(
       mayShare && access !== "own" && !(runsText && some(statements, mayChangeSession))
-        ? runShared(ask)
+        ? runShared(ask, fiberId)
         : runOnce(ask, runsText && some(statements, changesUntold))
     )
   }
@@ -211,7 +211,10 @@ export const makePoolRunner = (
     ),
     effect: <S extends Statements, A, E, R>(kind: OperationKind<A>, statements: S, run: RunOnSession<S, A, E, R>) => {
       const ask = (session: QueryRunner) => session.effect(kind, statements, run)
-      return inTransaction<A, E | QueryError | PoolError.PoolError, R>(ask, () => runOutside(kind, statements, ask))
+      return inTransaction<A, E | QueryError | PoolError.PoolError, R>(
+        ask,
+        (fiberId) => runOutside(kind, statements, ask, fiberId)
+      )
     },
     scoped: (kind, statement, run) =>
       releasedOnFailure(Effect.flatMap(held, (session) => session.effect(kind, statement, run))),

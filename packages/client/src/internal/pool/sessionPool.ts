@@ -86,8 +86,9 @@ export class SessionPool {
   /** Acquires a session without waiting; `undefined` if none is available. */
   acquireUnsafe(alone: boolean, fiberId: number): Slot | undefined {
     if (this.state.isClosed || this.queue.count > 0) return undefined
-    const slot = alone ? this.pickExclusive() : this.pickShared()
-    if (slot !== undefined) this.assign(slot, alone, fiberId)
+    const now = this.state.now()
+    const slot = alone ? this.pickExclusive(now) : this.pickShared(now)
+    if (slot !== undefined) this.assign(slot, alone, fiberId, now)
     return slot
   }
 
@@ -180,18 +181,18 @@ export class SessionPool {
     if (slot.engine.closeReason === undefined) slot.hasServed = true
     slot.lastActivityAt = this.state.now()
     slot.idleSince = slot.lastActivityAt
-    this.maintenance.recycle(slot)
+    this.maintenance.recycle(slot, slot.lastActivityAt)
     this.dispatch()
   }
 
-  private assign(slot: Slot, alone: boolean, fiberId: number): void {
+  private assign(slot: Slot, alone: boolean, fiberId: number, now: number): void {
     // The first waiter takes what is free, even if it was reserved for a later one.
     unreserve(slot)
     if (alone) {
       slot.isExclusive = true
       slot.holder = fiberId
     } else slot.inFlight++
-    if (slot.inFlight <= 1) slot.lastActivityAt = this.state.now()
+    if (slot.inFlight <= 1) slot.lastActivityAt = now
   }
 
   private isAvailable(slot: Slot): boolean {
@@ -201,8 +202,7 @@ export class SessionPool {
   }
 
   /** Picks the least loaded session, but no busy one while another can be opened. When packed, the first with room. */
-  private pickShared(): Slot | undefined {
-    const now = this.state.now()
+  private pickShared(now: number): Slot | undefined {
     const { depth, isPacked } = this.state.settings
     let best: Slot | undefined
     let least = depth
@@ -210,7 +210,7 @@ export class SessionPool {
       if (slot.reservedFor !== undefined || !this.isAvailable(slot)) continue
       const queries = load(slot)
       if (queries === 0) {
-        if (this.maintenance.isFresh(slot, this.queue.count)) return slot
+        if (this.maintenance.isFresh(slot, this.queue.count, now)) return slot
       } else if (queries < least && now - slot.lastActivityAt < slowThreshold) {
         if (isPacked) return slot
         best = slot
@@ -220,9 +220,11 @@ export class SessionPool {
     return this.opener.canOpen() ? undefined : best
   }
 
-  private pickExclusive(): Slot | undefined {
+  private pickExclusive(now: number): Slot | undefined {
     for (const slot of this.state.slots) {
-      if (this.isAvailable(slot) && load(slot) === 0 && this.maintenance.isFresh(slot, this.queue.count)) return slot
+      if (this.isAvailable(slot) && load(slot) === 0 && this.maintenance.isFresh(slot, this.queue.count, now)) {
+        return slot
+      }
     }
     return undefined
   }
@@ -268,15 +270,17 @@ export class SessionPool {
       const shared = isSharedLeft ? this.queue.shared.first : undefined
       const alone = isAloneLeft ? this.queue.exclusive.first : undefined
       if (alone !== undefined && (shared === undefined || alone.sequence < shared.sequence)) {
-        const slot = this.pickExclusive()
-        if (slot !== undefined) this.grant(alone, slot)
+        const now = this.state.now()
+        const slot = this.pickExclusive(now)
+        if (slot !== undefined) this.grant(alone, slot, now)
         else {
           isAloneLeft = false
           this.reserve()
         }
       } else if (shared !== undefined) {
-        const slot = this.pickShared()
-        if (slot !== undefined) this.grant(shared, slot)
+        const now = this.state.now()
+        const slot = this.pickShared(now)
+        if (slot !== undefined) this.grant(shared, slot, now)
         else isSharedLeft = false
       } else {
         return
@@ -284,9 +288,9 @@ export class SessionPool {
     }
   }
 
-  private grant(waiter: Waiter, slot: Slot): void {
+  private grant(waiter: Waiter, slot: Slot, now: number): void {
     this.queue.remove(waiter)
-    this.assign(slot, waiter.exclusive, waiter.fiberId)
+    this.assign(slot, waiter.exclusive, waiter.fiberId, now)
     waiter.slot = slot
     waiter.wake(Effect.void)
   }

@@ -11,6 +11,9 @@ const repeatableCommands: ReadonlySet<string> = new Set(
   ["SELECT", "VALUES", "TABLE", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "SHOW", "EXPLAIN"]
 )
 
+/** Matches most texts with such a command, in less time than it takes to find the command. */
+const isRepeatable = new RegExp(`^[(\\s]*(?:${[...repeatableCommands].join("|")})(?![a-z])`, "i")
+
 /** True if the text may have several statements; a semicolon in a literal counts as a separator. */
 const hasSeveralStatements = (text: string): boolean => {
   const end = text.indexOf(";")
@@ -43,9 +46,11 @@ const changesSession = /\bset_config\b|\b(?:into|create)\s+(?:local\s+|global\s+
  * temporary table. Judged by its text; the functions that it calls are not examined.
  */
 export const mayChangeSession = (text: string): boolean => {
-  const operation = operationOf(text)
-  return !(operation === undefined || operation === "NOTIFY" || repeatableCommands.has(operation)) ||
-    changesSession.test(text)
+  if (!isRepeatable.test(text)) {
+    const operation = operationOf(text)
+    if (operation !== undefined && operation !== "NOTIFY" && !repeatableCommands.has(operation)) return true
+  }
+  return changesSession.test(text)
 }
 
 /** True if a statement may have changed its session although its command tag does not show it. */
