@@ -37,9 +37,10 @@ export const withoutKeyCache: Contender = contender("hyperfect, keys anew", "our
 const hyperfect = contender("hyperfect", "ours", () => import("./hyperfect.ts"))
 const effectSqlPg = contender("@effect/sql-pg", "peer", () => import("./effectSqlPg.ts"))
 
-/** The drivers of effect/sql, and the pool that one of them runs on. */
+/** The drivers of effect/sql, and the pool that one of them runs on. Without a pool, one connection is a session. */
 export const sqlClients: ReadonlyArray<Contender> = [
   contender("@hyperfect/sql", "ours", () => import("./hyperSql.ts")),
+  contender("hyperfect, pool", "ours", async () => ({ open: (await import("./hyperfect.ts")).openPool })),
   hyperfect,
   effectSqlPg
 ]

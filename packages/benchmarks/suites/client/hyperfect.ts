@@ -46,14 +46,18 @@ export const open = (options: OpenOptions, sharing: Pool.Options = packed): Prom
   return openWith(config, options, sharing)
 }
 
+/** Opens a pool, of one session too. */
+export const openPool = (options: OpenOptions): Promise<Driver> => openWith(configOf(options), options, packed, true)
+
 const openWith = async (
   config: ConnectionConfig,
   { connections }: OpenOptions,
-  sharing: Pool.Options
+  sharing: Pool.Options,
+  isPool = connections > 1
 ): Promise<Driver> => {
-  const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = connections === 1
-    ? Session.make(config)
-    : Pool.make(config, { min: connections, max: connections, ...sharing })
+  const client: Effect.Effect<Queries<PoolError>, unknown, Scope.Scope | NodePlatform.NodePlatform> = isPool
+    ? Pool.make(config, { min: connections, max: connections, ...sharing })
+    : Session.make(config)
   const [queries, close] = await acquire(Effect.provide(client, await platform))
   return {
     ...loops((text, parameters) =>
