@@ -62,6 +62,13 @@ interface PendingPull {
   readonly fail: (failure: Failure) => void
 }
 
+/**
+ * The longest time in milliseconds that a timer of Node waits; a longer one is taken for a millisecond.
+ *
+ * @internal
+ */
+export const maxTimeout = 0x7fffffff
+
 /** The number of bytes that are still read, and discarded, on a connection that this end has closed. */
 const lingerSize = 256 * 1024
 
@@ -274,7 +281,7 @@ export const fromSocketUnsafe = (socket: Net.Socket, remote: string, options?: C
       writeEnd = undefined
       onClose()
       if (stream.closed) return resume(Effect.void)
-      const timer = setTimeout(() => stream.destroy(), options?.closeTimeout ?? 1000)
+      const timer = setTimeout(() => stream.destroy(), Math.min(options?.closeTimeout ?? 1000, maxTimeout))
       stream.once("close", () => {
         clearTimeout(timer)
         resume(Effect.void)

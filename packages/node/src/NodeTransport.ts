@@ -124,7 +124,7 @@ const open = (
       timer = setTimeout(() => {
         giveUp()
         resume(TransportError.fail(new TransportError.OpenTimeout({ endpoint: name, milliseconds: timeout })))
-      }, timeout)
+      }, Math.min(timeout, NodeConnection.maxTimeout))
     }
     return Effect.sync(giveUp)
   })

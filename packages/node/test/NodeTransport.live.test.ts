@@ -1,7 +1,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { NodeTransport } from "@hyperfect/node"
 import { type Connection, Endpoint, FastPath, Listener, Transport, TransportError } from "@hyperfect/transport"
-import { Effect, Exit, Fiber, Schema, Scope } from "effect"
+import { Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import { once } from "node:events"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
@@ -116,6 +116,13 @@ describe("NodeTransport.connect", () => {
       const reason = yield* openFailure(Endpoint.tcp("127.0.0.1", server.port), { timeout: 100 })
       assert.strictEqual(reason._tag, "OpenTimeout")
       assert.strictEqual(reason.message, `no connection to 127.0.0.1:${server.port} within 100 ms`)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
+  it.live("waits for a server that does not respond if the timeout is longer than timers can be", () =>
+    Effect.gen(function*() {
+      const server = yield* silentServer
+      const failure = openFailure(Endpoint.tcp("127.0.0.1", server.port), { timeout: Infinity })
+      assert.isTrue(Option.isNone(yield* Effect.timeoutOption(failure, "100 millis")))
     }).pipe(Effect.provide(NodeTransport.layer)))
 
   it.live("is interruptible while the server does not respond", () =>
