@@ -21,8 +21,8 @@ export default defineConfig({
         include: ["test/**/*.test.ts"],
         isolate: isolated.includes(name),
         // Only ever turns a hang into a failure, on however busy a machine.
-        testTimeout: 60_000,
-        hookTimeout: 60_000
+        testTimeout: 240_000,
+        hookTimeout: 240_000
       }
     }))
   }

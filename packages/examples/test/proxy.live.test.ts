@@ -218,12 +218,12 @@ describe("Transport laws: WebSockets", () => {
   const laws = TransportConformance.laws({
     endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
     maxWriteSize: 1_000_000,
-    timeout: "60 seconds"
+    timeout: "3 minutes"
   })
   it("excludes existing laws only", () => {
     for (const prefix of without) assert.isTrue(laws.some((law) => law.name.startsWith(prefix)), prefix)
   })
   for (const law of laws.filter((law) => !without.some((prefix) => law.name.startsWith(prefix)))) {
-    it.live(law.name, () => Effect.provide(law.check, Layer.provideMerge(overWebSockets, NodeTransport.layer)), 70_000)
+    it.live(law.name, () => Effect.provide(law.check, Layer.provideMerge(overWebSockets, NodeTransport.layer)))
   }
 })

@@ -4,7 +4,7 @@ import { Certificates, TransportConformance } from "@hyperfect/testing"
 import { type Connection, Endpoint, FastPath, Transport } from "@hyperfect/transport"
 import { Effect, FileSystem, Layer } from "effect"
 
-const timeout = "60 seconds"
+const timeout = "3 minutes"
 
 const tcp = { endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)), timeout } as const
 
@@ -65,6 +65,6 @@ const suites = [
 
 for (const [name, laws, layer] of suites) {
   describe(`Transport laws: ${name}`, () => {
-    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)), 70_000)
+    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)))
   })
 }

@@ -19,11 +19,7 @@ describe.concurrent("Transport laws over FaultTransport", () => {
   for (const [name, options] of Object.entries(harmless)) {
     for (const [below, laws] of suites) {
       for (const law of laws) {
-        it.live(
-          `${name} ${below}: ${law.name}`,
-          () => Effect.provide(law.check, over(NodeTransport.layer, options)),
-          70_000
-        )
+        it.live(`${name} ${below}: ${law.name}`, () => Effect.provide(law.check, over(NodeTransport.layer, options)))
       }
     }
   }

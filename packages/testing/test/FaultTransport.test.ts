@@ -11,7 +11,7 @@ const inMemory = InMemory.layerNetwork()
 describe.concurrent("Transport laws over FaultTransport", () => {
   for (const [name, options] of Object.entries(harmless)) {
     for (const law of TransportConformance.laws(listenOptions)) {
-      it.live(`${name} in memory: ${law.name}`, () => Effect.provide(law.check, over(inMemory, options)), 70_000)
+      it.live(`${name} in memory: ${law.name}`, () => Effect.provide(law.check, over(inMemory, options)))
     }
   }
 })

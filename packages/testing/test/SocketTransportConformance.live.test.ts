@@ -30,7 +30,7 @@ const suite = (
       for (const prefix of without) assert.isTrue(laws.some((law) => law.name.startsWith(prefix)), prefix)
     })
     for (const law of laws.filter((law) => !without.some((prefix) => law.name.startsWith(prefix)))) {
-      it.live(law.name, () => Effect.provide(law.check, Layer.provideMerge(transport, NodeTransport.layer)), 70_000)
+      it.live(law.name, () => Effect.provide(law.check, Layer.provideMerge(transport, NodeTransport.layer)))
     }
   })
 

@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 export const listenOptions = {
   endpoint: Effect.succeed(Endpoint.tcp("127.0.0.1", 0)),
   maxWriteSize: 1_000_000,
-  timeout: "60 seconds"
+  timeout: "3 minutes"
 } as const
 
 export const over = (

@@ -3,7 +3,7 @@ import { Certificates, TransportConformance } from "@hyperfect/testing"
 import { type Connection, Endpoint, InMemory, Transport } from "@hyperfect/transport"
 import { Deferred, Effect, Exit, Fiber, Layer, Redacted, Ref, Scope } from "effect"
 
-const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)), timeout: "60 seconds" } as const
+const listenOptions = { endpoint: Effect.succeed(Endpoint.tcp("server", 0)), timeout: "3 minutes" } as const
 
 /** Many times the capacity of the network in small pieces. */
 const smaller = { ...listenOptions, maxWriteSize: 1_000_000 }
@@ -28,7 +28,7 @@ const suites = [
 
 for (const [name, laws, layer] of suites) {
   describe(`Transport laws: ${name}`, () => {
-    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)), 70_000)
+    for (const law of laws) it.live(law.name, () => law.check.pipe(Effect.provide(layer)))
   })
 }
 
