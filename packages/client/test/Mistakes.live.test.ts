@@ -179,6 +179,10 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     make: openPool({ acquireTimeout: "soon" as Duration.Input }),
     text: "acquireTimeout: must be a duration"
   },
+  "a timeout that is not a number: the option": {
+    make: openPool({ acquireTimeout: Number.NaN }),
+    text: "acquireTimeout: must be a duration"
+  },
   "a long channel name: the limit": {
     make: Effect.gen(function*() {
       const { config } = yield* TestServer
@@ -232,6 +236,18 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   "a password that is a plain string: Redacted.make": {
     make: openSession({ password: "s3cret" as unknown as Redacted.Redacted<string> }),
     text: "password: is not a Redacted value; create one with Redacted.make, so that it is never printed"
+  },
+  "a negative timeout: the setting": {
+    make: openSession({ queryTimeout: "-1 seconds" }),
+    text: "queryTimeout: must be a duration, such as \"5 seconds\" or a number of milliseconds"
+  },
+  "a timeout of NaN: the setting": {
+    make: openSession({ silenceTimeout: Number.NaN }),
+    text: "silenceTimeout: must be a duration, such as \"5 seconds\" or a number of milliseconds"
+  },
+  "a cache of -1 statements: the setting": {
+    make: openSession({ statementCacheSize: -1 }),
+    text: "statementCacheSize: must be an integer of at least 0"
   },
   "a database that does not exist: its name": {
     make: openSession({ database: "nowhere" }),

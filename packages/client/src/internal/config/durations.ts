@@ -16,8 +16,11 @@ export const durationSettings = [
   "typeCheckInterval"
 ] as const
 
-/** True if a value, which may come from untyped code, is a duration. */
-export const isDuration = (value: unknown): boolean => Option.isSome(Duration.fromInput(value as Duration.Input))
+/** Returns the duration that a value, which may come from untyped code, stands for; negative ones and `NaN` are none. */
+export const toDuration = (value: unknown): Option.Option<Duration.Duration> =>
+  Number.isNaN(value)
+    ? Option.none()
+    : Option.filter(Duration.fromInput(value as Duration.Input), (duration) => !Duration.isNegative(duration))
 
 /** Returns a setting that was checked, in milliseconds. */
 export const toMillis = <D extends Duration.Input | undefined>(setting: D): number | (D & undefined) =>

@@ -5,11 +5,12 @@
  */
 import * as ProtocolVersion from "@hyperfect/auth/ProtocolVersion"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import { postgres } from "../../Dialect.ts"
 import { isUtf8 } from "../model/encoding.ts"
-import { durationSettings, isDuration } from "./durations.ts"
+import { durationSettings, toDuration } from "./durations.ts"
 import type { ConnectionConfig } from "./model.ts"
 import { keywords, settingTable } from "./settingTable.ts"
 
@@ -42,8 +43,14 @@ export const validate = (config: ConnectionConfig): ConnectionConfigError | unde
   const flaw = requireRedacted("token")
   if (flaw !== undefined) return flaw
   for (const name of durationSettings) {
-    if (values[name] !== undefined && !isDuration(values[name])) {
+    if (values[name] !== undefined && Option.isNone(toDuration(values[name]))) {
       return invalid(name, "must be a duration, such as \"5 seconds\" or a number of milliseconds")
+    }
+  }
+  for (const name of ["keepAliveCount", "statementCacheSize"] as const) {
+    const { [name]: value = 0 } = config
+    if (!(value >= 0 && (Number.isInteger(value) || value === Infinity))) {
+      return invalid(name, "must be an integer of at least 0")
     }
   }
   const known = postgres as unknown as Readonly<Record<string, unknown>>

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ConnectionConfigError } from "../../ConnectionConfigError.ts"
+import { toDuration } from "../config/durations.ts"
 import { configError } from "../config/settings.ts"
 import type { Options } from "./model.ts"
 
@@ -25,7 +26,7 @@ const durationWith = (isValid: (duration: Duration.Duration) => boolean, problem
   value: Duration.Input | undefined,
   absent: Duration.Input
 ): Effect.Effect<number, ConnectionConfigError> =>
-  Option.match(Option.filter(Duration.fromInput(value ?? absent), isValid), {
+  Option.match(Option.filter(toDuration(value ?? absent), isValid), {
     onNone: () => invalid(setting, problem),
     onSome: (duration) => Effect.succeed(Duration.toMillis(duration))
   })
