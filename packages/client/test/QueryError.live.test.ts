@@ -47,6 +47,23 @@ describeServers({
         assert.notInclude(failure.stack, "engine.ts")
       }))
 
+    it.effect("has a stack with the place that first ran its text, whatever runs it", () =>
+      Effect.gen(function*() {
+        const session = yield* openSession()
+        const failing = [
+          session.query("select no_such_column_1"),
+          session.one("select no_such_column_2"),
+          session.simple("select no_such_column_3"),
+          Stream.runDrain(session.stream("select no_such_column_4")),
+          session.query(Statement.fromTextUnsafe("select no_such_column_5"))
+        ]
+        for (const effect of failing) {
+          const failure = yield* Effect.flip(Effect.asVoid(effect))
+          const lines = failure.stack!.split("\n").filter((line) => line.startsWith("    at "))
+          assert.match(lines[0]!, /QueryError\.live\.test\.ts:\d+/)
+        }
+      }))
+
     it.effect("is printed with its reason, message, place and the part that was sent", () =>
       Effect.gen(function*() {
         const session = yield* openSession()

@@ -8,6 +8,7 @@ import * as ValueError from "@hyperfect/values/ValueError"
 import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import { callerOf, captureStack, noteCaller } from "./callers.ts"
 import type { StatementComment } from "./comment.ts"
 
 /** A symbol, so that no object made by `JSON.parse` can pass for a statement. */
@@ -161,12 +162,6 @@ class StatementImpl implements Statement {
 /** A cache. A template literal lives as long as its code, which may have been evaluated at run time. */
 const templates = new WeakMap<TemplateStringsArray, Template>()
 
-/** V8's non-standard properties of `Error`. */
-const v8Error = Error as {
-  stackTraceLimit?: number
-  readonly captureStackTrace?: (target: object, above: unknown) => void
-}
-
 /** The stack is captured once per template, not for each statement made from it. */
 const templateOf = (strings: TemplateStringsArray): Template => {
   let template = templates.get(strings)
@@ -175,10 +170,7 @@ const templateOf = (strings: TemplateStringsArray): Template => {
       throw new TypeError("sql is a template tag: write sql`...`, or use Statement.fromTextUnsafe for a string")
     }
     template = { strings }
-    const limit = v8Error.stackTraceLimit
-    v8Error.stackTraceLimit = 1
-    v8Error.captureStackTrace?.(template, sql)
-    if (limit !== undefined) v8Error.stackTraceLimit = limit
+    captureStack(template, sql, 1)
     templates.set(strings, template)
   }
   return template
@@ -190,7 +182,8 @@ const templateOf = (strings: TemplateStringsArray): Template => {
  * @internal
  */
 export const callSite = (statement: { readonly text: string }): string | undefined =>
-  StatementImpl.templateOf(statement)?.stack?.split("\n").find((line) => line.startsWith("    at "))
+  StatementImpl.templateOf(statement)?.stack?.split("\n").find((line) => line.startsWith("    at ")) ??
+    callerOf(statement.text)
 
 /**
  * Makes a statement from segments, whose text is used verbatim.
@@ -241,8 +234,11 @@ export const fromTextUnsafe = (
   text: string,
   parameters: ReadonlyArray<unknown> = [],
   preset?: Preset.Preset
-): Statement =>
-  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters, undefined, preset)
+): Statement => {
+  noteCaller(text)
+  const segments: ReadonlyArray<Segment> | undefined = parameters.length === 0 ? [{ _tag: "Text", text }] : undefined
+  return new StatementImpl(segments, text, parameters, undefined, preset)
+}
 
 const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
   if (segments === undefined) {

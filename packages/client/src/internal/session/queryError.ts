@@ -17,6 +17,7 @@ import type { Dialect } from "../../Dialect.ts"
 import { type Failure, type QueryError, type Sent, UnsupportedError } from "../../QueryError.ts"
 import { excerpt } from "../../QueryText.ts"
 import * as ServerError from "../../ServerError.ts"
+import { callerOf } from "../model/callers.ts"
 import type { StatementComment } from "../model/comment.ts"
 import { callSite } from "../model/sql.ts"
 
@@ -84,8 +85,8 @@ const makeQueryError = (
   isUndone = false
 ): QueryError => {
   const error = cloneFailure(withinText(failure, statement))
-  const site = typeof statement === "string" ? undefined : callSite(statement)
   const text = typeof statement === "string" ? statement : statement.text
+  const site = typeof statement === "string" ? callerOf(text) : callSite(statement)
   const position = error._tag === "ServerError" ? error.reason.position : undefined
   const stack = [
     `${error.name}: ${error.message}`,

@@ -24,6 +24,7 @@ import { type Engine, type WriteFrames, writeFrontend } from "../engine/engine.t
 import { Exchange, type Flow, flows } from "../engine/exchange.ts"
 import { checkFormats, type ColumnsDecoder, ResultDecoders, type RowsDecoder } from "../engine/resultDecoders.ts"
 import { DescriptionSink, type MakeDecoder, type StatementDescription } from "../engine/sinks.ts"
+import { noteCaller } from "../model/callers.ts"
 import { canComment, keptText, sentText, type StatementComment } from "../model/comment.ts"
 import { derived } from "../model/sql.ts"
 import { refuseFloats } from "../session/hyperText.ts"
@@ -50,12 +51,11 @@ const noParameters: ReadonlyArray<unknown> = []
 export const notStatement: Request = { text: "", parameters: noParameters, preset: undefined, isUnprepared: undefined }
 
 /** @internal */
-export const toRequest = (input: Statement | string): Request =>
-  typeof input === "string"
-    ? { text: input, parameters: noParameters, preset: undefined, isUnprepared: undefined }
-    : isStatement(input)
-    ? input
-    : notStatement
+export const toRequest = (input: Statement | string): Request => {
+  if (typeof input !== "string") return isStatement(input) ? input : notStatement
+  noteCaller(input)
+  return { text: input, parameters: noParameters, preset: undefined, isUnprepared: undefined }
+}
 
 /** Returns a request with a comment, if it can have one. */
 export const withComment = (request: Request, comment: StatementComment): Request =>
