@@ -121,8 +121,8 @@ export type Sent = "nothing" | "unknown" | "all"
  *
  * The error's stack begins where the statement was written with `Statement.sql`, or, for a text, where the program first
  * ran it; it is followed by the line of the statement at the server's position, with literals masked, and by the
- * functions made by `Effect.fn` and the spans of the calling fiber. Places are kept for the last 1,024 texts of up to
- * 4,096 characters, and not in a program that is bundled with this package.
+ * functions made by `Effect.fn` and the spans of the calling fiber. The last 1,024 texts of up to 4,096 characters
+ * are kept with their places, but not in a program that is bundled with this package.
  *
  * @category models
  * @since 0.1.0

@@ -10,7 +10,7 @@ import * as Literal from "@hyperfect/values/Literal"
 import type * as Preset from "@hyperfect/values/Preset"
 import * as ValueError from "@hyperfect/values/ValueError"
 import { dual } from "effect/Function"
-import { derived, fromTextUnsafe, type Statement } from "./internal/model/sql.ts"
+import { derived, fromText, type Statement } from "./internal/model/sql.ts"
 
 export { type ColumnOptions, insert, set, unnest } from "./internal/model/rowFragments.ts"
 export {
@@ -63,7 +63,7 @@ export {
  */
 export const literal = (value: unknown): Statement => {
   try {
-    return fromTextUnsafe(Literal.format(value))
+    return fromText(Literal.format(value))
   } catch (thrown) {
     throw ValueError.fromThrown(thrown)
   }

@@ -64,6 +64,18 @@ describeServers({
         }
       }))
 
+    it.effect("does not keep the text of a literal or a name, which may be a secret", () =>
+      Effect.gen(function*() {
+        const session = yield* openSession()
+        const makePieces = () => [Statement.literal("s3cret"), Statement.identifier("s3cret")]
+        for (const { text } of makePieces()) {
+          const failure = yield* Effect.flip(session.query(text))
+          const lines = failure.stack!.split("\n").filter((line) => line.startsWith("    at "))
+          assert.match(lines[0]!, /QueryError\.live\.test\.ts:\d+/)
+          assert.notInclude(lines[0], "makePieces")
+        }
+      }))
+
     it.effect("is printed with its reason, message, place and the part that was sent", () =>
       Effect.gen(function*() {
         const session = yield* openSession()

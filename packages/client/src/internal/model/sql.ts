@@ -208,6 +208,18 @@ const build = (segments: ReadonlyArray<Segment>, template?: Template): Statement
 }
 
 /**
+ * Makes a piece of a statement from text, without noting the place: no program runs it alone, and it may be a secret.
+ *
+ * @internal
+ */
+export const fromText = (
+  text: string,
+  parameters: ReadonlyArray<unknown> = [],
+  preset?: Preset.Preset
+): Statement =>
+  new StatementImpl(parameters.length === 0 ? [{ _tag: "Text", text }] : undefined, text, parameters, undefined, preset)
+
+/**
  * Makes a statement from text that is used verbatim, with the parameters that it calls `$1`, `$2` ... and, if given, the
  * preset for decoding its rows.
  *
@@ -236,8 +248,7 @@ export const fromTextUnsafe = (
   preset?: Preset.Preset
 ): Statement => {
   noteCaller(text)
-  const segments: ReadonlyArray<Segment> | undefined = parameters.length === 0 ? [{ _tag: "Text", text }] : undefined
-  return new StatementImpl(segments, text, parameters, undefined, preset)
+  return fromText(text, parameters, preset)
 }
 
 const segmentsOf = ({ segments }: Statement): ReadonlyArray<Segment> => {
@@ -322,7 +333,7 @@ const interleave = (strings: TemplateStringsArray, values: ReadonlyArray<unknown
  * @since 0.1.0
  */
 export const identifier = (...names: ReadonlyArray<string>): Statement =>
-  fromTextUnsafe(names.map((name) => `"${name.replaceAll("\"", "\"\"")}"`).join("."))
+  fromText(names.map((name) => `"${name.replaceAll("\"", "\"\"")}"`).join("."))
 
 /**
  * Joins statements with a separator, which is a statement too.
