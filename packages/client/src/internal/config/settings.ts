@@ -17,6 +17,12 @@ export type Settings = Map<Keyword, string>
 export const configError = (setting: string, kind: ConnectionConfigError["kind"], problem: string) =>
   new ConnectionConfigError({ setting, kind, problem })
 
+/** Returns the problem with a count, if there is one; `Infinity` is no problem. */
+export const countProblem = (value: number, least: number): string | undefined =>
+  value >= least && (Number.isInteger(value) || value === Infinity)
+    ? undefined
+    : `must be an integer of at least ${least}`
+
 export const throwConfigError = (...parts: Parameters<typeof configError>): never => {
   throw configError(...parts)
 }

@@ -12,6 +12,7 @@ import { postgres } from "../../Dialect.ts"
 import { isUtf8 } from "../model/encoding.ts"
 import { durationSettings, toDuration } from "./durations.ts"
 import type { ConnectionConfig } from "./model.ts"
+import { countProblem } from "./settings.ts"
 import { keywords, settingTable } from "./settingTable.ts"
 
 /** The settings whose fields are secret or have choices. */
@@ -48,10 +49,8 @@ export const validate = (config: ConnectionConfig): ConnectionConfigError | unde
     }
   }
   for (const name of ["keepAliveCount", "statementCacheSize"] as const) {
-    const { [name]: value = 0 } = config
-    if (!(value >= 0 && (Number.isInteger(value) || value === Infinity))) {
-      return invalid(name, "must be an integer of at least 0")
-    }
+    const problem = countProblem(config[name] ?? 0, 0)
+    if (problem !== undefined) return invalid(name, problem)
   }
   const known = postgres as unknown as Readonly<Record<string, unknown>>
   for (const [name, value] of Object.entries(config.dialect ?? {})) {

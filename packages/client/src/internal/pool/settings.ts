@@ -8,17 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ConnectionConfigError } from "../../ConnectionConfigError.ts"
 import { toDuration } from "../config/durations.ts"
-import { configError } from "../config/settings.ts"
+import { configError, countProblem } from "../config/settings.ts"
 import type { Options } from "./model.ts"
 
 const invalid = (setting: string, problem: string) => Effect.fail(configError(setting, "invalid", problem))
 
-const count = (setting: keyof Options, value: number | undefined, absent: number, least: number) =>
-  value === undefined
-    ? Effect.succeed(absent)
-    : value >= least && (Number.isInteger(value) || value === Infinity)
-    ? Effect.succeed(value)
-    : invalid(setting, `must be an integer of at least ${least}`)
+const count = (setting: keyof Options, value: number | undefined, absent: number, least: number) => {
+  const problem = value === undefined ? undefined : countProblem(value, least)
+  return problem === undefined ? Effect.succeed(value ?? absent) : invalid(setting, problem)
+}
 
 const durationWith = (isValid: (duration: Duration.Duration) => boolean, problem: string) =>
 (
