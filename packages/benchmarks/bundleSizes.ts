@@ -22,7 +22,7 @@ export default layer`
 /** A path in this folder, which the imports of the program are resolved from. */
 const entry = join(import.meta.dirname, "program.js")
 
-/** Returns the sizes of a program's first file, without those that it imports dynamically, in bytes. */
+/** Returns the sizes of a program, without the files that it imports dynamically, in bytes. */
 const measure = async (program: string) => {
   const build = await rolldown({
     input: entry,
@@ -35,13 +35,22 @@ const measure = async (program: string) => {
       load: (id) => id === entry ? program : undefined
     }]
   })
-  const { output: [{ code, modules }] } = await build.generate({ format: "es", minify: true })
+  const { output } = await build.generate({ format: "es", minify: true })
   await build.close()
+  // The first file may share code with one that it imports dynamically: that is in a file which both import.
+  const loaded = new Set([output[0].fileName])
+  let code = ""
   let own = 0
   let all = 0
-  for (const [path, { renderedLength }] of Object.entries(modules)) {
-    all += renderedLength
-    if (!path.includes("node_modules")) own += renderedLength
+  for (const name of loaded) {
+    const chunk = output.find(({ fileName }) => fileName === name)
+    if (chunk?.type !== "chunk") continue
+    for (const imported of chunk.imports) loaded.add(imported)
+    code += chunk.code
+    for (const [path, { renderedLength }] of Object.entries(chunk.modules)) {
+      all += renderedLength
+      if (!path.includes("node_modules")) own += renderedLength
+    }
   }
   return { minified: code.length, gzipped: gzipSync(code).length, own: own / all }
 }

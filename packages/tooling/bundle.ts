@@ -15,6 +15,9 @@ interface Manifest {
 
 const owned = /^@hyperfect\/([^/]+)(?:\/(.+))?$/
 
+/** True for a module that is neither of this repository nor named by a path. */
+const isForeign = (id: string): boolean => !id.startsWith(".") && !isAbsolute(id) && !owned.test(id)
+
 /** Finds the source of a module of another package. */
 const fromSource: Plugin = {
   name: "from-source",
@@ -28,7 +31,7 @@ const fromSource: Plugin = {
 const loadedByClients = async (): Promise<ReadonlySet<string>> => {
   const build = await rolldown({
     input: ["client/src/Client.ts", "node/src/NodePlatform.ts"].map((path) => join(packages, path)),
-    external: (id) => !id.startsWith(".") && !isAbsolute(id) && !owned.test(id),
+    external: isForeign,
     plugins: [fromSource],
     treeshake: false,
     platform: "neutral",
@@ -83,7 +86,7 @@ const bundle = async (directory: string, { exports }: Manifest): Promise<void> =
         .filter((name) => !name.startsWith("internal/") || `./${name}` in exports)
         .map((name) => [name, join(source, `${name}.ts`)])
     ),
-    external: (id) => !id.startsWith(".") && !isAbsolute(id) && !owned.test(id),
+    external: isForeign,
     plugins: [fromBundle],
     platform: "neutral",
     // The index needs the namespace of an optional module, so that its file exports one name more.

@@ -53,7 +53,7 @@ const layerSpawner = Layer.effect(
  *
  * **Gotchas**
  *
- * Adds 27 kB (gzipped) to a bundled program that needs only the sockets of `NodeTransport.layer` (M-20).
+ * Adds 22 kB (gzipped) to a bundled program that needs only the sockets of `NodeTransport.layer` (M-20).
  *
  * @category layers
  * @since 0.1.0
