@@ -16,7 +16,7 @@ import * as Codegen from "@hyperfect/protocol/internal/codegen"
 import * as Wire from "@hyperfect/protocol/Wire"
 import * as Inline from "./internal/codec/inline.ts"
 import * as Generated from "./internal/writers/generated.ts"
-import type { Column, WriteRow } from "./internal/writers/interpreted.ts"
+import * as Interpreted from "./internal/writers/interpreted.ts"
 import * as Parameter from "./Parameter.ts"
 import type * as Type from "./Type.ts"
 
@@ -117,7 +117,7 @@ const messageFrame = (message: Message): Generated.MessageFrame => {
 }
 
 /** Describes a parameter for generated code, which uses one encoder for all its values. */
-const parameterColumn = (type: Type.Any | undefined, encoder: Parameter.Encoder, index: number): Column => {
+const parameterColumn = (type: Type.Any | undefined, encoder: Parameter.Encoder, index: number): Interpreted.Column => {
   const inline = Inline.find(encoder.write)?.write
   const isInline = inline !== undefined && Parameter.describedEncoder(inline.sample, type) === encoder
   return {
@@ -134,8 +134,38 @@ const parameterColumn = (type: Type.Any | undefined, encoder: Parameter.Encoder,
   }
 }
 
-/** Makes generated code fall back to value-by-value encoding. */
-const encoderMismatch = new Error("a value of another kind")
+/** Makes specialised code fall back to value-by-value encoding. */
+const encoderMismatch = new Error("a value of another kind, or too many bytes")
+
+type WriteValues = Interpreted.WriteRow<ReadonlyArray<unknown>>
+
+const interpretedWriter = (
+  columns: ReadonlyArray<Interpreted.Column>,
+  { after, before, limit }: Generated.MessageFrame,
+  other: BindWriter
+): WriteValues => {
+  let start = 0
+  const write: WriteValues = Interpreted.make(columns, "array", {
+    ...Interpreted.framings.postgres,
+    begin: (out) => {
+      start = out.size
+      out.copy(before)
+    },
+    end: (out) => {
+      out.copy(after)
+      const length = out.size - start - 1
+      if (length > limit) throw encoderMismatch
+      out.setInt32(out.position - length, length)
+    }
+  })
+  return (out, values) => {
+    try {
+      write(out, values, 0)
+    } catch {
+      other(out, values)
+    }
+  }
+}
 
 /**
  * Creates a writer of Bind messages for one prepared statement.
@@ -165,7 +195,7 @@ export const make = (options: Options): BindWriter => {
   const kinds = new Array<Parameter.Encoder | undefined>(count).fill(undefined)
   const alike = new Codegen.UseCount(messagesBeforeCompiling)
   let misses = 0
-  let compiled: BindWriter | undefined
+  let compiled: WriteValues | undefined
   let compiles = true
 
   const writeOne = (out: ByteWriter, values: ReadonlyArray<unknown>): void => {
@@ -190,15 +220,13 @@ export const make = (options: Options): BindWriter => {
     const known = kinds.map((kind, i) => kind ?? encoders[i]!)
     const around = messageFrame({ statement, portal, encoders: known, resultFormats })
     const columns = known.map((encoder, i) => parameterColumn(types[i], encoder, i))
-    const write = Codegen.compile<WriteRow<ReadonlyArray<unknown>> | undefined>({
+    compiled = Codegen.compile({
       codegen,
       fields: count,
-      interpreted: undefined,
+      interpreted: interpretedWriter(columns, around, writeOne),
       generated: () => Generated.source(columns, "array", "postgres", writeOne, around)
     })
-    if (write === undefined) compiles = false
-    else compiled = (out, values) => write(out, values, 0)
   }
 
-  return (out, values) => compiled === undefined ? writeOne(out, values) : compiled(out, values)
+  return (out, values) => compiled === undefined ? writeOne(out, values) : compiled(out, values, 0)
 }

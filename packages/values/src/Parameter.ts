@@ -412,11 +412,16 @@ export const alternativeEncoders = (
   return asText === undefined || refusal.found !== "string" ? undefined : encoders.with(refusal.index - 1, asText())
 }
 
-const mapEncoders = (
+/**
+ * Applies a function to each value of a statement. A reason that it throws then names the parameter.
+ *
+ * @internal
+ */
+export const forEach = <A>(
   values: ReadonlyArray<unknown>,
-  choose: (value: unknown, index: number) => Encoder
-): ReadonlyArray<Encoder> => {
-  const chosen = new Array<Encoder>(values.length)
+  choose: (value: unknown, index: number) => A
+): ReadonlyArray<A> => {
+  const chosen = new Array<A>(values.length)
   let i = 0
   try {
     for (; i < values.length; i++) chosen[i] = choose(values[i], i)
@@ -433,7 +438,7 @@ const mapEncoders = (
  * @since 0.1.0
  */
 export const encoders = (values: ReadonlyArray<unknown>, dialect: Dialect): ReadonlyArray<Encoder> =>
-  mapEncoders(values, (value) => encoder(value, dialect))
+  forEach(values, (value) => encoder(value, dialect))
 
 /**
  * Throws a plain `ValueError.Reason` unless there is one value per type.
@@ -459,7 +464,7 @@ export const describedEncoders = (
   types: ReadonlyArray<Type.Any | undefined>
 ): ReadonlyArray<Encoder> => {
   checkCount(values, types)
-  return mapEncoders(values, (value, i) => describedEncoder(value, types[i]))
+  return forEach(values, (value, i) => describedEncoder(value, types[i]))
 }
 
 /**

@@ -51,7 +51,7 @@ export const isUndecided = (value: unknown): boolean => typeof value === "boolea
  */
 export const declaredTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> => {
   checkCount(values, 65_535)
-  return Parameter.encoders(values, "postgres").map(({ typeOid }, i) => isNumeric(values[i]) ? 0 : typeOid)
+  return Parameter.forEach(values, (value) => isNumeric(value) ? 0 : Parameter.encoder(value, "postgres").typeOid)
 }
 
 /** As {@link declaredTypes}, but with the types of those numbers and booleans for which `isDeclared` is true. */
@@ -59,13 +59,17 @@ export const ownTypes = (
   values: ReadonlyArray<unknown>,
   isDeclared: (value: unknown) => boolean
 ): ReadonlyArray<number> =>
-  Parameter.encoders(values, "postgres")
-    .map(({ typeOid }, i) => isUndecided(values[i]) && !isDeclared(values[i]) ? 0 : typeOid)
+  Parameter.forEach(
+    values,
+    (value) => isUndecided(value) && !isDeclared(value) ? 0 : Parameter.encoder(value, "postgres").typeOid
+  )
 
 /** Returns encoders for a statement that PostgreSQL has not described: see {@link declaredTypes}. */
 export const encodersForUndescribed = (values: ReadonlyArray<unknown>): Encoders => {
   checkCount(values, 65_535)
   // A number whose type is not known is sent as its digits.
-  return Parameter.encoders(values, "postgres")
-    .map((encoder, i) => isNumeric(values[i]) ? Parameter.describedEncoder(values[i], undefined) : encoder)
+  return Parameter.forEach(
+    values,
+    (value) => isNumeric(value) ? Parameter.describedEncoder(value, undefined) : Parameter.encoder(value, "postgres")
+  )
 }

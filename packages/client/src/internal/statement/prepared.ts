@@ -235,9 +235,19 @@ interface Wanted {
   readonly values?: ReadonlyArray<unknown> | undefined
 }
 
-/** Returns the key of a statement: its text and the declared types of its parameters. */
-export const statementKey = (text: string, parameterTypes: ReadonlyArray<number>): string =>
-  parameterTypes.length === 0 ? text : `${parameterTypes.join()} ${text}`
+let lastKey = { text: "", types: [] as ReadonlyArray<number>, key: "" }
+
+/**
+ * Returns the key of a statement: its text and the declared types of its parameters. The last one is kept, as statements
+ * with thousands of parameters are often run many times in a row (M-23).
+ */
+export const statementKey = (text: string, types: ReadonlyArray<number>): string => {
+  if (types.length === 0) return text
+  if (lastKey.text !== text || !isSameList(lastKey.types, types)) {
+    lastKey = { text, types, key: `${types.join()} ${text}` }
+  }
+  return lastKey.key
+}
 
 /**
  * The length from which the text of a statement is long, and the length up to which long texts are kept together. The

@@ -54,7 +54,7 @@ const writePostgres = (out: ByteWriter, column: Column, value: unknown): void =>
 
 const noop = (): void => {}
 
-const framings: Readonly<Record<Framing, RowFraming>> = {
+export const framings: Readonly<Record<Framing, RowFraming>> = {
   hyper: { begin: noop, write: writeHyper, end: noop },
   postgres: { begin: (out, count) => out.int16(count), write: writePostgres, end: noop }
 }
