@@ -14,6 +14,7 @@ import type { Gate } from "../engine/gate.ts"
 import type { RowsDecoder } from "../engine/resultDecoders.ts"
 import { makeRows, Results } from "../engine/sinks.ts"
 import { keptText } from "../model/comment.ts"
+import { textOf } from "../session/queryError.ts"
 import { isReadOnly, statementKind } from "../session/statementKind.ts"
 import { Pins } from "../statement/pins.ts"
 import { executeBytes, objects, type Plan, type Request, syncBytes, writeGroup } from "../statement/plan.ts"
@@ -58,9 +59,6 @@ const flowOf = (statements: ReadonlyArray<Request>, plans: ReadonlyArray<Plan<un
   const [first, ...next] = plans.map(({ flow }) => flow.state)
   return { state: first!, next, kind: areRepeatable(statements) ? "repeatable" : "open" }
 }
-
-/** The text of several statements in an error. */
-export const textOf = (statements: ReadonlyArray<Request>): string => statements.map(({ text }) => text).join("; ")
 
 /** Runs the statements as one group. */
 const batchGroup = (

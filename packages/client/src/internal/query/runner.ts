@@ -6,7 +6,6 @@
 import type * as Type from "@hyperfect/values/Type"
 import * as ValueError from "@hyperfect/values/ValueError"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Dialect } from "../../Dialect.ts"
@@ -23,7 +22,7 @@ import type { Engine, WriteFrames } from "../engine/engine.ts"
 import { Exchange, type Flow, type Sink } from "../engine/exchange.ts"
 import type { Gate } from "../engine/gate.ts"
 import { onlyUtf8, setsOtherEncoding } from "../model/encoding.ts"
-import { copyInQuery, failQuery, flatMapEager, type StatementLike, unsupported } from "../session/queryError.ts"
+import { copyInQuery, failQuery, flatMapEager, isExit, type StatementLike, unsupported } from "../session/queryError.ts"
 import { mayCopy, transactionCommand } from "../session/statementKind.ts"
 import { Pins } from "../statement/pins.ts"
 import { notStatement, type Plan, type Planner, type Request, type ResultShape, writeGroup } from "../statement/plan.ts"
@@ -141,12 +140,10 @@ export const notStatementError = (): ValueError.ValueError =>
   })
 
 /** Matches texts that need a closer look. Comments and empty statements may come before any command. */
-const needsInspection = /^\s*(?:copy|fetch|execute|set|;|--|\/\*)/i
+const needsInspection = /^\s*(?:copy|fetch|execute|set|begin|start|commit|end|abort|rollback|prepare|;|--|\/\*)/i
 
 /** The command of a text that needs a closer look. */
 const inspect = (text: string): string | undefined => needsInspection.test(text) ? operationOf(text) : undefined
-
-const mayEndTransaction = /^\s*(?:begin|start|commit|end|abort|rollback|prepare|;|--|\/\*)/i
 
 const otherEncoding = (dialect: Dialect) => unsupported(dialect, "a client_encoding other than UTF8", onlyUtf8)
 
@@ -156,7 +153,7 @@ export const refusal = (runner: QueryRunner, text: string, operation = inspect(t
   // Frames written behind it would be taken for COPY data and end the session.
   if (operation === "COPY" && mayCopy(text)) return copyInQuery(dialect)
   if (operation === "SET" && setsOtherEncoding(text)) return otherEncoding(dialect)
-  const refused = mayEndTransaction.test(text) ? transactionRefusal(runner, text) : undefined
+  const refused = operation === undefined ? undefined : transactionRefusal(runner, text)
   if (refused !== undefined) return refused
   if (planner.isRefused(text)) return failedTransaction
   return operation === "FETCH" && !dialect.extendedFetch
@@ -252,7 +249,7 @@ const collectUnsafe = <K, A>(
       plan
     ))
   // A statement that was planned in this step is sent in it.
-  return Exit.isExit(planned) ? run : pins.whileHeld(run)
+  return isExit(planned) ? run : pins.whileHeld(run)
 }
 
 /** A function of its own, so that a query at an open gate allocates no closure. */

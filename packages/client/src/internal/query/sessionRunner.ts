@@ -17,7 +17,6 @@ import { withQueryTimeout } from "../session/timeout.ts"
 import { Planner, withComment } from "../statement/plan.ts"
 import { type CacheOptions, StatementCache } from "../statement/prepared.ts"
 import { SessionTypes, type TypeOptions } from "../statement/sessionTypes.ts"
-import { textOf } from "./batch.ts"
 import { noStatement, type OperationKind, type QueryRunner, type RunOnSession, type Statements } from "./runner.ts"
 import { CurrentTransaction, gateIn, transaction } from "./transaction.ts"
 
@@ -71,7 +70,7 @@ export const makeSessionRunner = (options: Options): QueryRunner => {
     const asked = run(runner, gateOf(fiber), commented(fiber, statements))
     return isTimed === false
       ? asked
-      : withQueryTimeout(fiber, queryTimeout, "text" in statements ? statements : textOf(statements), asked)
+      : withQueryTimeout(fiber, queryTimeout, statements, asked)
   }
   const effect: QueryRunner["effect"] = (kind, statements, run) =>
     Effect.withFiber((fiber) =>

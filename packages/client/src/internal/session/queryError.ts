@@ -9,7 +9,7 @@ import * as ErrorField from "@hyperfect/protocol/ErrorField"
 import * as ValueErrors from "@hyperfect/values/ValueError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
@@ -23,6 +23,10 @@ import { callSite } from "../model/sql.ts"
 
 /** The statement of an error. */
 export type StatementLike = { readonly text: string; readonly comment?: StatementComment | undefined } | string
+
+/** The text of several statements in an error. */
+export const textOf = (statements: ReadonlyArray<{ readonly text: string }>): string =>
+  statements.map(({ text }) => text).join("; ")
 
 /** Clones a failure, as all statements of a dead session fail with the same one. */
 const cloneFailure = (failure: Failure): Failure =>
@@ -134,12 +138,17 @@ export const trySync = <A>(statement: StatementLike, evaluate: () => A): Effect.
   }
 }
 
+/** True if an effect is an exit. V8 optimises it for its callers, unlike `Exit.isExit`, which all guards share (M-21). */
+export const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => {
+  const { _tag } = effect as { readonly _tag?: string }
+  return _tag === "Success" || _tag === "Failure"
+}
+
 /** Works as `Effect.flatMap`, but within the calling step if the outcome is already available. */
 export const flatMapEager = <A, E, B, E2>(
   effect: Effect.Effect<A, E>,
   next: (value: A) => Effect.Effect<B, E2>
 ): Effect.Effect<B, E | E2> => {
-  if (!Exit.isExit(effect)) return Effect.flatMap(effect, next)
-  const exit = effect as Exit.Exit<A, E>
-  return Exit.isSuccess(exit) ? next(exit.value) : Effect.failCause(exit.cause)
+  if (!isExit(effect)) return Effect.flatMap(effect, next)
+  return effect._tag === "Success" ? next(effect.value) : effect as Exit.Exit<never, E>
 }

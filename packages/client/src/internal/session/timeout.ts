@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { type QueryError, QueryTimeout } from "../../QueryError.ts"
-import { failQuery, type StatementLike } from "./queryError.ts"
+import { failQuery, type StatementLike, textOf } from "./queryError.ts"
 
 /** The time limit of each query of a fiber, in place of the session's. */
 export const CurrentTimeout: Context.Reference<Duration.Duration | undefined> = Context.Reference<
@@ -19,7 +19,7 @@ export const CurrentTimeout: Context.Reference<Duration.Duration | undefined> = 
 export const withQueryTimeout = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
   absent: number | undefined,
-  statement: StatementLike,
+  statement: StatementLike | ReadonlyArray<{ readonly text: string }>,
   query: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | QueryError, R> => {
   const current = fiber.getRef(CurrentTimeout)
@@ -27,6 +27,11 @@ export const withQueryTimeout = <A, E, R>(
   return milliseconds === undefined || milliseconds === Infinity ? query : Effect.timeoutOrElse(query, {
     duration: milliseconds,
     // Only the interrupted exchange knows whether the server received it.
-    orElse: () => failQuery(new QueryTimeout({ milliseconds }), "unknown", statement)
+    orElse: () =>
+      failQuery(
+        new QueryTimeout({ milliseconds }),
+        "unknown",
+        Array.isArray(statement) ? textOf(statement) : statement as StatementLike
+      )
   })
 }

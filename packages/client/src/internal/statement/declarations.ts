@@ -14,12 +14,11 @@
 import * as Type from "@hyperfect/values/Type"
 import * as TypeRegistry from "@hyperfect/values/TypeRegistry"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { QueryError } from "../../QueryError.ts"
 import { withoutLiterals } from "../../QueryText.ts"
 import type { Engine } from "../engine/engine.ts"
 import type { StatementComment } from "../model/comment.ts"
-import { flatMapEager } from "../session/queryError.ts"
+import { flatMapEager, isExit } from "../session/queryError.ts"
 import { declaredTypes, isNumeric, isUndecided, ownTypes } from "./parameters.ts"
 import type { Pins } from "./pins.ts"
 import { isSameList, type Prepared, type StatementCache, statementKey } from "./prepared.ts"
@@ -98,7 +97,7 @@ const holding = (base: Prepared, pins: Pins, get: () => Preparation): Preparatio
   base.origin.pins++
   const found = get()
   base.origin.pins--
-  if (!Exit.isExit(found)) pins.add(base.origin)
+  if (!isExit(found)) pins.add(base.origin)
   return found
 }
 
@@ -127,9 +126,10 @@ export class Declarations {
       if (index !== undefined) return this.prepareAccepted(key, index, statement, pins)
     }
     const found = this.cache.get(statement, declared, pins, parameters)
-    if (Exit.isExit(found)) {
-      const exit = found as Exit.Exit<Prepared, QueryError>
-      return Exit.isSuccess(exit) && hasMisfit(exit.value, parameters) ? this.refine(exit.value, statement, pins) : exit
+    if (isExit(found)) {
+      return found._tag === "Success" && hasMisfit(found.value, parameters)
+        ? this.refine(found.value, statement, pins)
+        : found
     }
     return found.pipe(
       Effect.catch((error) => this.otherwise(error, statement, declared, pins)),
@@ -140,7 +140,7 @@ export class Declarations {
   private prepareAccepted(key: string, index: number, statement: Request, pins: Pins): Preparation {
     const { parameters } = statement
     const found = this.cache.get(statement, alternatives[index]!(parameters), pins, parameters)
-    const prepared = Exit.isExit(found) ? found : Effect.catch(found, (error) => {
+    const prepared = isExit(found) ? found : Effect.catch(found, (error) => {
       this.accepted.delete(key)
       return isServerError(error, refusals) && this.isSafe ? this.prepare(statement, pins) : Effect.fail(error)
     })
@@ -196,7 +196,7 @@ export class Declarations {
     if (chosen === base.declared) return Effect.succeed(base)
     if (chosen !== undefined) {
       const found = get(chosen)
-      const prepared = Exit.isExit(found) ? found : Effect.catch(found, (error) => {
+      const prepared = isExit(found) ? found : Effect.catch(found, (error) => {
         base.choices.delete(key)
         return isServerError(error, refusals) && this.isSafe ? Effect.succeed(base) : Effect.fail(error)
       })

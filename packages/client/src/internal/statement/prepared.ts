@@ -18,7 +18,7 @@ import { Exchange, flows } from "../engine/exchange.ts"
 import { ResultDecoders } from "../engine/resultDecoders.ts"
 import { DescriptionSink, type StatementDescription } from "../engine/sinks.ts"
 import { keptText, type StatementComment } from "../model/comment.ts"
-import { failQuery, type StatementLike } from "../session/queryError.ts"
+import { failQuery, isExit, type StatementLike } from "../session/queryError.ts"
 import { makeBind, textPreset } from "./floatDatetimes.ts"
 import { isUndecided } from "./parameters.ts"
 import type { Pinnable, Pins } from "./pins.ts"
@@ -356,12 +356,12 @@ export class StatementCache {
       this.entries.set(key, entry)
       this.lastUsed = key
     }
-    return this.use(this.entries, key, { statement, text, parameterTypes, values }, pins)
+    return this.use(this.entries, key, entry, { statement, text, parameterTypes, values }, pins)
   }
 
   /** Returns the statement that was prepared explicitly under this name. */
   getOwned(name: string, wanted: Wanted, pins: Pins): Effect.Effect<Prepared, QueryError> {
-    return this.use(this.owned, name, wanted, pins)
+    return this.use(this.owned, name, this.owned.get(name), wanted, pins)
   }
 
   /** Releases a statement that was prepared explicitly. Returns its name on the server. */
@@ -371,8 +371,13 @@ export class StatementCache {
     return entry?.name
   }
 
-  private use(home: Home, key: string, wanted: Wanted, pins: Pins): Effect.Effect<Prepared, QueryError> {
-    const entry = home.get(key)
+  private use(
+    home: Home,
+    key: string,
+    entry: Prepared | Preparing | undefined,
+    wanted: Wanted,
+    pins: Pins
+  ): Effect.Effect<Prepared, QueryError> {
     if (entry === undefined) return this.prepare(home, key, wanted, pins)
     const isPrepared = entry instanceof Prepared
     const preparing = isPrepared ? entry.origin : entry
@@ -391,7 +396,7 @@ export class StatementCache {
     }
     const current = this.withCurrentTypes(entry)
     // While types are looked up the statement may be evicted, and its name closed.
-    if (pins.isLasting || !Exit.isExit(current)) pins.add(preparing)
+    if (pins.isLasting || !isExit(current)) pins.add(preparing)
     return current
   }
 
