@@ -31,6 +31,7 @@ import { makeSessionRunner } from "../query/sessionRunner.ts"
 import { Broadcast } from "../session/broadcast.ts"
 import { logNotice, NoticeSink } from "../session/notices.ts"
 import { Observer, serverAttributes } from "../session/observer.ts"
+import { lastWord } from "../session/queryError.ts"
 import { fromLogin } from "../session/serverParameters.ts"
 import { SharedTypes, TypeCatalogue } from "../statement/typeCatalogue.ts"
 
@@ -58,18 +59,21 @@ const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session
 const scopeEnded = Object.freeze(TransportError.fromReason(
   Object.freeze(new TransportError.Closed({ by: "local", why: "the session is closed: its scope has ended" }))
 ))
+const scopeEndedForGood = Object.freeze(lastWord(scopeEnded))
 
 /**
  * Closes the session in order, even if it died of something other than its connection: Hyper would keep the table of an
  * unfinished COPY locked forever (H-19).
  */
-const close = (engine: Engine, connection: Connection): Effect.Effect<void> =>
+const close = (engine: Engine, connection: Connection, isReplaceable: boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     const copying = engine.queue.current()?.state === states.CopyingIn
     const { lastRequest } = engine.cancellation
-    engine.close(scopeEnded)
-    const finalMessages = Effect.forEach(copying ? [copyFail, terminate] : [terminate], (bytes) =>
-      connection.write(bytes))
+    engine.close(isReplaceable ? scopeEnded : scopeEndedForGood)
+    const finalMessages = Effect.forEach(
+      copying ? [copyFail, terminate] : [terminate],
+      (bytes) => connection.write(bytes)
+    )
     const all = Effect.all([Effect.ignore(finalMessages), lastRequest], { concurrency: "unbounded", discard: true })
     return Effect.timeoutOption(all, "1 second")
   })
@@ -79,6 +83,7 @@ export const openSession = (config: ConnectionConfig) =>
   Effect.gen(function*() {
     const transport = yield* Transport
     const sharedTypes = yield* SharedTypes
+    const isReplaceable = sharedTypes !== undefined
     const types = sharedTypes ?? new TypeCatalogue(yield* TypeRegistry.TypeRegistry, yield* Clock)
     const preset = yield* Preset.Preset
     const telemetry = yield* Telemetry
@@ -127,7 +132,7 @@ export const openSession = (config: ConnectionConfig) =>
         ? undefined
         : Effect.provideService(openCancelRequest(established, login.key), Transport, transport),
       // Sessions of a pool share their types.
-      isReplaceable: sharedTypes !== undefined,
+      isReplaceable,
       role: sharedTypes === undefined ? undefined : roleOf(established.accepted, parameters, dialect),
       cancelTimeout,
       silenceTimeout: toMillis(config.silenceTimeout),
@@ -163,7 +168,7 @@ export const openSession = (config: ConnectionConfig) =>
     engine.afterReset = established.afterReset
     yield* Effect.forkScoped(engine.readLoop, { startImmediately: true })
     yield* Effect.forkScoped(engine.watchdog, { startImmediately: true })
-    yield* Effect.addFinalizer(() => close(engine, connection))
+    yield* Effect.addFinalizer(() => close(engine, connection, isReplaceable))
 
     /** Simple queries are answered in the session's format, which Hyper reports and only the startup can set. */
     const simpleFormat = () => formats.get(parameters.get("result_format_code")?.toLowerCase()) ?? 0

@@ -58,6 +58,7 @@ const stackFrames = (fiber: Fiber.Fiber<unknown, unknown>): ReadonlyArray<string
 
 /** Marks a failure as the final one of a session that is not replaced: all further uses fail with it. */
 export const lastWord = (failure: Failure): Failure => {
+  if (!failure.isRetryable) return failure
   // A server error belongs to one exchange and is used as it is; other failures may be shared by several.
   const own = failure._tag === "ServerError" ? failure : cloneFailure(failure)
   return Object.defineProperty(own, "isRetryable", { value: false })
