@@ -72,8 +72,8 @@ export const maxTimeout = 0x7fffffff
 /** The number of bytes that are still read, and discarded, on a connection that this end has closed. */
 const lingerSize = 256 * 1024
 
-const closedLocally = Effect.fail(TransportError.closed("local"))
-const closedByPeer = Effect.fail(TransportError.closed("peer"))
+const closedLocally = Effect.failSync(() => TransportError.closed("local"))
+const closedByPeer = Effect.failSync(() => TransportError.closed("peer"))
 
 /**
  * Makes a connection from an open socket that has no other reader or listener.
@@ -224,7 +224,7 @@ export const fromSocketUnsafe = (socket: Net.Socket, remote: string, options?: C
     Effect.suspend(() => {
       if (writeEnd !== undefined) return writeEnd
       if (readEnd !== undefined) return readEnd
-      if (securing || info !== undefined) return TransportError.fail(NodeTls.alreadySecured)
+      if (securing || info !== undefined) return TransportError.fail(NodeTls.alreadySecured())
       securing = true
       paused = true
       socket.off("data", onData)

@@ -30,7 +30,9 @@ import * as Replication_ from "./Replication.ts"
  * @category schemas
  * @since 0.1.0
  */
-export const Backend: Schema.Codec<Backend_.Message, Schema.Json> = Schema.toCodecJson(Backend_.Message)
+export const Backend: Schema.Codec<Backend_.Message, Schema.Json> = Schema.suspend(() =>
+  Schema.toCodecJson(Backend_.Message)
+)
 
 /**
  * The codec between frontend messages and their JSON form.
@@ -38,7 +40,9 @@ export const Backend: Schema.Codec<Backend_.Message, Schema.Json> = Schema.toCod
  * @category schemas
  * @since 0.1.0
  */
-export const Frontend: Schema.Codec<Frontend_.Message, Schema.Json> = Schema.toCodecJson(Frontend_.Message)
+export const Frontend: Schema.Codec<Frontend_.Message, Schema.Json> = Schema.suspend(() =>
+  Schema.toCodecJson(Frontend_.Message)
+)
 
 /**
  * The codec between replication messages and their JSON form.
@@ -46,4 +50,6 @@ export const Frontend: Schema.Codec<Frontend_.Message, Schema.Json> = Schema.toC
  * @category schemas
  * @since 0.1.0
  */
-export const Replication: Schema.Codec<Replication_.Message, Schema.Json> = Schema.toCodecJson(Replication_.Message)
+export const Replication: Schema.Codec<Replication_.Message, Schema.Json> = Schema.suspend(() =>
+  Schema.toCodecJson(Replication_.Message)
+)

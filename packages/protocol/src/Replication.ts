@@ -104,7 +104,9 @@ export const writerUnsafe = (codegen: Wire.Codegen = Wire.defaultCodegen): Wire.
  * @category schemas
  * @since 0.1.0
  */
-export const codec: Schema.Codec<Message, Uint8Array> = Wire.codecFrom(Message, readerUnsafe(), writerUnsafe())
+export const codec: Schema.Codec<Message, Uint8Array> = Schema.suspend(() =>
+  Wire.codecFrom(Message, readerUnsafe(), writerUnsafe())
+)
 
 /**
  * Returns the data of the CopyData that carries the message. Throws a `ProtocolError.Reason`.

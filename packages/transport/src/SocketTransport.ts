@@ -27,8 +27,8 @@ import * as TransportError from "./TransportError.ts"
 
 type Failure = Effect.Effect<never, TransportError.TransportError>
 
-const closedLocally = Effect.fail(TransportError.closed("local"))
-const brokenPipe = TransportError.fail(new TransportError.WriteFailed({ code: "EPIPE" }))
+const closedLocally = Effect.failSync(() => TransportError.closed("local"))
+const brokenPipe = Effect.failSync(() => TransportError.fromReason(new TransportError.WriteFailed({ code: "EPIPE" })))
 
 /** Close codes of an orderly end: 1000 is normal closure, 1001 going away, 1005 no status (RFC 6455, section 7.4.1). */
 const normalCloseCodes: ReadonlySet<number> = new Set([1000, 1001, 1005])

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type { Connection, TlsInfo, TlsOptions } from "./Connection.ts"
 import { failed, fromReason, TlsRefused, type TransportError } from "./TransportError.ts"
 
-const sslRequestBytes = Frontend.encodeUnsafe(Frontend.SSLRequest.make({}))
+const sslRequestBytes = Frontend.encodeUnsafe({ _tag: "SSLRequest" })
 
 /** The protocol's ALPN name, as registered with IANA. */
 const applicationProtocol = "postgresql"

@@ -217,7 +217,7 @@ export const fail = (reason: Reason): Effect.Effect<never, TransportError> => Ef
 
 const makeClosed = (by: Closed["by"]): TransportError => Object.freeze(fromReason(Object.freeze(new Closed({ by }))))
 
-const closedErrors = { peer: makeClosed("peer"), local: makeClosed("local") }
+const closedErrors: { [By in Closed["by"]]?: TransportError } = {}
 
 /**
  * Returns the error for a connection closed by either end.
@@ -230,4 +230,4 @@ const closedErrors = { peer: makeClosed("peer"), local: makeClosed("local") }
  * @category constructors
  * @since 0.1.0
  */
-export const closed = (by: Closed["by"]): TransportError => closedErrors[by]
+export const closed = (by: Closed["by"]): TransportError => closedErrors[by] ??= makeClosed(by)

@@ -59,7 +59,8 @@ export const make = (types: Iterable<Type.Any>): TypeRegistry => {
   }
   const all = [...byOid.values(), ...named]
   const byName = new Map(all.map((type) => [type.name, type]))
-  const table = Array.from({ length: tableSize }, (_, oid) => byOid.get(oid))
+  const table = new Array<Type.Any | undefined>(tableSize).fill(undefined)
+  for (const type of byOid.values()) if (type.oid < tableSize) table[type.oid] = type
   return {
     ...Pipeable.Prototype,
     [TypeId]: TypeId,
@@ -85,7 +86,9 @@ const isType = (u: unknown): u is Type.Any => hasProperty(u, "arrayOid")
 /** The types by their names. `int8` is found before `int8Number`, which is another reading of the same type. */
 const scalars = new Map<string, Type.Any>()
 for (const [, exported] of Object.entries(BuiltIn).sort(([a], [b]) => a < b ? -1 : 1)) {
-  for (const type of [exported].flat().filter(isType)) if (!scalars.has(type.name)) scalars.set(type.name, type)
+  for (const type of [exported].flat().filter(isType)) {
+    if (!scalars.has(type.name)) scalars.set(type.name, type)
+  }
 }
 
 /**

@@ -4,25 +4,30 @@
  * They are those of Unicode 3.2 by definition, and so cannot come from the runtime's Unicode data.
  */
 
-/** Sorted pairs of the first and the last code point of each range. */
-export type Table = ReadonlyArray<number>
+/** Returns the sorted pairs of the first and the last code point of each range. */
+export type Table = () => ReadonlyArray<number>
 
-const parse = (ranges: string): Table =>
-  ranges.split(" ").flatMap((range) => {
-    const [first, last = first] = range.split("-")
-    return [Number.parseInt(first!, 16), Number.parseInt(last!, 16)]
-  })
+/** Parses the ranges when the table is first used: passwords of ASCII characters need none. */
+const parse = (ranges: string): Table => {
+  let table: ReadonlyArray<number> | undefined
+  return () =>
+    table ??= ranges.split(" ").flatMap((range) => {
+      const [first, last = first] = range.split("-")
+      return [Number.parseInt(first!, 16), Number.parseInt(last!, 16)]
+    })
+}
 
 /** True if the table contains the code point. */
 export const contains = (table: Table, codePoint: number): boolean => {
+  const ranges = table()
   let low = 0
-  let high = table.length >> 1
+  let high = ranges.length >> 1
   while (low < high) {
     const middle = (low + high) >> 1
-    if (codePoint > table[2 * middle + 1]!) low = middle + 1
+    if (codePoint > ranges[2 * middle + 1]!) low = middle + 1
     else high = middle
   }
-  return low < table.length >> 1 && codePoint >= table[2 * low]!
+  return low < ranges.length >> 1 && codePoint >= ranges[2 * low]!
 }
 
 /** C.1.2: non-ASCII spaces. */

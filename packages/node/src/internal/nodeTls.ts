@@ -18,7 +18,7 @@ export interface SecuredSocket {
 }
 
 /** @internal */
-export const alreadySecured = new TransportError.TlsFailed({ code: "ALREADY_SECURED" })
+export const alreadySecured = () => new TransportError.TlsFailed({ code: "ALREADY_SECURED" })
 
 const failed = (cause: unknown): TransportError.TransportError => {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type { ByteWriter } from "../ByteWriter.ts"
 import type { Limits } from "../Frame.ts"
 import { reason } from "../ProtocolError.ts"
@@ -117,13 +117,16 @@ export const codec = <T>(
   read: Wire.ReadFrame<T>,
   write: Wire.WriteFrame<T>
 ): Schema.Codec<T, Uint8Array> =>
-  Wire.codecFrom(
-    schema,
-    (bytes, start, end) => {
-      checkFrame(limits, bytes, start, end)
-      return read(bytes, start, end)
-    },
-    write
+  // Made when it is first used: most programs convert no message by a schema.
+  Schema.suspend(() =>
+    Wire.codecFrom(
+      schema,
+      (bytes, start, end) => {
+        checkFrame(limits, bytes, start, end)
+        return read(bytes, start, end)
+      },
+      write
+    )
   )
 
 /** Returns a function that writes the frame of any of the messages. */

@@ -56,10 +56,13 @@ const checkEncoding = (encoding: string | undefined): void => {
 
 const copyFail = Frontend.encodeUnsafe({ _tag: "CopyFail", message: "the session is closed" })
 /** Shared, since creating errors is expensive and almost every session ends with this one. */
-const scopeEnded = Object.freeze(TransportError.fromReason(
-  Object.freeze(new TransportError.Closed({ by: "local", why: "the session is closed: its scope has ended" }))
-))
-const scopeEndedForGood = Object.freeze(lastWord(scopeEnded))
+let scopeEnded: TransportError.TransportError | undefined
+let scopeEndedForGood: ReturnType<typeof lastWord> | undefined
+
+const makeScopeEnded = (): TransportError.TransportError =>
+  Object.freeze(TransportError.fromReason(
+    Object.freeze(new TransportError.Closed({ by: "local", why: "the session is closed: its scope has ended" }))
+  ))
 
 /**
  * Closes the session in order, even if it died of something other than its connection: Hyper would keep the table of an
@@ -69,7 +72,8 @@ const close = (engine: Engine, connection: Connection, isReplaceable: boolean): 
   Effect.suspend(() => {
     const copying = engine.queue.current()?.state === states.CopyingIn
     const { lastRequest } = engine.cancellation
-    engine.close(isReplaceable ? scopeEnded : scopeEndedForGood)
+    scopeEnded ??= makeScopeEnded()
+    engine.close(isReplaceable ? scopeEnded : scopeEndedForGood ??= Object.freeze(lastWord(scopeEnded)))
     const finalMessages = Effect.forEach(
       copying ? [copyFail, terminate] : [terminate],
       (bytes) => connection.write(bytes)

@@ -11,10 +11,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Failure } from "../../ConnectError.ts"
 
-const upToTenSeconds = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("10 seconds")])
-
-/** The delays between looks at the servers that are down. */
-export const defaultRecheck: Schedule.Schedule<unknown, unknown> = Schedule.jittered(upToTenSeconds)
+/** Returns the delays between looks at the servers that are down. */
+export const defaultRecheck = (): Schedule.Schedule<unknown, unknown> =>
+  Schedule.jittered(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("10 seconds")]))
 
 /** A server that could not be reached, and its latest failure. */
 interface Down {

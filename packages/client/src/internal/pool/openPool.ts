@@ -58,7 +58,7 @@ export const openPool = Effect.fnUntraced(
       void run(Effect.forkIn(effect, scope, { startImmediately: true }))
     const hosts = makeHostMemory(
       (endpoint) => Effect.provideContext(canReach(config, endpoint), context),
-      options.hostRecheck ?? defaultRecheck,
+      options.hostRecheck ?? defaultRecheck(),
       fork,
       () => sessions.opener.retryNow()
     )

@@ -121,11 +121,12 @@ export const runExchange = <A, S extends Sink<A>>(
     return engine.cancellation.abandon(exchange)
   })
 
-export const failedTransaction = ServerError.fromFields([
-  { code: "S", value: "ERROR" },
-  { code: "C", value: "25P02" },
-  { code: "M", value: "the transaction has failed, statements are ignored until it is rolled back" }
-])
+export const failedTransaction = (): ServerError.ServerError =>
+  ServerError.fromFields([
+    { code: "S", value: "ERROR" },
+    { code: "C", value: "25P02" },
+    { code: "M", value: "the transaction has failed, statements are ignored until it is rolled back" }
+  ])
 
 /** The refusal of a transaction command inside `transaction`, which handles such commands itself. */
 const transactionRefusal = (runner: QueryRunner, text: string): TransactionCommandRefused | undefined => {
@@ -155,7 +156,7 @@ export const refusal = (runner: QueryRunner, text: string, operation = inspect(t
   if (operation === "SET" && setsOtherEncoding(text)) return otherEncoding(dialect)
   const refused = operation === undefined ? undefined : transactionRefusal(runner, text)
   if (refused !== undefined) return refused
-  if (planner.isRefused(text)) return failedTransaction
+  if (planner.isRefused(text)) return failedTransaction()
   return operation === "FETCH" && !dialect.extendedFetch
     ? unsupported(dialect, "FETCH other than by `simple`")
     : undefined
@@ -166,7 +167,7 @@ export const checkSimple = (runner: QueryRunner, text: string): Effect.Effect<vo
   Effect.suspend(() => {
     const refused = (setsOtherEncoding(text) ? otherEncoding(runner.engine.dialect) : undefined) ??
       transactionRefusal(runner, text) ??
-      (runner.planner.isRefused(text) ? failedTransaction : undefined)
+      (runner.planner.isRefused(text) ? failedTransaction() : undefined)
     return refused === undefined ? Effect.void : failQuery(refused, "nothing", text)
   })
 

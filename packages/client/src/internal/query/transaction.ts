@@ -159,7 +159,7 @@ const runInside = Effect.fnUntraced(function*<A, E, R>(
   const problem = localSettingsFlaw(options)
   if (problem !== undefined) return yield* refuse(dialect, settingsOrRole, "BEGIN", problem)
   const settings = localSettings(options)
-  if (depth === 0 && engine.status === "E") return yield* failQuery(failedTransaction, "nothing", "BEGIN")
+  if (depth === 0 && engine.status === "E") return yield* failQuery(failedTransaction(), "nothing", "BEGIN")
   const savepoint = `hyperfect_${depth}`
   const start = isInside ? `SAVEPOINT ${savepoint}` : beginCommand(options)
   const commit = isInside ? `RELEASE SAVEPOINT ${savepoint}` : "COMMIT"

@@ -4,7 +4,7 @@
  * @internal
  */
 import type * as RowDescription from "@hyperfect/protocol/backend/RowDescription"
-import * as Frontend from "@hyperfect/protocol/Frontend"
+import type * as Frontend from "@hyperfect/protocol/Frontend"
 import * as BindWriter from "@hyperfect/values/BindWriter"
 import type * as Preset from "@hyperfect/values/Preset"
 import * as Type from "@hyperfect/values/Type"
@@ -604,7 +604,7 @@ export class StatementCache {
 const endOfStep = Promise.resolve()
 
 /** @internal */
-export const syncMessage = Frontend.Sync.make({})
+export const syncMessage: Frontend.Sync = { _tag: "Sync" }
 
 /** Parse and Describe of a statement, with a name or unnamed. */
 export const parseAndDescribe = (name: string, query: string, parameterTypes: ReadonlyArray<number>): WriteFrames => {
