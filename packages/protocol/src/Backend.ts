@@ -79,7 +79,9 @@ export const limits = (options?: Options): Frame.Limits => MessageUnion.limits(m
  */
 export const readerUnsafe = (options?: Options): Wire.ReadFrame<Message> => sharedReader(options?.codegen)
 
-const sharedReader = perCodegen((codegen) => MessageUnion.reader(messages, codegen) as Wire.ReadFrame<Message>)
+const sharedReader = perCodegen((codegen: Wire.Codegen | undefined) =>
+  MessageUnion.reader(messages, codegen) as Wire.ReadFrame<Message>
+)
 
 /**
  * Returns a function that writes a message's frame. If it throws a `ProtocolError.Reason`, nothing has been written.
@@ -89,7 +91,9 @@ const sharedReader = perCodegen((codegen) => MessageUnion.reader(messages, codeg
  */
 export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = perCodegen((codegen): Wire.WriteFrame<Message> => MessageUnion.writer(messages, codegen))
+const sharedWriter = perCodegen((codegen: Wire.Codegen | undefined): Wire.WriteFrame<Message> =>
+  MessageUnion.writer(messages, codegen)
+)
 
 /**
  * The codec between one whole frame and its message.

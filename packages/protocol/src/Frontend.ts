@@ -151,7 +151,9 @@ export const readerUnsafe = (phase: Phase, options?: Options): Wire.ReadFrame<Me
   sharedReaders[phase](options?.codegen)
 
 const sharedReaderFor = (phase: Phase) =>
-  perCodegen((codegen) => MessageUnion.reader(messagesIn(phase), codegen) as Wire.ReadFrame<Message>)
+  perCodegen((codegen: Wire.Codegen | undefined) =>
+    MessageUnion.reader(messagesIn(phase), codegen) as Wire.ReadFrame<Message>
+  )
 
 const sharedReaders = {
   startup: sharedReaderFor("startup"),
@@ -170,7 +172,9 @@ const sharedReaders = {
  */
 export const writerUnsafe = (options?: Options): Wire.WriteFrame<Message> => sharedWriter(options?.codegen)
 
-const sharedWriter = perCodegen((codegen): Wire.WriteFrame<Message> => MessageUnion.writer(messages, codegen))
+const sharedWriter = perCodegen((codegen: Wire.Codegen | undefined): Wire.WriteFrame<Message> =>
+  MessageUnion.writer(messages, codegen)
+)
 
 /**
  * True if the packet without a tag at `start` is a StartupMessage, the only such packet after which messages have tags.

@@ -98,9 +98,9 @@ const evaluate = (expression: Code): unknown => {
 export const defaultCodegen: Codegen = evaluate(code`true`) === true ? "generated" : "interpreted"
 
 /** Creates one value per back end, shared because it holds only compiled code and no message state. */
-export const perCodegen = <A>(make: (codegen: Codegen) => A): (codegen: Codegen | undefined) => A => {
-  const made = new Map<Codegen, A>()
-  return (codegen = defaultCodegen) => {
+export const perCodegen = <A, C extends Codegen | undefined>(make: (codegen: C) => A): (codegen: C) => A => {
+  const made = new Map<C, A>()
+  return (codegen) => {
     let found = made.get(codegen)
     if (found === undefined) made.set(codegen, found = make(codegen))
     return found

@@ -48,7 +48,9 @@ export const headerSize = (definition: Definition): number =>
 
 /** Compiles each definition once: functions created per connection would have to be optimised again on each. */
 const compileOnce = <A extends object>(compile: (definition: Definition, codegen: Codegen.Codegen) => A) => {
-  const compiled = Codegen.perCodegen((codegen) => memoize((definition: Definition) => compile(definition, codegen)))
+  const compiled = Codegen.perCodegen((codegen: Codegen.Codegen) =>
+    memoize((definition: Definition) => compile(definition, codegen))
+  )
   return (definition: Definition, codegen: Codegen.Codegen): A => compiled(codegen)(definition)
 }
 

@@ -9,6 +9,7 @@ import type { Limits } from "../Frame.ts"
 import { reason } from "../ProtocolError.ts"
 import * as Wire from "../Wire.ts"
 import { readInt32 } from "./bigEndian.ts"
+import { defaultCodegen, UseCount } from "./codegen.ts"
 import { bodyReader, frameWriter, headerSize } from "./compile.ts"
 import type { ReadBody } from "./generate.ts"
 
@@ -18,6 +19,9 @@ export const list = <M extends Readonly<Record<string, Wire.AnyMessage>>>(module
     .sort((a, b) => a.definition.name < b.definition.name ? -1 : 1) as ReadonlyArray<Wire.AnyMessage> as ReadonlyArray<
       M[keyof M]
     >
+
+/** The number of messages of a kind from which on generating code pays. Until then, they are interpreted. */
+const usesBeforeGenerating = 64
 
 interface MessageReader {
   readonly name: string
@@ -49,18 +53,20 @@ export const limits = (messages: ReadonlyArray<Wire.AnyMessage>, longLimit = Inf
  *
  * Messages that share a tag are distinguished by their code.
  */
-export const reader = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen) => {
+export const reader = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen | undefined) => {
   const slots = new Array<TagReaders | undefined>(256).fill(undefined)
   // The reader of each tag that is unique, once it has been used.
   const direct = new Array<ReadBody | undefined>(256).fill(undefined)
   for (const { definition } of messages) {
     const tag = tagByte(definition)
+    const uses = new UseCount(usesBeforeGenerating)
     const entry: MessageReader = {
       name: definition.name,
       header: headerSize(definition),
-      // Compiled on the first message of its kind: most programs never receive most kinds.
+      // Compiled when it is used: most programs never receive most kinds.
       read: (bytes, at, end) => {
-        entry.read = bodyReader(definition, codegen)
+        if (codegen === undefined && !uses.reaches()) return bodyReader(definition, "interpreted")(bytes, at, end)
+        entry.read = bodyReader(definition, codegen ?? defaultCodegen)
         if (tag !== 0 && definition.code === undefined) direct[tag] = entry.read
         return entry.read(bytes, at, end)
       }
@@ -130,8 +136,19 @@ export const codec = <T>(
   )
 
 /** Returns a function that writes the frame of any of the messages. */
-export const writer = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen) => {
+export const writer = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.Codegen | undefined) => {
   const writers = new Map<string, (out: ByteWriter, message: unknown) => void>()
+  const makeWriter = (definition: Wire.Definition) => {
+    if (codegen !== undefined) return frameWriter(definition, codegen)
+    const uses = new UseCount(usesBeforeGenerating)
+    const interpreted = frameWriter(definition, "interpreted")
+    return (out: ByteWriter, message: unknown): void => {
+      if (!uses.reaches()) return interpreted(out, message)
+      const write = frameWriter(definition, defaultCodegen)
+      writers.set(definition.name, write)
+      write(out, message)
+    }
+  }
   const definitions = new Map(messages.map(({ definition }) => [definition.name, definition]))
   return (out: ByteWriter, message: { readonly _tag: string }): void => {
     let write = writers.get(message._tag)
@@ -140,7 +157,7 @@ export const writer = (messages: ReadonlyArray<Wire.AnyMessage>, codegen: Wire.C
       if (definition === undefined) {
         throw reason("ValueInvalid", "Frame", "_tag", 0, "the name of a message", JSON.stringify(message._tag))
       }
-      write = frameWriter(definition, codegen)
+      write = makeWriter(definition)
       writers.set(message._tag, write)
     }
     write(out, message)

@@ -39,7 +39,8 @@ export const optionalRow = <A>(rows: ReadonlyArray<A>): Effect.Effect<Option.Opt
   rows.length <= 1 ? Effect.succeed(Option.fromUndefinedOr(rows[0])) : mismatch("at most one row", rows.length)
 
 /** About a second in total; each pause is up to twice as long as the one before. */
-const transactionRetrySchedule = Schedule.exponential("10 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
+const transactionRetrySchedule = () =>
+  Schedule.exponential("10 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
 
 /** The reasons after which the server has rolled the transaction back, or has never begun it. */
 const retryReasons: ReadonlySet<string> = new Set([
@@ -99,7 +100,7 @@ export const makeQueries = <E>(runner: Runner<E>): Queries<E> => {
       ),
     transaction: (effect, options) => runner.transaction(effect, options),
     retryTransaction: (effect, options: RetryOptions = {}) => {
-      const { schedule = transactionRetrySchedule, ...settings } = options
+      const { schedule = transactionRetrySchedule(), ...settings } = options
       const once = runner.transaction(effect, settings)
       return Effect.flatMap(
         runner.isInside,
