@@ -4,8 +4,8 @@
  * The encoding depends on each value and on the parameter types that the server described
  * ({@link Parameter.describedEncoder}). Most statements receive values of the same kinds again and again, so after some
  * messages the writer switches to a function specialised for those kinds, which writes the whole frame and has its
- * constant parts built in. That function is generated code, or closures where `new Function` is forbidden. If a value
- * is of another kind, or invalid, the frame is encoded value by value instead.
+ * constant parts built in. That function is generated code, or closures where `new Function` is forbidden or there are
+ * too many parameters. If a value is of another kind, or invalid, the frame is encoded value by value instead.
  *
  * @since 0.1.0
  */

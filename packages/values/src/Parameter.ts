@@ -483,7 +483,6 @@ export const write = (out: ByteWriter, encoder: Encoder, value: unknown): void =
   writeSized(out, encoder.write, given)
 }
 
-/** Parameter values that write themselves directly into a message. */
 /** The reason if a value's own code throws while it is written, such as `toJSON`. */
 const unwritable = () =>
   ValueError.reason("TypeMismatch", "parameter", undefined, "a value that can be written", "one that throws")
