@@ -144,24 +144,20 @@ const interpretedWriter = (
   { after, before, limit }: Generated.MessageFrame,
   other: BindWriter
 ): WriteValues => {
-  let start = 0
   const write: WriteValues = Interpreted.make(columns, "array", {
     ...Interpreted.framings.postgres,
-    begin: (out) => {
-      start = out.size
-      out.copy(before)
-    },
-    end: (out) => {
-      out.copy(after)
+    begin: (out) => out.copy(before),
+    end: (out) => out.copy(after)
+  })
+  return (out, values) => {
+    const start = out.size
+    try {
+      write(out, values, 0)
       const length = out.size - start - 1
       if (length > limit) throw encoderMismatch
       out.setInt32(out.position - length, length)
-    }
-  })
-  return (out, values) => {
-    try {
-      write(out, values, 0)
     } catch {
+      Interpreted.rewind(out, start)
       other(out, values)
     }
   }

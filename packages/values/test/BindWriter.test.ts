@@ -182,6 +182,20 @@ describe.each(["interpreted", "generated"] as const)("BindWriter, %s", (codegen)
       assert.deepInclude(reasonOf(() => writeOne(write, [throws])), { location: "parameter", index: 1 })
     }
   })
+
+  it("writes a message while the code of a value writes another one", () => {
+    const write = make({ codegen: codegen, types: [BuiltIn.jsonb] })
+    const other = ByteWriter.make()
+    const nested = {
+      toJSON: () => {
+        write(other, [{ a: 1 }])
+        return { b: 2 }
+      }
+    }
+    for (let i = 0; i < messageCount; i++) {
+      assert.strictEqual(toHex(writeOne(write, [nested])), toHex(writeOne(write, [{ b: 2 }])))
+    }
+  })
 })
 
 describe("BindWriter.writeUnsafe", () => {
