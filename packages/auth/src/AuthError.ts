@@ -161,7 +161,7 @@ export class MethodRefused extends TaggedReason<MethodRefused>()("MethodRefused"
 }) {}
 
 /**
- * The server requested a method that is not implemented, or that requires a provider which was not supplied.
+ * The server requested a method that this library does not support, or that requires a provider which was not supplied.
  *
  * @category errors
  * @since 0.1.0

@@ -41,44 +41,46 @@ const variables = (names: ReadonlyArray<readonly [key: string, name: string | un
       options.flatMap(Option.toArray)
   )
 
-/** @internal */
-export const environment: Config.Config<Environment & { readonly parameters: Readonly<Record<string, string>> }> =
-  // Made when it is first read: a program that is given its configuration reads no variables.
-  Config.flatMap(Config.succeed(undefined), () =>
-    Config.map(
-      Config.all({
-        settings: variables(keywords.map((key) => [key, settingTable[key].variable])),
-        parameters: variables(Object.entries(parameters)),
-        requireSsl: variable("PGREQUIRESSL"),
-        users: Config.all([variable("USER"), variable("LOGNAME"), variable("USERNAME")]),
-        home: variable("HOME"),
-        appData: variable("APPDATA"),
-        system: variable("OS"),
-        systemDirectory: variable("PGSYSCONFDIR")
-      }),
-      (found) => {
-        const settings = new Map(found.settings) as Settings
-        if (Option.isSome(found.requireSsl) && found.requireSsl.value.startsWith("1") && !settings.has("sslmode")) {
-          settings.set("sslmode", "require")
-        }
-        const home = Option.getOrUndefined(found.home)
-        const appData = Option.getOrUndefined(found.appData)
-        // Shells such as Git's set HOME on Windows too, where libpq does not use it and files have no permission bits.
-        const isWindows = appData !== undefined &&
-          (home === undefined || Option.getOrUndefined(found.system) === "Windows_NT")
-        return {
-          settings,
-          parameters: Object.fromEntries(found.parameters),
-          user: Option.getOrUndefined(Option.firstSomeOf(found.users)),
-          home: isWindows
-            ? { path: `${appData}/postgresql`, isWindows }
-            : home === undefined
-            ? undefined
-            : { path: home, isWindows },
-          systemDirectory: Option.getOrElse(found.systemDirectory, () => "/etc/postgresql-common")
-        }
+type Variables = Environment & { readonly parameters: Readonly<Record<string, string>> }
+
+const makeEnvironment = (): Config.Config<Variables> =>
+  Config.map(
+    Config.all({
+      settings: variables(keywords.map((key) => [key, settingTable[key].variable])),
+      parameters: variables(Object.entries(parameters)),
+      requireSsl: variable("PGREQUIRESSL"),
+      users: Config.all([variable("USER"), variable("LOGNAME"), variable("USERNAME")]),
+      home: variable("HOME"),
+      appData: variable("APPDATA"),
+      system: variable("OS"),
+      systemDirectory: variable("PGSYSCONFDIR")
+    }),
+    (found) => {
+      const settings = new Map(found.settings) as Settings
+      if (Option.isSome(found.requireSsl) && found.requireSsl.value.startsWith("1") && !settings.has("sslmode")) {
+        settings.set("sslmode", "require")
       }
-    ))
+      const home = Option.getOrUndefined(found.home)
+      const appData = Option.getOrUndefined(found.appData)
+      // Shells such as Git's set HOME on Windows too, where libpq does not use it and files have no permission bits.
+      const isWindows = appData !== undefined &&
+        (home === undefined || Option.getOrUndefined(found.system) === "Windows_NT")
+      return {
+        settings,
+        parameters: Object.fromEntries(found.parameters),
+        user: Option.getOrUndefined(Option.firstSomeOf(found.users)),
+        home: isWindows
+          ? { path: `${appData}/postgresql`, isWindows }
+          : home === undefined
+          ? undefined
+          : { path: home, isWindows },
+        systemDirectory: Option.getOrElse(found.systemDirectory, () => "/etc/postgresql-common")
+      }
+    }
+  )
+
+/** Made when it is read: a program that is given its configuration reads no variables. */
+export const environment: Config.Config<Variables> = Config.flatMap(Config.succeed(undefined), makeEnvironment)
 
 const unreadable = (setting: string, path: string) => () =>
   configError(setting, "file", `the file ${path} cannot be read`)
